@@ -1,0 +1,23 @@
+"""Max pooling for Keras on TensorFlow: the built-in layers' drop-in, with the options they lack."""
+
+from keras_maxpool import ops
+from keras_maxpool.layers.max_pooling import (
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "ops",
+]

@@ -1,0 +1,184 @@
+"""Checks of what a user passes: each function returns the argument's one internal form, or raises.
+
+Every message names the argument, shows the value, and says what to write instead.
+No TensorFlow here: a configuration can be checked without it.
+"""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+INT_LIMIT = 2**31
+"""Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
+
+NAMED_PADDINGS = ("valid", "same", "same_lower", "causal")
+IMPLEMENTATIONS = ("auto", "direct", "folded", "shifted")
+NONFINITE = ("backend", "ieee")
+DATA_FORMATS = ("channels_last", "channels_first")
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64"),
+    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+)
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def one_int(value: Any, name: str, shown: Any, fix: str) -> int:
+    """`value` as a Python int; NumPy integers are integers, booleans are not."""
+    # NumPy's bool has no common base with Python's, only a telling type name.
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+        raise TypeError(f"`{name}` takes integers, not booleans; received {name}={shown!r}. {fix}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(
+            f"`{name}` takes integers, not {kind}; received {name}={shown!r}. {fix}"
+        ) from None
+
+
+def sequence(value: Any) -> Sequence[Any] | None:
+    """The items of a list, tuple or one-dimensional array; None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if getattr(value, "ndim", 0) == 1:
+        return value.tolist()
+    return None
+
+
+def positive_ints(value: Any, rank: int, name: str) -> tuple[int, ...]:
+    """One positive int an axis, from an int or from one int an axis."""
+    example = ", ".join(["2"] * rank) + ("," if rank == 1 else "")
+    fix = f"Write one positive integer, {name}=2, or one an axis, {name}=({example})."
+    items = sequence(value)
+    if items is None:
+        items = [value] * rank
+    elif len(items) != rank:
+        raise ValueError(
+            f"`{name}` takes 1 or {rank} integers; received {name}={value!r}, which has {len(items)}. {fix}"
+        )
+    numbers = tuple(one_int(item, name, value, fix) for item in items)
+    for number in numbers:
+        if number < 1:
+            raise ValueError(f"`{name}` must be positive; received {name}={value!r}. {fix}")
+        if number >= INT_LIMIT:
+            raise ValueError(f"`{name}` must be below 2**31; received {name}={value!r}. {fix}")
+    return numbers
+
+
+def paddings(value: Any, rank: int) -> str | Pads:
+    """A named padding in lower case, or one (before, after) pair an axis; "valid" is pairs of 0."""
+    if isinstance(value, str):
+        name = named_padding(value, rank)
+        return ((0, 0),) * rank if name == "valid" else name
+    ints = ", ".join(["1"] * rank) + ("," if rank == 1 else "")
+    pairs = ", ".join(["(0, 1)"] * rank) + ("," if rank == 1 else "")
+    fix = (
+        f'Write "valid", "same", an integer, one integer an axis as ({ints}), '
+        f"or one (before, after) pair an axis as ({pairs})."
+    )
+    items = sequence(value)
+    if items is None:
+        items = [value] * rank
+    elif len(items) != rank:
+        raise ValueError(
+            f"`padding` takes one entry an axis, {rank} in all; received padding={value!r}. {fix}"
+        )
+    pads = []
+    for item in items:
+        pair = sequence(item)
+        if pair is None:
+            pair = (item, item)
+        elif len(pair) != 2:
+            raise ValueError(
+                f"`padding` takes (before, after) pairs; received padding={value!r}. {fix}"
+            )
+        before, after = (one_int(pad, "padding", value, fix) for pad in pair)
+        if min(before, after) < 0:
+            raise ValueError(
+                f"`padding` must not be negative; received padding={value!r}. {fix} To crop, use a Cropping layer."
+            )
+        pads.append((before, after))
+    return tuple(pads)
+
+
+def named_padding(value: str, rank: int) -> str:
+    """One of the named paddings, in lower case."""
+    name = value.lower()
+    allowed = NAMED_PADDINGS if rank == 1 else NAMED_PADDINGS[:-1]
+    if name == "causal" and rank > 1:
+        raise ValueError(
+            f'`padding` "causal" exists in 1D only; received padding={value!r} in {rank}D. '
+            "Write one (before, after) pair an axis."
+        )
+    if name not in allowed:
+        choices = ", ".join(f'"{choice}"' for choice in allowed)
+        raise ValueError(
+            f"`padding` is unknown; received padding={value!r}. Write one of {choices}, integers, or pairs."
+        )
+    return name
+
+
+def flag(value: Any, name: str) -> bool:
+    """A Python bool, and nothing that merely looks true."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` takes True or False; received {name}={value!r}.")
+    return value
+
+
+def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
+    """One of a few strings."""
+    if value not in allowed:
+        choices = " or ".join(f'"{item}"' for item in allowed)
+        raise ValueError(f"`{name}` is unknown; received {name}={value!r}. Write {choices}.")
+    return value
+
+
+def data_format(value: Any) -> str:
+    """`value` in lower case, if it is one of the two data formats."""
+    return choice(value.lower() if isinstance(value, str) else value, "data_format", DATA_FORMATS)
+
+
+def dtype(name: str) -> None:
+    """Refuses a dtype that has no order or no kernel."""
+    if name not in DTYPES:
+        raise TypeError(
+            f"max pooling takes {', '.join(DTYPES)}; received inputs of dtype {name}. "
+            'Cast them first, for example with keras.ops.cast(inputs, "float32").'
+        )
+
+
+def dtype_or_castable(given: Any) -> None:
+    """Refuses what Keras cannot cast to a dtype for pooling: it casts floats alone."""
+    name = getattr(given, "name", str(given))
+    if not name.startswith(("float", "bfloat")):
+        dtype(name)
+
+
+def input_rank(shape: Sequence[int | None], rank: int, name: str) -> None:
+    """Refuses an input whose rank is not the layer's, and says what would fit."""
+    # TensorFlow's shapes have no length where the rank is unknown.
+    known = getattr(shape, "rank", 0) is not None
+    if known and len(shape) == rank + 2:
+        return
+    if not known:
+        raise ValueError(
+            f"{name} takes inputs of rank {rank + 2}; received a tensor of unknown rank. "
+            "Give it one with inputs.set_shape or keras.ops.reshape."
+        )
+    shown = tuple(shape)
+    if len(shape) == rank + 1:
+        hint = (
+            "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). If the channel axis "
+            "is missing, add it: keras.ops.expand_dims(inputs, -1)."
+        )
+        if rank > 1:
+            hint += f" If it is a batch with {rank - 1} spatial axes, MaxPool{rank - 1}D fits."
+    elif 3 <= len(shape) <= 5:
+        hint = f"MaxPool{len(shape) - 2}D fits inputs of that rank."
+    else:
+        hint = "Max pooling exists for 1, 2 and 3 spatial axes."
+    raise ValueError(
+        f"{name} takes inputs of rank {rank + 2}, (batch, {rank} spatial, channels in either data format); "
+        f"received inputs of rank {len(shape)}, shape {shown}. {hint}"
+    )

@@ -1,0 +1,1 @@
+"""The layers: thin, they hold the arguments, call the op and describe themselves."""

@@ -1,0 +1,225 @@
+"""Max pooling layers for 1D, 2D and 3D: one base class, three subclasses, and the alias names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool import window as windows
+from keras_maxpool.ops import plan
+from keras_maxpool.ops.pool import output_shape, pool
+from keras_maxpool.registry import register
+
+
+class _MaxPooling(keras.layers.Layer):
+    """What the three ranks share, which is all but the rank."""
+
+    rank: int
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        *,
+        dilation_rate: Any = 1,
+        ceil_mode: bool = False,
+        nonfinite: str = "backend",
+        implementation: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        try:
+            super().__init__(name=name, **kwargs)
+        except ValueError as error:
+            unknown = sorted(kwargs.keys() - _KERAS_ARGUMENTS)
+            if not unknown:
+                raise
+            raise ValueError(
+                f"{type(self).__name__} does not know the argument {', '.join(map(repr, unknown))}; received "
+                f"{ {key: kwargs[key] for key in unknown} }. It takes {', '.join(_ARGUMENTS)}, and Keras's own "
+                f"{', '.join(sorted(_KERAS_ARGUMENTS))}."
+            ) from error
+        self._window = windows.parse(
+            self.rank, pool_size, strides, padding, dilation_rate, ceil_mode
+        )
+        axes = self._window.axes
+        self.pool_size = tuple(axis.pool for axis in axes)
+        self.strides = tuple(axis.stride for axis in axes)
+        self.padding = self._window.padding
+        self.data_format = (
+            keras.config.image_data_format()
+            if data_format is None
+            else arguments.data_format(data_format)
+        )
+        self.dilation_rate = tuple(axis.dilation for axis in axes)
+        self.ceil_mode = ceil_mode
+        self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
+        self.implementation = arguments.choice(
+            implementation, "implementation", arguments.IMPLEMENTATIONS
+        )
+        plan.check(implementation, self._window)
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # Before Keras's own checks, whose messages cannot know which layer would fit.
+        shape = getattr(inputs, "shape", None)
+        if shape is not None:
+            arguments.dtype_or_castable(inputs.dtype)
+            self.compute_output_shape(shape)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Pools a tensor."""
+        return pool(inputs, self._window, self.data_format, self.nonfinite, self.implementation)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The output's shape, None where unknown; a ValueError where the window does not fit."""
+        arguments.input_rank(input_shape, self.rank, type(self).__name__)
+        return tuple(output_shape(input_shape, self._window, self.data_format))
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The output's shape and dtype for a symbolic input."""
+        plan.check(self.implementation, self._window, inputs.dtype)
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer: the built-in's keys and values, and this layer's own."""
+        config = super().get_config()
+        names = ("pool_size", "padding", "strides", "data_format", *_OWN_ARGUMENTS)
+        return config | {name: getattr(self, name) for name in names}
+
+
+_OWN_ARGUMENTS = ("dilation_rate", "ceil_mode", "nonfinite", "implementation")
+_ARGUMENTS = ("pool_size", "strides", "padding", "data_format", "name", *_OWN_ARGUMENTS)
+_KERAS_ARGUMENTS = {
+    "trainable",
+    "dtype",
+    "autocast",
+    "activity_regularizer",
+    "input_shape",
+    "input_dim",
+}
+
+
+@register(alias="MaxPool1D")
+class MaxPooling1D(_MaxPooling):
+    """Max pooling over one spatial or temporal axis; `MaxPool1D` is the same class.
+
+    A drop-in for `keras.layers.MaxPooling1D`. The arguments, errors and rules are those of `MaxPooling2D`, with
+    one integer or pair in place of two, and `padding` may also be `"causal"`: all padding before the first
+    step, as in `keras.layers.Conv1D`, so that no output sees a later step.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` with `data_format="channels_first"`.
+
+    Output shape:
+        The same with `steps` pooled; the formulas stand at `MaxPooling2D`.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> x = np.array([[1.0, 5.0, 2.0, 4.0, 3.0]])[..., None]
+    >>> keras_maxpool.MaxPooling1D(2)(x)[0, :, 0].numpy().tolist()
+    [5.0, 4.0]
+    >>> keras_maxpool.MaxPooling1D(3, strides=1, padding="causal")(x)[0, :, 0].numpy().tolist()
+    [1.0, 5.0, 5.0, 5.0, 4.0]
+    """
+
+    rank = 1
+
+
+@register(alias="MaxPool2D")
+class MaxPooling2D(_MaxPooling):
+    """Max pooling over two spatial axes; `MaxPool2D` is the same class.
+
+    A drop-in for `keras.layers.MaxPooling2D` with dilation, explicit and further named paddings, and ceil mode. Each
+    channel of each sample is pooled on its own. A gradient goes to the first maximum of a window in
+    row-major order, in every mode.
+
+    Args:
+        pool_size: the window's size, in elements: an integer, or one an axis.
+        strides: the step from one window to the next: an integer, one an axis, or None for `pool_size`.
+        padding: what stands around the input; it never wins a maximum. In any case of letters:
+            `"valid"`, none;
+            `"same"`, so that the output has ceil(size / strides) elements, the surplus at the end, as TensorFlow;
+            `"same_lower"`, likewise with the surplus at the start, as ONNX's SAME_LOWER;
+            an integer for every side, one integer an axis, or one `(before, after)` pair an axis, each
+            smaller than the dilated window.
+        data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
+        name: the layer's name.
+        dilation_rate: the step from one element of a window to the next: an integer, or one an axis.
+        ceil_mode: whether a last window may hang over the end, as in PyTorch; it is dropped if it would start
+            in the padding after the end. Needs `"valid"` or explicit padding.
+        nonfinite: what NaN and windows without a value above the dtype's lowest finite number give.
+            `"backend"`, TensorFlow's answer at no cost, which depends on the mode (see below); `"ieee"`, NumPy's and
+            PyTorch's in every mode, for two poolings in place of one.
+        implementation: `"auto"`, or a kernel to force: `"direct"` (one `tf.nn.max_pool`), `"folded"` (one
+            an axis), `"shifted"` (slices and maxima). They differ in speed alone.
+        **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
+        `data_format="channels_first"`. float16, bfloat16, float32, float64 and (u)int8 to (u)int64.
+
+    Output shape:
+        The same with height and width pooled. With L = (pool_size - 1) * dilation_rate + 1 and P the padding
+        on both sides, a size n becomes floor((n + P - L) / strides) + 1, or ceil(n / strides) for a
+        named padding other than `"valid"` (PyTorch's and TensorFlow's formulas).
+
+    Raises:
+        TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled.
+        ValueError: an argument out of range; inputs of another rank; a window larger than its padded input.
+
+    What `nonfinite="backend"` gives (TensorFlow 2.21 on CPU; gradients of such windows differ too):
+
+    | window | eager and graph | XLA, values | `"ieee"`, everywhere |
+    | --- | --- | --- | --- |
+    | NaN and numbers | the largest number | the largest number, or NaN | NaN |
+    | NaN alone | the dtype's lowest finite number | -inf, or NaN | NaN |
+    | -inf alone | the dtype's lowest finite number | -inf | -inf |
+    | padding alone | the dtype's lowest finite number | -inf | -inf |
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> keras_maxpool.MaxPooling2D(2)(ramp)[0, :, :, 0].numpy().tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    >>> pooled = keras_maxpool.MaxPool2D(3, strides=2, padding=1)(ramp)  # a ResNet stem's
+    >>> pooled[0, :, :, 0].numpy().tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+
+    rank = 2
+
+
+@register(alias="MaxPool3D")
+class MaxPooling3D(_MaxPooling):
+    """Max pooling over three spatial or spatio-temporal axes; `MaxPool3D` is the same class.
+
+    A drop-in for `keras.layers.MaxPooling3D`. The arguments, errors and rules are those of `MaxPooling2D`, with
+    three integers or pairs in place of two. It takes every dtype that the 2D layer takes.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)` with
+        `data_format="channels_first"`.
+
+    Output shape:
+        The same with depth, height and width pooled; the formulas stand at `MaxPooling2D`.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(8.0).reshape(1, 2, 2, 2, 1)
+    >>> keras_maxpool.MaxPooling3D(2)(ramp).numpy().ravel().tolist()
+    [7.0]
+    """
+
+    rank = 3
+
+
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D

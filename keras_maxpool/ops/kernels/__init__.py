@@ -1,0 +1,18 @@
+"""The kernels, by the names that `implementation=` takes: each pools a channels-last tensor over a `Window`."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_maxpool.ops.kernels.direct import direct
+from keras_maxpool.ops.kernels.folded import folded
+from keras_maxpool.ops.kernels.shifted import shifted
+from keras_maxpool.window import Window
+
+Kernel = Callable[[tf.Tensor, Window], tf.Tensor]
+
+KERNELS: dict[str, Kernel] = {
+    "direct": direct,
+    "folded": folded,
+    "shifted": shifted,
+}

@@ -1,0 +1,28 @@
+"""One `tf.nn.max_pool` over all spatial axes."""
+
+import tensorflow as tf
+
+from keras_maxpool.ops import shapes
+from keras_maxpool.ops.kernels import native
+from keras_maxpool.window import Window
+
+
+def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
+    """Pools (batch, *spatial, channels) without dilation in one operation, after explicit pads if there are any."""
+    padding = "SAME" if window.padding == "same" else "VALID"
+    if (padding == "VALID" and window.padding != "valid") or any(
+        axis.ceil_mode for axis in window.axes
+    ):
+        spatial = shapes.sizes(x)[1:-1]
+        x = shapes.pad(
+            x,
+            [
+                axis.pads(size, shapes.maximum)
+                for axis, size in zip(window.axes, spatial, strict=True)
+            ],
+        )
+    pool = [axis.pool for axis in window.axes]
+    strides = [axis.stride for axis in window.axes]
+    if window.rank > 1:
+        return native.max_pool(x, pool, strides, padding)
+    return tf.squeeze(native.max_pool(tf.expand_dims(x, 2), [*pool, 1], [*strides, 1], padding), 2)

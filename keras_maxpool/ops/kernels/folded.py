@@ -1,0 +1,62 @@
+"""One `tf.nn.max_pool` an axis: what stands before the axis is folded into the batch, what follows into channels."""
+
+from math import gcd
+
+import tensorflow as tf
+
+from keras_maxpool.ops import shapes
+from keras_maxpool.ops.kernels import native
+from keras_maxpool.window import Axis, Window
+
+
+def folded(x: tf.Tensor, window: Window) -> tf.Tensor:
+    """Pools (batch, *spatial, channels) one axis at a time.
+
+    The innermost axis goes first: each pass keeps its first maximum, so the last keeps the first in row-major order.
+    """
+    for place in range(window.rank, 0, -1):
+        x = _pool_axis(x, place, window.axes[place - 1])
+    return x
+
+
+def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
+    full = shapes.sizes(x)
+    before, size, after = full[:place], full[place], full[place + 1 :]
+    static = x.shape.as_list()
+    static[place] = None if static[place] is None else axis.output_size(static[place])
+    x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
+    if axis.dilation == 1 and axis.padding == "same":
+        x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")
+    else:
+        x = shapes.pad(x, [axis.pads(size, shapes.maximum), (0, 0)])
+        x = (
+            _dilated(x, axis)
+            if axis.dilation > 1
+            else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "VALID")
+        )
+    x = tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
+    x.set_shape(static)
+    return x
+
+
+def _dilated(x: tf.Tensor, axis: Axis) -> tf.Tensor:
+    """Pools axis 1 of (outer, size, 1, inner) with gaps, by regrouping it so that the gaps close."""
+    # No window ever looks at elements between multiples of the common divisor.
+    common = gcd(axis.stride, axis.dilation)
+    stride, gap = axis.stride // common, axis.dilation // common
+    x = x[:, ::common] if common > 1 else x
+    outer, size, _, inner = shapes.sizes(x)
+    outputs = (size - (axis.pool - 1) * gap - 1) // stride + 1
+    # Elements `gap` apart become neighbours: (size) -> (size / gap, gap), with the gap folded into the channels.
+    groups = -(-size // gap)
+    x = shapes.pad(x, [(0, groups * gap - size), (0, 0)])
+    x = native.max_pool(
+        tf.reshape(x, [outer, groups, 1, gap * inner]),
+        [axis.pool, 1],
+        [stride if gap == 1 else 1, 1],
+        "VALID",
+    )
+    if gap == 1:
+        return x
+    x = tf.reshape(x, [outer, (groups - axis.pool + 1) * gap, 1, inner])
+    return x[:, : (outputs - 1) * stride + 1 : stride]

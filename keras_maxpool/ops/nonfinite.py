@@ -1,0 +1,28 @@
+"""IEEE 754 maxima over any kernel: NaN propagates, -inf stays, gradients go to the first NaN or the first element."""
+
+import tensorflow as tf
+
+from keras_maxpool.ops.gradients import Formula, substitute
+
+
+def ieee(kernel: Formula) -> Formula:
+    """`kernel`, exact for infinities and NaN where TensorFlow's own answer depends on the mode.
+
+    Kernels agree on finite values above the dtype's lowest. So every element gets a rank that is such a value, -inf 0,
+    lowest 1, others 2, NaN 3; the pooled ranks say what kind of window each is, and carry the
+    gradient of all but the ordinary kind, whose values are pooled as ever.
+    """
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        def is_true(condition: tf.Tensor) -> tf.Tensor:
+            return tf.cast(condition, x.dtype)
+
+        lowest, three = tf.constant(x.dtype.min, x.dtype), tf.constant(3, x.dtype)
+        rank = is_true(x >= lowest) + is_true(x > lowest) + three * is_true(tf.math.is_nan(x))
+        ranks = kernel(substitute(rank, x))
+        values = kernel(tf.where(x > lowest, x, lowest))
+        rare = tf.where(ranks == 1, lowest, -float("inf"))
+        rare = tf.where(ranks == three, float("nan"), rare)
+        return tf.where(ranks == 2, values, substitute(rare, ranks))
+
+    return function

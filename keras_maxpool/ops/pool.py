@@ -1,0 +1,119 @@
+"""`max_pool`: checks, then layout, then the kernel that the plan names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool import window as windows
+from keras_maxpool.ops import mode, plan
+from keras_maxpool.ops.gradients import Formula, borrow_gradient
+from keras_maxpool.ops.kernels import KERNELS
+from keras_maxpool.ops.nonfinite import ieee
+from keras_maxpool.ops.ties import graph_3d_favours_first
+from keras_maxpool.ops.unsigned import as_signed
+from keras_maxpool.window import Window
+
+
+def max_pool(
+    inputs: Any,
+    pool_size: Any = 2,
+    strides: Any = None,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    *,
+    dilation_rate: Any = 1,
+    ceil_mode: bool = False,
+    nonfinite: str = "backend",
+    implementation: str = "auto",
+) -> tf.Tensor:
+    """Max pooling over 1, 2 or 3 spatial axes.
+
+    Args:
+        inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
+        pool_size, strides, padding, data_format, dilation_rate, ceil_mode, nonfinite, implementation: as
+            `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
+
+    Returns:
+        The pooled tensor, of the inputs' dtype.
+
+    Raises:
+        TypeError, ValueError: as `keras_maxpool.MaxPooling2D` does.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> keras_maxpool.ops.max_pool(ramp, 2, dilation_rate=2, strides=1)[0, :, :, 0].numpy().tolist()
+    [[10.0, 11.0], [14.0, 15.0]]
+    """
+    x = tf.convert_to_tensor(inputs)
+    if x.shape.rank not in (3, 4, 5):
+        raise ValueError(
+            "`inputs` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
+            f"received shape {x.shape}. Add the missing axes, or set the shape."
+        )
+    window = windows.parse(x.shape.rank - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
+    data_format = (
+        keras.config.image_data_format()
+        if data_format is None
+        else arguments.data_format(data_format)
+    )
+    arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
+    arguments.choice(implementation, "implementation", arguments.IMPLEMENTATIONS)
+    arguments.dtype(x.dtype.name)
+    output_shape(x.shape, window, data_format)
+    return pool(x, window, data_format, nonfinite, implementation)
+
+
+def pool(
+    x: tf.Tensor, window: Window, data_format: str, nonfinite: str, implementation: str
+) -> tf.Tensor:
+    """`max_pool` for arguments and a shape that have been checked."""
+    if 0 in x.shape:
+        out_shape = output_shape(x.shape, window, data_format)
+        if None not in out_shape:
+            # Nothing to pool, but the gradient still has to lead back to x.
+            return tf.reshape(x, out_shape)
+    channels_first = data_format == "channels_first"
+    if channels_first:
+        x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
+    kernel = _kernel(x.dtype, window, implementation)
+    if x.dtype in (tf.uint32, tf.uint64):
+        kernel = as_signed(kernel)
+    elif nonfinite == "ieee" and x.dtype.is_floating:
+        kernel = ieee(kernel)
+    y = kernel(x)
+    return (
+        tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)]) if channels_first else y
+    )
+
+
+def _kernel(dtype: tf.DType, window: Window, implementation: str) -> Formula:
+    now = mode.current()
+    onednn_3d = (
+        now == "graph"
+        and window.rank == 3
+        and dtype.name in plan.NATIVE_3D
+        and graph_3d_favours_first(dtype.name)
+    )
+    chosen = plan.choose(implementation, window, dtype.name, now, onednn_3d=onednn_3d)
+
+    def forward(x: tf.Tensor) -> tf.Tensor:
+        return KERNELS[chosen.kernel](x, window)
+
+    def lender(x: tf.Tensor) -> tf.Tensor:
+        return KERNELS[chosen.gradient](x, window)
+
+    own = chosen.gradient == chosen.kernel or not dtype.is_floating
+    return forward if own else borrow_gradient(forward, lender)
+
+
+def output_shape(shape: Sequence[int | None], window: Window, data_format: str) -> list[int | None]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError where no window fits."""
+    if data_format == "channels_last":
+        batch, *spatial, channels = shape
+        return [batch, *window.output_sizes(spatial, data_format, channels), channels]
+    batch, channels, *spatial = shape
+    return [batch, channels, *window.output_sizes(spatial, data_format, channels)]

@@ -1,0 +1,188 @@
+"""The geometry of a pooling window in plain integers: output sizes and explicit pads.
+
+A `Window` is parsed once from the user's arguments and reused at every call. No TensorFlow import: sizes may be ints,
+None, or scalar tensors, since the formulas need only arithmetic and a maximum that the caller can pass in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from keras_maxpool import arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The window along one spatial axis: `pool` elements, `dilation` apart, every `stride` steps."""
+
+    pool: int
+    stride: int
+    padding: str | tuple[int, int]
+    dilation: int = 1
+    ceil_mode: bool = False
+
+    @property
+    def length(self) -> int:
+        """Elements from the window's first to its last, gaps of the dilation included."""
+        return (self.pool - 1) * self.dilation + 1
+
+    def output_size(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
+        """How many windows fit on `size` elements; below 1 where not even one fits.
+
+        Named paddings give ceil(size / stride), as TensorFlow and ONNX have it; explicit ones follow PyTorch.
+        """
+        if isinstance(self.padding, str):
+            return -(-size // self.stride)
+        before, after = self.padding
+        room = size + before + after - self.length
+        if not self.ceil_mode:
+            return room // self.stride + 1
+        overhanging = -(-room // self.stride) + 1
+        starting_in_reach = -(-(size + before) // self.stride)
+        return overhanging - maximum(overhanging - starting_in_reach, 0)
+
+    def pads(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> tuple[Any, Any]:
+        """The padding before and after `size` elements, with which a plain "valid" pooling gives the same windows."""
+        reach = (self.output_size(size, maximum) - 1) * self.stride + self.length
+        if isinstance(self.padding, tuple):
+            before, after = self.padding
+            return before, maximum(reach - size - before, after)
+        if self.padding == "causal":
+            return self.length - 1, 0
+        surplus = maximum(reach - size, 0)
+        half = surplus // 2
+        return (half, surplus - half) if self.padding == "same" else (surplus - half, half)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A pooling window: one `Axis` for each spatial axis."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return len(self.axes)
+
+    @property
+    def dilated(self) -> bool:
+        """Whether any axis has gaps."""
+        return any(axis.dilation > 1 for axis in self.axes)
+
+    @property
+    def padding(self) -> str | arguments.Pads:
+        """The padding as a user writes it: a name, or one (before, after) pair an axis."""
+        if isinstance(self.axes[0].padding, str):
+            return self.axes[0].padding
+        pads = tuple(axis.padding for axis in self.axes if not isinstance(axis.padding, str))
+        return "valid" if not any(map(any, pads)) else pads
+
+    def output_sizes(
+        self,
+        sizes: Sequence[int | None],
+        data_format: str = "channels_last",
+        channels: int | None = None,
+    ) -> list[int | None]:
+        """The output's spatial sizes; unknown ones stay unknown. `data_format` and `channels` serve the error alone."""
+        outputs = [
+            None if size is None else axis.output_size(size)
+            for axis, size in zip(self.axes, sizes, strict=True)
+        ]
+        for place, (axis, size, output) in enumerate(zip(self.axes, sizes, outputs, strict=True)):
+            if (
+                size is not None
+                and output is not None
+                and output < 1
+                and not (size == 0 and isinstance(axis.padding, str))
+            ):
+                raise ValueError(self._too_large(place, sizes, data_format, channels))
+        return outputs
+
+    def _too_large(
+        self, place: int, sizes: Sequence[int | None], data_format: str, channels: int | None
+    ) -> str:
+        axis, size = self.axes[place], sizes[place]
+        before, after = axis.padding if isinstance(axis.padding, tuple) else (0, 0)
+        message = (
+            f"The window is larger than its input: spatial axis {place} has {size} elements"
+            f"{f' and {before + after} of padding' if before + after else ''}, and the window spans {axis.length} "
+            f"(pool_size={axis.pool}, dilation_rate={axis.dilation}); received spatial sizes {tuple(sizes)}. "
+            'Use a smaller pool_size, padding="same", or a larger input.'
+        )
+        other = "channels_first" if data_format == "channels_last" else "channels_last"
+        # The axis that the other format would call channels: the first spatial one, or the last.
+        moved = (
+            [*sizes[1:], channels] if data_format == "channels_last" else [channels, *sizes[:-1]]
+        )
+        fits = all(
+            n is None or a.output_size(n) >= 1 for a, n in zip(self.axes, moved, strict=True)
+        )
+        if channels is not None and fits:
+            message += (
+                f' The shape looks like data_format="{other}"; this call uses "{data_format}".'
+            )
+        return message
+
+
+@lru_cache(maxsize=512)
+def _build(
+    pool: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: str | arguments.Pads,
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Window:
+    pads: Sequence[Any] = (padding,) * len(pool) if isinstance(padding, str) else padding
+    axes = tuple(
+        Axis(*of_axis, ceil_mode=ceil_mode)
+        for of_axis in zip(pool, strides, pads, dilation, strict=True)
+    )
+    for axis in axes:
+        if axis.length >= arguments.INT_LIMIT:
+            raise ValueError(
+                f"`dilation_rate` and `pool_size` span {axis.length} elements, and 2**31 or more is too long; "
+                f"received pool_size={pool}, dilation_rate={dilation}. Make one of them smaller."
+            )
+        if isinstance(axis.padding, tuple) and max(axis.padding) >= axis.length:
+            raise ValueError(
+                "`padding` must be smaller than the window, or some windows see nothing else; "
+                f"received padding={padding} for a window that spans {axis.length}. "
+                f"Write at most {axis.length - 1} there, or pad the input first."
+            )
+    if ceil_mode and isinstance(axes[0].padding, str):
+        raise ValueError(
+            f'`ceil_mode` needs padding "valid" or explicit pads; received ceil_mode=True with padding="{padding}", '
+            "whose output size is fixed already. Drop ceil_mode, or write the pads as integers."
+        )
+    return Window(axes)
+
+
+def parse(
+    rank: int, pool_size: Any, strides: Any, padding: Any, dilation_rate: Any, ceil_mode: Any
+) -> Window:
+    """The window that a user's arguments describe.
+
+    Args:
+        rank: the number of spatial axes, 1 to 3.
+        pool_size, strides, padding, dilation_rate, ceil_mode: as `keras_maxpool.MaxPooling2D` takes them.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: an argument out of range, or two that contradict each other.
+
+    >>> window = parse(2, 3, 2, 1, 1, False)
+    >>> window.output_sizes([112, 112])
+    [56, 56]
+    >>> [axis.pads(112) for axis in window.axes]
+    [(1, 1), (1, 1)]
+    """
+    pool = arguments.positive_ints(pool_size, rank, "pool_size")
+    return _build(
+        pool,
+        pool if strides is None else arguments.positive_ints(strides, rank, "strides"),
+        arguments.paddings(padding, rank),
+        arguments.positive_ints(dilation_rate, rank, "dilation_rate"),
+        arguments.flag(ceil_mode, "ceil_mode"),
+    )
