@@ -1,0 +1,452 @@
+"""The oracle against cases worked out by hand, the golden file, ONNX's reference and PyTorch."""
+
+from __future__ import annotations
+
+import math
+
+import make_torch_golden
+import numpy as np
+import oracle
+import pytest
+import torch_golden
+
+NAN, INF = np.nan, np.inf
+GOLDEN = list(torch_golden.load())
+
+
+def in_1d(numbers: list, dtype: str = "float32") -> np.ndarray:
+    """One sample and one channel."""
+    return np.array(numbers, dtype).reshape(1, -1, 1)
+
+
+def check(pooled: oracle.Pooled, values: list, places: list) -> None:
+    """Compares the only sample and channel with literals."""
+    np.testing.assert_array_equal(pooled.values[0, ..., 0], values)
+    np.testing.assert_array_equal(pooled.places[0, ..., 0], places)
+
+
+# Geometry
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [
+        # size, pool, stride, padding, dilation, ceil_mode -> windows, before, after
+        ((8, 2, 2, "valid", 1, False), (4, 0, 0)),
+        ((9, 2, 2, "valid", 1, False), (4, 0, 0)),
+        ((9, 2, 2, "valid", 1, True), (5, 0, 0)),  # the last one hangs over
+        ((8, 2, 3, "valid", 1, True), (3, 0, 0)),
+        ((5, 1, 3, "valid", 1, True), (2, 0, 0)),  # a third would start at 6, behind the data
+        ((9, 3, 1, "valid", 2, False), (5, 0, 0)),
+        ((2, 3, 2, "valid", 1, True), (1, 0, 0)),  # larger than the input, and still allowed
+        ((8, 3, 2, "same", 1, False), (4, 0, 1)),
+        ((8, 3, 2, "same_lower", 1, False), (4, 1, 0)),
+        ((7, 3, 2, "same", 1, False), (4, 1, 1)),
+        ((8, 4, 1, "same", 1, False), (8, 1, 2)),
+        ((8, 4, 1, "same_lower", 1, False), (8, 2, 1)),
+        ((8, 2, 1, "same", 3, False), (8, 1, 2)),
+        ((8, 1, 3, "same", 1, False), (3, 0, 0)),
+        ((12, 1, 4, "same_lower", 1, False), (3, 0, 0)),  # the stride skips data: no negative pads
+        ((8, 3, 1, "causal", 1, False), (8, 2, 0)),
+        ((8, 3, 2, "causal", 2, False), (4, 4, 0)),
+        ((0, 2, 2, "same", 1, False), (0, 0, 0)),
+        ((5, 3, 2, (1, 1), 1, False), (3, 1, 1)),
+        ((5, 3, 2, (0, 1), 1, False), (2, 0, 1)),
+        ((5, 3, 2, (0, 1), 1, True), (3, 0, 1)),
+        ((4, 2, 3, (1, 1), 1, True), (2, 1, 1)),  # a third would start in the padding at the end
+        ((4, 2, 3, (1, 1), 1, False), (2, 1, 1)),
+    ],
+)
+def test_geometry(axis: tuple, expected: tuple) -> None:
+    assert oracle.geometry(*axis) == expected
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        (2, 3, 1, "valid", 1, False),
+        (2, 3, 1, "valid", 1, True),
+        (4, 3, 1, "valid", 2, False),
+        (1, 4, 1, (1, 1), 1, False),
+        (4, 2, 2, "same", 1, True),
+        (4, 2, 2, "same_lower", 1, True),
+        (4, 2, 2, "causal", 1, True),
+        (4, 2, 2, "full", 1, False),
+    ],
+)
+def test_geometry_refuses(axis: tuple) -> None:
+    with pytest.raises(ValueError, match=r"no window|no meaning|unknown padding"):
+        oracle.geometry(*axis)
+
+
+# Cases by hand
+
+STEPS = in_1d([3, 1, 4, 1, 5, 9, 2, 6])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "places"),
+    [
+        ((3, 2, "valid"), [4, 5, 9], [2, 4, 5]),
+        ((3, 2, "same"), [4, 5, 9, 6], [2, 4, 5, 7]),
+        ((3, 2, "same_lower"), [3, 4, 9, 9], [0, 2, 5, 5]),
+        ((3, 1, "causal"), [3, 3, 4, 4, 5, 9, 9, 9], [0, 0, 2, 2, 4, 5, 5, 5]),
+        ((2, 1, "valid", 2), [4, 1, 5, 9, 5, 9], [2, 1, 4, 5, 4, 5]),
+        ((3, None, "valid", 1, True), [4, 9, 6], [2, 5, 7]),
+        ((1, 4, "valid"), [3, 5], [0, 4]),
+        ((2, 3, 1), [3, 4, 9], [0, 2, 5]),
+        ((2, 3, 1, 1, True), [3, 4, 9], [0, 2, 5]),  # a fourth would start at the padding: dropped
+        ((2, 2, ((0, 1),)), [3, 4, 9, 6], [0, 2, 5, 7]),
+        ((2, 2, ((1, 0),)), [3, 4, 5, 9], [0, 2, 4, 5]),
+    ],
+)
+def test_1d(arguments: tuple, values: list, places: list) -> None:
+    check(oracle.pool(STEPS, *arguments), values, places)
+
+
+RAMP = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
+
+
+def test_2d_ramp() -> None:
+    check(oracle.pool(RAMP, 2), [[5, 7], [13, 15]], [[5, 7], [13, 15]])
+    check(
+        oracle.pool(RAMP, (1, 3), 1),
+        [[2, 3], [6, 7], [10, 11], [14, 15]],
+        [[2, 3], [6, 7], [10, 11], [14, 15]],
+    )
+    check(oracle.pool(RAMP, 2, 1, "valid", 2), [[10, 11], [14, 15]], [[10, 11], [14, 15]])
+    # A window of three columns, starting at column 3, has one of them.
+    check(oracle.pool(RAMP, (4, 3), None, "valid", 1, True), [[14, 15]], [[14, 15]])
+    check(oracle.pool(RAMP, 3, 3, 1), [[5, 7], [13, 15]], [[5, 7], [13, 15]])
+
+
+def test_2d_padding_never_wins() -> None:
+    below = -1 - RAMP  # -1 at the start, -16 at the end
+    check(
+        oracle.pool(below, 2, 2, 1),
+        [[-1, -2, -4], [-5, -6, -8], [-13, -14, -16]],
+        [[0, 1, 3], [4, 5, 7], [12, 13, 15]],
+    )
+    check(oracle.pool(below, 3, 2, "same"), [[-1, -3], [-9, -11]], [[0, 2], [8, 10]])
+    check(oracle.pool(below, 3, 2, "same_lower"), [[-1, -2], [-5, -6]], [[0, 1], [4, 5]])
+
+
+def test_3d() -> None:
+    x = np.array([[[0, 1, 8], [2, 7, 4]], [[6, 5, 3], [9, 2, 1]]], np.float32).reshape(
+        1, 2, 2, 3, 1
+    )
+    check(oracle.pool(x, 2, 1), [[[9, 8]]], [[[9, 2]]])
+    check(oracle.pool(x, (1, 2, 3)), [[[8]], [[9]]], [[[2]], [[9]]])
+    check(oracle.pool(x, (2, 1, 1)), [[[6, 5, 8], [9, 7, 4]]], [[[6, 7, 2], [9, 4, 5]]])
+
+
+def test_first_of_equals_wins() -> None:
+    check(oracle.pool(in_1d([7, 7, 1, 7, 7, 7]), 3), [7, 7], [0, 3])
+    flat = np.zeros((1, 4, 4, 1), np.float32)
+    check(oracle.pool(flat, 2), [[0, 0], [0, 0]], [[0, 2], [8, 10]])
+    check(oracle.pool(flat, 3, 2, 1), [[0, 0], [0, 0]], [[0, 1], [4, 5]])
+    # Row-major: the top right corner comes before the bottom left one.
+    check(oracle.pool(np.array([0, 5, 5, 0]).reshape(1, 2, 2, 1), 2), [[5]], [[1]])
+
+
+def test_signed_zeros_are_equal() -> None:
+    pooled = oracle.pool(in_1d([-0.0, 0.0, 0.0, -0.0]), 2)
+    check(pooled, [0, 0], [0, 2])
+    assert np.signbit(pooled.values).ravel().tolist() == [True, False]
+
+
+def test_nan() -> None:
+    check(oracle.pool(in_1d([1, NAN, 9, 2, 3, 4]), 3), [NAN, 4], [1, 5])
+    check(oracle.pool(in_1d([NAN, NAN, INF, NAN]), 2), [NAN, NAN], [0, 3])
+    check(oracle.pool(in_1d([-INF, NAN, NAN]), 3), [NAN], [1])
+
+
+def test_infinities() -> None:
+    check(oracle.pool(in_1d([-INF, -INF, -INF, 1, INF, INF]), 2), [-INF, 1, INF], [0, 3, 4])
+    check(oracle.pool(in_1d([-INF, -INF]), 3, 1, 1), [-INF, -INF], [0, 0])  # padding never wins
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float16", -INF), ("float64", -INF), ("int8", -128), ("uint8", 0), ("int64", -(2**63))],
+)
+def test_window_of_padding_alone(dtype: str, expected: float) -> None:
+    # The window's two elements are 2 apart: one falls before the only real one, one behind.
+    pooled = oracle.pool(in_1d([5], dtype), 2, 1, 1, 2)
+    check(pooled, [expected], [-1])
+    assert oracle.sees_only_padding(1, 2, 1, (1, 1), 2, False)
+    assert not oracle.sees_only_padding(2, 2, 1, (1, 1), 2, False)
+    gradient = oracle.gradient((1, 1, 1), pooled.places, np.ones((1, 1, 1)))
+    assert gradient.tolist() == [[[0]]]
+    assert oracle.gather(in_1d([5], dtype), pooled.places).tolist() == [[[0]]]
+
+
+def test_gradient_and_gather_by_hand() -> None:
+    places = oracle.pool(STEPS, 3, 1).places
+    assert places.ravel().tolist() == [2, 2, 4, 5, 5, 5]
+    gradient = oracle.gradient(STEPS.shape, places, in_1d([1, 2, 4, 8, 16, 32]))
+    assert gradient.ravel().tolist() == [0, 0, 3, 0, 4, 56, 0, 0]
+    assert gradient.dtype == np.float64
+    tangent = oracle.gather(in_1d([10, 11, 12, 13, 14, 15, 16, 17]), places)
+    assert tangent.ravel().tolist() == [12, 12, 14, 15, 15, 15]
+
+
+def test_samples_and_channels_are_apart() -> None:
+    x = np.array([[[1, 8], [2, 7]], [[4, 5], [3, 6]]], np.float32)  # 2 samples, 2 steps, 2 channels
+    values, places = oracle.pool(x, 2)
+    assert values.tolist() == [[[2, 8]], [[4, 6]]]
+    assert places.tolist() == [[[1, 0]], [[0, 1]]]
+    gradient = oracle.gradient(x.shape, places, np.array([[[1, 2]], [[3, 4]]]))
+    assert gradient.tolist() == [[[0, 2], [1, 0]], [[3, 0], [0, 4]]]
+
+
+# Properties
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_gather_is_the_transpose_of_gradient(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    x = rng.integers(-3, 4, (2, *(7, 5, 6)[:rank], 3)).astype(np.float32)
+    values, places = oracle.pool(x, 3, 2, 1, 2)
+    upstream, tangent = rng.integers(-9, 10, places.shape), rng.integers(-9, 10, x.shape)
+    gradient = oracle.gradient(x.shape, places, upstream)
+    assert (gradient * tangent).sum() == (upstream * oracle.gather(tangent, places)).sum()
+    np.testing.assert_array_equal(oracle.gather(x, places), values)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_channels_first_is_the_same_pooling(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    last = rng.integers(-3, 4, (2, *(7, 5, 6)[:rank], 3)).astype(np.float32)
+    first = oracle.channels_first(last)
+    assert first.shape == (2, 3, *(7, 5, 6)[:rank])
+    expected = oracle.pool(last, 2, 1, "same")
+    pooled = oracle.pool(first, 2, 1, "same", data_format="channels_first")
+    upstream = rng.integers(-9, 10, pooled.places.shape)
+    for received, wanted in zip(pooled, expected, strict=True):
+        np.testing.assert_array_equal(received, oracle.channels_first(wanted))
+    np.testing.assert_array_equal(
+        oracle.gradient(first.shape, pooled.places, upstream, data_format="channels_first"),
+        oracle.channels_first(
+            oracle.gradient(last.shape, expected.places, oracle.channels_last(upstream))
+        ),
+    )
+    np.testing.assert_array_equal(
+        oracle.gather(first, pooled.places, data_format="channels_first"), pooled.values
+    )
+
+
+@pytest.mark.parametrize("kind", ["int", "uint"])
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_integers(kind: str, bits: int) -> None:
+    limits = np.iinfo(f"{kind}{bits}")
+    # In float64 the two largest of 64 bits would be equal.
+    x = in_1d([limits.min, limits.max - 1, limits.max, limits.min, limits.min], limits.dtype)
+    pooled = oracle.pool(x, 2, 2, ((0, 1),))
+    assert pooled.values.dtype == x.dtype
+    check(pooled, [limits.max - 1, limits.max, limits.min], [1, 2, 4])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_floats(dtype: str) -> None:
+    if dtype == "bfloat16":
+        reason = "needs ml_dtypes, which TensorFlow brings"
+        dtype = pytest.importorskip("ml_dtypes", reason=reason).bfloat16
+    pooled = oracle.pool(in_1d([-1.5, -2, -INF, -INF, 1, NAN, -3], dtype), 2, 2, ((0, 1),))
+    assert pooled.values.dtype == dtype
+    assert pooled.places.dtype == np.int64
+    np.testing.assert_array_equal(pooled.values.ravel().astype(np.float64), [-1.5, -INF, NAN, -3])
+    assert pooled.places.ravel().tolist() == [0, 2, 5, 6]
+    upstream = np.ones(pooled.places.shape, dtype)
+    gradient = oracle.gradient((1, 7, 1), pooled.places, upstream, dtype=dtype)
+    assert gradient.dtype == dtype
+    assert gradient.ravel().astype(int).tolist() == [1, 0, 1, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4, 3), (2, 4, 4, 0)])
+def test_nothing_to_pool(shape: tuple) -> None:
+    values, places = oracle.pool(np.zeros(shape, np.float32), 2)
+    assert values.shape == places.shape == (shape[0], 2, 2, shape[-1])
+    assert oracle.gradient(shape, places, values).shape == shape
+
+
+# The golden file
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=[case.name for case in GOLDEN])
+def test_golden(case: torch_golden.Case) -> None:
+    compare(case)
+
+
+def compare(case: torch_golden.Case) -> None:
+    """The oracle's values, places and gradient are PyTorch's."""
+    values, places = oracle.pool(case.x, **case.arguments, data_format="channels_first")
+    np.testing.assert_array_equal(values, case.values)
+    np.testing.assert_array_equal(places, case.indices)
+    gradient = oracle.gradient(
+        case.x.shape, places, case.upstream, dtype=case.x.dtype, data_format="channels_first"
+    )
+    np.testing.assert_array_equal(gradient, case.gradient)
+
+
+def test_golden_file_reaches_the_corners() -> None:
+    def windows(case: torch_golden.Case) -> list[tuple]:
+        """Each axis's size, pool, stride, padding, dilation, windows, and length with the gaps."""
+        sizes = zip(case.spatial, case.pool_size, case.strides, case.padding, strict=True)
+        rest = zip(case.dilation_rate, case.values.shape[2:], strict=True)
+        return [
+            (*size, step, count, (size[1] - 1) * step + 1)
+            for size, (step, count) in zip(sizes, rest, strict=True)
+        ]
+
+    corners = {
+        "stride shorter than the window": lambda n, k, s, p, d, out, span: 1 < s < span,
+        "stride longer than the window": lambda n, k, s, p, d, out, span: s > span,
+        "padding": lambda n, k, s, p, d, out, span: p > 0,
+        "dilation": lambda n, k, s, p, d, out, span: d > 1 and k > 1,
+        "data left over": lambda n, k, s, p, d, out, span: (out - 1) * s + span < n + p,
+        "hangs over": lambda n, k, s, p, d, out, span: (out - 1) * s + span > n + 2 * p,
+        "larger than the padded input": lambda n, k, s, p, d, out, span: span > n + 2 * p,
+        "dropped by ceil_mode": lambda n, k, s, p, d, out, span: (
+            out * s >= n + p and math.ceil((n + 2 * p - span) / s) + 1 > out
+        ),
+    }
+    for name, corner in corners.items():
+        for rank in (1, 2, 3):
+            hits = [
+                case
+                for case in GOLDEN
+                if case.rank == rank
+                and (case.ceil_mode or name != "dropped by ceil_mode")
+                and any(corner(*window) for window in windows(case))
+            ]
+            assert len(hits) >= 3, (name, rank)
+    assert sum(case.finite for case in GOLDEN) == make_torch_golden.FINITE_CASES
+    assert sum(not case.finite for case in GOLDEN) == make_torch_golden.NONFINITE_CASES
+    assert sum(len(set(case.strides)) > 1 for case in GOLDEN) > 100
+
+
+# PyTorch, live
+
+
+@pytest.fixture
+def torch() -> object:
+    return pytest.importorskip("torch", reason="needs PyTorch: pip install '.[peers]'")
+
+
+def test_torch(torch: object) -> None:
+    for case in make_torch_golden.make_cases(seed=7, finite=90, nonfinite=18):
+        compare(case)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float64", "uint8", "int8", "int16", "int32", "int64"]
+)
+def test_torch_dtypes(torch: object, dtype: str) -> None:
+    x = np.random.default_rng(0).integers(0, 5, (2, 3, 9, 7)).astype(dtype)
+    values, indices = torch.nn.functional.max_pool2d(torch.tensor(x), 3, 2, 1, return_indices=True)
+    pooled = oracle.pool(x, 3, 2, 1, data_format="channels_first")
+    assert pooled.values.dtype == values.numpy().dtype
+    np.testing.assert_array_equal(pooled.values, values)
+    np.testing.assert_array_equal(pooled.places, indices)
+
+
+def test_torch_takes_the_last_nan(torch: object) -> None:
+    """The one difference that is meant: should PyTorch change, the notes on NaN have to."""
+    x = np.array([[[1, NAN, 3, NAN]]], np.float32)
+    values, indices = torch.nn.functional.max_pool1d(torch.tensor(x), 4, return_indices=True)
+    pooled = oracle.pool(x, 4, data_format="channels_first")
+    np.testing.assert_array_equal(pooled.values, values)
+    assert (pooled.places.item(), indices.item()) == (1, 3)
+
+
+# ONNX's reference evaluator
+
+
+@pytest.fixture
+def onnx() -> object:
+    pytest.importorskip("onnx", reason="needs ONNX: pip install '.[peers]'")
+    import onnx.reference
+
+    return onnx
+
+
+def run_onnx(onnx: object, x: np.ndarray, outputs: int, attributes: dict) -> list[np.ndarray]:
+    """Runs one MaxPool node; the indices come second."""
+    names = ["values", "indices"][:outputs]
+    node = onnx.helper.make_node("MaxPool", ["x"], names, **attributes)
+    declare = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [node],
+        "pool",
+        [declare("x", onnx.TensorProto.FLOAT, x.shape)],
+        [declare(name, onnx.TensorProto.FLOAT, None) for name in names],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)])
+    return onnx.reference.ReferenceEvaluator(model).run(None, {"x": x})
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["VALID", "SAME_UPPER", "pads", "pads and ceil_mode"])
+def test_onnx(onnx: object, padding: str, rank: int) -> None:
+    """Values and indices, where onnx 1.23's reference follows ONNX. Left out:
+
+    - strides and dilations of 1 alone: a second implementation, which swaps pads between axes in
+      2D, ignores or refuses them in 1D and 3D, and has wrong indices;
+    - SAME_UPPER with a stride longer than the window: it crops instead of padding nothing;
+    - SAME_LOWER with any other stride or dilation: it rounds down the output and pads the end;
+    - a window of padding alone: it gives 0 or NaN.
+    """
+    rng = np.random.default_rng([rank, len(padding)])
+    ceil_mode = padding == "pads and ceil_mode"
+    done = 0
+    while done < 15:
+        spatial = draw(rng, (12, 9, 5)[rank - 1], rank)
+        pool, strides, dilation = draw(rng, 4, rank), draw(rng, 3, rank), draw(rng, 2, rank)
+        lengths = [(k - 1) * d + 1 for k, d in zip(pool, dilation, strict=True)]
+        if set(strides + dilation) == {1}:
+            continue
+        attributes = {"kernel_shape": pool, "strides": strides, "dilations": dilation}
+        if padding in ("VALID", "SAME_UPPER"):
+            attributes["auto_pad"] = padding
+            pads = ("valid" if padding == "VALID" else "same",) * rank
+        else:
+            before, after = [tuple(n - 1 for n in draw(rng, lengths, rank)) for _ in range(2)]
+            attributes |= {"pads": before + after, "ceil_mode": int(ceil_mode)}
+            pads = tuple(zip(before, after, strict=True))
+        axes = zip(spatial, pool, strides, pads, dilation, [ceil_mode] * rank, strict=True)
+        try:
+            if any(oracle.sees_only_padding(*axis) for axis in axes):
+                continue
+        except ValueError:  # the window is larger than the input
+            continue
+        longer = [stride > length for stride, length in zip(strides, lengths, strict=True)]
+        if padding == "SAME_UPPER" and any(longer):
+            continue
+
+        x = rng.integers(-4, 5, (2, 2, *spatial)).astype(np.float32)
+        values, indices = run_onnx(onnx, x, 2, attributes)
+        arguments = pool, strides, pads, dilation, ceil_mode
+        pooled = oracle.pool(x, *arguments, data_format="channels_first")
+        np.testing.assert_array_equal(pooled.values, values, str(attributes))
+        # ONNX counts on through the channels and samples.
+        planes = np.arange(4).reshape(2, 2, *(1,) * rank) * math.prod(spatial)
+        np.testing.assert_array_equal(pooled.places + planes, indices, str(attributes))
+        done += 1
+
+
+def test_onnx_same_lower(onnx: object) -> None:
+    """Values, in 2D and with strides and dilations of 1: all that the reference gets right."""
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        pool = draw(rng, 5, 2)
+        x = rng.integers(-4, 5, (2, 2, *draw(rng, 9, 2))).astype(np.float32)
+        attributes = {"kernel_shape": pool, "strides": (1, 1), "auto_pad": "SAME_LOWER"}
+        (values,) = run_onnx(onnx, x, 1, attributes)
+        pooled = oracle.pool(x, pool, 1, "same_lower", data_format="channels_first")
+        np.testing.assert_array_equal(pooled.values, values, str(attributes))
+
+
+def draw(rng: np.random.Generator, most: int | list[int], rank: int) -> tuple[int, ...]:
+    """An int from 1 to `most` for each axis."""
+    return tuple(rng.integers(1, most, rank, endpoint=True).tolist())
