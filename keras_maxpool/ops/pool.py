@@ -107,7 +107,9 @@ def _kernel(dtype: tf.DType, window: Window, implementation: str) -> Formula:
         return KERNELS[chosen.gradient](x, window)
 
     own = chosen.gradient == chosen.kernel or not dtype.is_floating
-    return forward if own else borrow_gradient(forward, lender)
+    # Eagerly, what no open tape sees now is never differentiated.
+    unseen = now == "eager" and not mode.tape_is_active()
+    return forward if own or unseen else borrow_gradient(forward, lender)
 
 
 def output_shape(shape: Sequence[int | None], window: Window, data_format: str) -> list[int | None]:
