@@ -4,8 +4,6 @@ Exit codes: 0 when all is well, 1 when a comparison failed, 2 for a wrong argume
 extra, 130 after Ctrl-C. Tools are imported inside their own command, so that help stays fast.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os
@@ -19,13 +17,13 @@ EXTRAS = {"demo": {"rich": "rich", "sklearn": "scikit-learn"}}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Runs one command; returns its exit code."""
     args = _parser().parse_args(argv)
     missing = _missing(args.extra)
     if missing:
-        _complain(f"{' and '.join(missing)} missing: pip install 'keras_maxpool[{args.extra}]'")
+        _complain(f"needs {' and '.join(missing)}: pip install 'keras_maxpool[{args.extra}]'")
         return 2
-    # TensorFlow reads this once, when it is first imported; 3 leaves its fatal errors only.
+    # TensorFlow reads this once, at its import. Its errors still arrive, as Python's exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         code: int = args.command(args)
@@ -86,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """Return an argparse type: an int from low to high, both included."""
+    """An argparse type: an int from low to high, both included."""
     wanted = f"a whole number from {low}" + (" up" if high is None else f" to {high}")
 
     def parse(text: str) -> int:
@@ -102,7 +100,7 @@ def _whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def _missing(extra: str) -> list[str]:
-    """Return what pip calls the packages of an extra that cannot be found."""
+    """What pip calls those packages of an extra that are not installed."""
     return [pip for name, pip in EXTRAS[extra].items() if importlib.util.find_spec(name) is None]
 
 

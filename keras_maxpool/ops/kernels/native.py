@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_maxpool.ops import mode
 from keras_maxpool.ops.gradients import borrow_gradient
+from keras_maxpool.window import Axis, Window
 
 
 def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding: str) -> tf.Tensor:
@@ -29,7 +30,11 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         one_if_empty = tf.cast(empty, tf.int32)
         y = plain(tf.pad(x, tf.stack([tf.zeros_like(one_if_empty), one_if_empty], axis=1)))
         result = tf.slice(y, tf.zeros_like(shape), tf.where(empty, 0, tf.shape(y)))
-        result.set_shape([None if n is None else m for n, m in zip(x.shape, y.shape, strict=True)])
+        # Neither a pad nor a slice by tensors tells what it leaves as it was.
+        pads = "same" if padding == "SAME" else (0, 0)
+        axes = [Axis(*of_axis, pads) for of_axis in zip(pool, strides, strict=True)]
+        batch, *spatial, channels = x.shape
+        result.set_shape([batch, *Window(tuple(axes)).output_sizes(spatial), channels])
         return result
 
     if not x.dtype.is_floating or x.shape.is_fully_defined() or mode.current() != "graph":

@@ -1,0 +1,1 @@
+"""What a user runs: each module here is one command of keras-maxpool."""

@@ -1,0 +1,277 @@
+"""keras-maxpool demo: two twins on real digits, equal bit for bit.
+
+`run` trains, saves, reloads and returns values; `render` shows them; `main` is the command.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import keras_maxpool
+
+BATCH = 32
+
+# A fresh process knows the saved model by the registered names alone.
+RELOAD = """
+import sys
+import numpy
+import keras
+import keras_maxpool
+model = keras.saving.load_model(sys.argv[1])
+numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2]), verbose=0))
+"""
+
+Advance = Callable[[str, int, int], None]
+"""Called with the name of a stage, its steps done and its steps in all."""
+
+
+@dataclass(frozen=True)
+class Spellings:
+    """The two names of the 2D layer in one package."""
+
+    package: str
+    max_pool: Callable[..., Any]
+    max_pooling: Callable[..., Any]
+
+
+OURS = Spellings("keras_maxpool", keras_maxpool.MaxPool2D, keras_maxpool.MaxPooling2D)
+BUILTIN = Spellings("keras.layers", keras.layers.MaxPool2D, keras.layers.MaxPooling2D)
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Images of shape (n, 8, 8, 1) in 0..1 and their labels 0..9."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What one twin gave: the loss of every step, and its predictions for the test images."""
+
+    losses: np.ndarray
+    predictions: np.ndarray
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many of the values compared are equal, bit for bit."""
+
+    name: str
+    equal: int
+    total: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was something to compare, and all of it is equal."""
+        return 0 < self.total == self.equal
+
+
+@dataclass(frozen=True, eq=False)
+class DemoResult:
+    """Both twins, and what our twin predicted after a reload (None where that failed)."""
+
+    ours: Trained
+    builtin: Trained
+    reloaded: np.ndarray | None
+    reload_error: str
+
+    @property
+    def losses(self) -> Comparison:
+        """The loss of every training step: ours against the built-in's."""
+        return compare("loss of every training step", self.ours.losses, self.builtin.losses)
+
+    @property
+    def predictions(self) -> Comparison:
+        """The predictions for the test images: ours against the built-in's."""
+        return compare(
+            "predictions for the test digits", self.ours.predictions, self.builtin.predictions
+        )
+
+    @property
+    def reload(self) -> Comparison:
+        """Our predictions for the test images: before saving against after loading."""
+        return compare(
+            "predictions after a reload in a fresh process", self.ours.predictions, self.reloaded
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether every comparison is equal in every bit."""
+        return self.losses.ok and self.predictions.ok and self.reload.ok
+
+
+def compare(name: str, left: np.ndarray, right: np.ndarray | None) -> Comparison:
+    """Counts the values of left that right repeats in every bit, so that -0.0 is not 0.0."""
+    if right is None or left.shape != right.shape or left.dtype != right.dtype:
+        return Comparison(name, 0, left.size)
+    bits = f"u{left.dtype.itemsize}"
+    same = np.ascontiguousarray(left).view(bits) == np.ascontiguousarray(right).view(bits)
+    return Comparison(name, int(same.sum()), left.size)
+
+
+def load_data() -> Digits:
+    """The 1,797 scanned digits of scikit-learn, a fifth of them for the test."""
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype("float32").reshape(-1, 8, 8, 1)
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images, labels, test_size=0.2, random_state=0, stratify=labels
+    )
+    return Digits(train_images, train_labels, test_images, test_labels)
+
+
+def build(layers: Spellings) -> keras.Model:
+    """The compiled classifier, with both spellings of the layer in it."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.max_pool(2),
+            keras.layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.max_pooling(pool_size=2, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    # Keras's own choice of XLA can differ between this process and the fresh one.
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+class StepLosses(keras.callbacks.Callback):
+    """Keeps the loss of every training step."""
+
+    def __init__(self, each: Callable[[int], None]) -> None:
+        """Calls `each` after a step, with the number of steps so far."""
+        super().__init__()
+        self.losses: list[float] = []
+        self._each = each
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Lets the mean that Keras logs start here, so that it is the loss of this step alone."""
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes the loss down."""
+        self.losses.append(float((logs or {})["loss"]))
+        self._each(len(self.losses))
+
+
+def train(
+    layers: Spellings, data: Digits, epochs: int, seed: int, advance: Advance
+) -> tuple[keras.Model, Trained]:
+    """Trains one twin; the same seed gives the same weights, order and dropout."""
+    keras.utils.set_random_seed(seed)
+    model = build(layers)
+    size = len(data.train_images)
+    batches = (
+        tf.data.Dataset.from_tensor_slices((data.train_images, data.train_labels))
+        .shuffle(size, seed=seed)
+        .batch(BATCH)
+    )
+    total = epochs * len(batches)
+    steps = StepLosses(lambda done: advance(layers.package, done, total))
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[steps])
+    predictions = model.predict(data.test_images, verbose=0)
+    accuracy = float(np.mean(predictions.argmax(-1) == data.test_labels))
+    return model, Trained(np.asarray(steps.losses, "float32"), predictions, accuracy)
+
+
+def predict_in_fresh_process(
+    model: keras.Model, images: np.ndarray
+) -> tuple[np.ndarray | None, str]:
+    """Saves the model, loads it in a new Python and predicts there: (predictions, error text)."""
+    with tempfile.TemporaryDirectory(prefix="keras_maxpool_") as folder:
+        saved, given, predicted = (
+            str(Path(folder, name)) for name in ("model.keras", "images.npy", "predictions.npy")
+        )
+        model.save(saved)
+        np.save(given, images)
+        child = subprocess.run(
+            [sys.executable, "-c", RELOAD, saved, given, predicted],
+            # A GPU picks its algorithms anew in each process unless told to be deterministic.
+            env={**os.environ, "TF_DETERMINISTIC_OPS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if child.returncode:
+            return None, child.stderr.strip()
+        return np.load(predicted), ""
+
+
+def run(data: Digits, epochs: int, seed: int, advance: Advance) -> DemoResult:
+    """Trains both twins from one seed, and reloads ours in a fresh process."""
+    model, ours = train(OURS, data, epochs, seed, advance)
+    _, builtin = train(BUILTIN, data, epochs, seed, advance)
+    advance("save and reload", 0, 1)
+    reloaded, error = predict_in_fresh_process(model, data.test_images)
+    advance("save and reload", 1, 1)
+    return DemoResult(ours, builtin, reloaded, error)
+
+
+def render(result: DemoResult, console: Console) -> None:
+    """Shows the comparisons as a small table, and the losses and accuracies below it."""
+    table = Table("compared bit for bit", "values", "equal", "verdict")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for comparison in (result.losses, result.predictions, result.reload):
+        table.add_row(
+            comparison.name,
+            f"{comparison.total:,}",
+            f"{comparison.equal:,}",
+            "[green]equal[/]" if comparison.ok else "[bold red]DIFFERENT[/]",
+        )
+    console.print(table)
+    for package, twin in ((OURS.package, result.ours), (BUILTIN.package, result.builtin)):
+        console.print(
+            f"{package:<13}  loss {twin.losses[0]:.4f} to {twin.losses[-1]:.4f}, "
+            f"test accuracy {twin.accuracy:.1%}",
+            highlight=False,
+        )
+
+
+def main(epochs: int, seed: int) -> int:
+    """Runs the demo, its progress on stderr and its result on stdout; 0 if all is equal, 1 if not."""
+    # On a GPU, a model trained twice need not even equal itself without this.
+    tf.config.experimental.enable_op_determinism()
+    errors = Console(stderr=True)
+    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=errors) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+
+        result = run(load_data(), epochs, seed, advance)
+    render(result, Console())
+    if result.reload_error:
+        errors.print(result.reload_error, markup=False, highlight=False)
+    return 0 if result.ok else 1

@@ -1,0 +1,160 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_maxpool
+from keras_maxpool.cli import EXTRAS, main
+
+ROOT = Path(__file__).parents[1]
+
+
+def child(arguments, tmp_path):
+    """Runs Python with its output piped and its temporary files in tmp_path."""
+    env = {name: value for name, value in os.environ.items() if name not in COLOUR}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**env, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+# With one of these set, rich writes control codes into pipes too, as it was asked to.
+COLOUR = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
+
+@pytest.fixture
+def demo_extra():
+    for module, package in EXTRAS["demo"].items():
+        pytest.importorskip(module, reason=f"needs {package}: pip install '.[demo]'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["demo", "--version"]),
+        (["demo", "--help"], ["--epochs", "--seed", "Exit code"]),
+    ],
+)
+def test_help(arguments, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 0
+    assert err == ""
+    assert out.startswith("usage: keras-maxpool")
+    assert [word for word in words if word not in out] == []
+
+
+def test_help_imports_no_tool(tmp_path):
+    code = """
+import sys
+import keras_maxpool
+before = set(sys.modules)
+from keras_maxpool.cli import main
+try:
+    main(["demo", "--help"])
+finally:
+    new = {name.partition(".")[0] for name in set(sys.modules) - before}
+    print("new:", sorted(new & {"keras", "rich", "sklearn", "tensorflow"}))
+"""
+    done = child(["-c", code], tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.endswith("new: []\n")
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"keras-maxpool {keras_maxpool.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "required: COMMAND"),
+        (["nope"], "invalid choice: 'nope'"),
+        (["demo", "--epochs", "0"], "'0' is not a whole number from 1 up"),
+        (["demo", "--epochs", "two"], "'two' is not a whole number from 1 up"),
+        (["demo", "--seed", "-1"], "--seed"),
+        (["demo", "--seed", str(2**32)], "is not a whole number from 0 to 4294967295"),
+    ],
+)
+def test_wrong_arguments(arguments, complaint, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert out == ""
+    assert complaint in err
+
+
+@pytest.mark.parametrize(
+    ("modules", "packages"),
+    [
+        (["rich"], "rich"),
+        (["sklearn"], "scikit-learn"),
+        (["rich", "sklearn"], "rich and scikit-learn"),
+    ],
+)
+def test_missing_extra(modules, packages, monkeypatch, capsys, demo_extra):
+    for module in modules:
+        # None is how Python marks a module that cannot be imported.
+        monkeypatch.setitem(sys.modules, module, None)
+    assert main(["demo"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"keras-maxpool: needs {packages}: pip install 'keras_maxpool[demo]'\n"
+
+
+def test_demo_piped(tmp_path, demo_extra):
+    done = child(["-m", "keras_maxpool", "demo", "--epochs", "1"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.stdout + done.stderr) is None
+    assert done.stdout.count(" equal ") >= 3
+    assert "DIFFERENT" not in done.stdout
+    assert "test accuracy" in done.stdout
+    assert "keras.layers" in done.stderr, "the progress belongs here"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_where_a_layer_is_wrong(tmp_path, demo_extra):
+    code = """
+import sys
+import keras
+import keras_maxpool
+from keras_maxpool.cli import main
+from keras_maxpool.tools import demo
+demo.OURS = demo.Spellings("planted", keras.layers.AveragePooling2D, keras_maxpool.MaxPooling2D)
+sys.exit(main(["demo", "--epochs", "1"]))
+"""
+    done = child(["-c", code], tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count("DIFFERENT") == 2, "the losses and the predictions, not the reload"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
+def test_demo_stopped(tmp_path, demo_extra):
+    # The fresh process, which runs while the saved model lies on the disk, presses Ctrl-C.
+    code = f"""
+import sys
+from keras_maxpool.cli import main
+from keras_maxpool.tools import demo
+demo.RELOAD = "import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
+sys.exit(main(["demo", "--epochs", "1"]))
+"""
+    done = child(["-c", code], tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.endswith("\nkeras-maxpool: stopped\n")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
