@@ -76,6 +76,9 @@ def pool(
         if None not in out_shape:
             # Nothing to pool, but the gradient still has to lead back to x.
             return tf.reshape(x, out_shape)
+    static_shape = (
+        None if x.shape.is_fully_defined() else output_shape(x.shape, window, data_format)
+    )
     channels_first = data_format == "channels_first"
     if channels_first:
         x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
@@ -85,9 +88,12 @@ def pool(
     elif nonfinite == "ieee" and x.dtype.is_floating:
         kernel = ieee(kernel)
     y = kernel(x)
-    return (
-        tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)]) if channels_first else y
-    )
+    if channels_first:
+        y = tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)])
+    if static_shape is not None:
+        # What is known stays known: operations that pad by tensors forget it.
+        y.set_shape(static_shape)
+    return y
 
 
 def _kernel(dtype: tf.DType, window: Window, implementation: str) -> Formula:

@@ -22,8 +22,6 @@ def folded(x: tf.Tensor, window: Window) -> tf.Tensor:
 def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
     full = shapes.sizes(x)
     before, size, after = full[:place], full[place], full[place + 1 :]
-    static = x.shape.as_list()
-    static[place] = None if static[place] is None else axis.output_size(static[place])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
     if axis.dilation == 1 and axis.padding == "same":
         x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")
@@ -34,9 +32,7 @@ def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
             if axis.dilation > 1
             else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "VALID")
         )
-    x = tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
-    x.set_shape(static)
-    return x
+    return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
 
 
 def _dilated(x: tf.Tensor, axis: Axis) -> tf.Tensor:

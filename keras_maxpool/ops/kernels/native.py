@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from keras_maxpool.ops import mode
 from keras_maxpool.ops.gradients import borrow_gradient
-from keras_maxpool.window import Axis, Window
 
 
 def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding: str) -> tf.Tensor:
@@ -29,13 +28,7 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         empty = tf.equal(shape, 0)
         one_if_empty = tf.cast(empty, tf.int32)
         y = plain(tf.pad(x, tf.stack([tf.zeros_like(one_if_empty), one_if_empty], axis=1)))
-        result = tf.slice(y, tf.zeros_like(shape), tf.where(empty, 0, tf.shape(y)))
-        # Neither a pad nor a slice by tensors tells what it leaves as it was.
-        pads = "same" if padding == "SAME" else (0, 0)
-        axes = [Axis(*of_axis, pads) for of_axis in zip(pool, strides, strict=True)]
-        batch, *spatial, channels = x.shape
-        result.set_shape([batch, *Window(tuple(axes)).output_sizes(spatial), channels])
-        return result
+        return tf.slice(y, tf.zeros_like(shape), tf.where(empty, 0, tf.shape(y)))
 
     if not x.dtype.is_floating or x.shape.is_fully_defined() or mode.current() != "graph":
         return plain(x)
