@@ -34,12 +34,18 @@ def choose(implementation: str, window: Window, dtype: str, mode: str, *, onednn
     >>> choose("auto", parse(2, 2, None, "valid", 1, False), "float32", "graph", onednn_3d=True)
     Plan(kernel='direct', gradient='direct')
     """
-    kernel = implementation
     check(implementation, window, dtype)
-    if implementation == "auto":
-        fits_direct = not window.dilated and (window.rank < 3 or dtype in NATIVE_3D)
-        kernel = "direct" if fits_direct else "folded"
+    kernel = _kernel(window, dtype, mode) if implementation == "auto" else implementation
     return Plan(kernel, _gradient(kernel, window, mode, onednn_3d))
+
+
+def _kernel(window: Window, dtype: str, mode: str) -> str:
+    if mode == "xla":
+        # Against reduce-window 4 times as fast forward, 15 with the gradient (geometric means of 20 cases).
+        return "shifted"
+    if window.dilated or (window.rank == 3 and dtype not in NATIVE_3D):
+        return "folded"
+    return "direct"
 
 
 def check(implementation: str, window: Window, dtype: str | None = None) -> None:

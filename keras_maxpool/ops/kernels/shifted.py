@@ -1,28 +1,69 @@
-"""Shifted slices and `tf.maximum`: slow op by op, fast where XLA fuses them."""
+"""Shifted views and maxima: slow op by op, fast where XLA fuses them.
+
+A window is pooled in steps, so that time and memory grow with its logarithm: 63 elements are three steps of four views.
+Steps go axis by axis, the innermost first, which keeps the first maximum in row-major order.
+"""
+
+import math
 
 import tensorflow as tf
 
 from keras_maxpool.ops import shapes
+from keras_maxpool.ops.kernels.views import Views, max_of_views
 from keras_maxpool.window import Axis, Window
+
+JOINT_VIEWS = 9
+"""At most this many views are taken of all axes at once."""
+LONG, CUT = 5, 4
+"""A window of more than LONG elements is pooled in steps of CUT."""
+NARROW = 16
+"""With fewer channels than this each axis goes alone, the innermost one folded into the channels."""
 
 
 def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
-    """Pools (batch, *spatial, channels) one axis at a time, the innermost first, so that the first maximum wins."""
-    for place in range(window.rank, 0, -1):
-        x = _pool_axis(x, place, window.axes[place - 1])
+    """Pools (batch, *spatial, channels)."""
+    sizes = shapes.sizes(x)[1:-1]
+    pads = [axis.pads(size, shapes.maximum) for axis, size in zip(window.axes, sizes, strict=True)]
+    wide = x.shape[-1] is None or x.shape[-1] >= NARROW
+    if math.prod(axis.pool for axis in window.axes) <= JOINT_VIEWS and (window.rank == 1 or wide):
+        return _step(x, [_elements(axis) for axis in window.axes], pads)
+    for place in range(window.rank - 1, -1, -1):
+        pad = pads[place]
+        for views in _cut(window.axes[place]):
+            of_axes, of_pads = [Views()] * window.rank, [(0, 0)] * window.rank
+            of_axes[place], of_pads[place] = views, pad
+            x, pad = _step(x, of_axes, of_pads), (0, 0)
     return x
 
 
-def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
-    size = shapes.sizes(x)[place]
-    outputs = axis.output_size(size, shapes.maximum)
-    pads: list[tuple[shapes.Size, shapes.Size]] = [(0, 0)] * (x.shape.rank - 2)
-    pads[place - 1] = axis.pads(size, shapes.maximum)
-    x = shapes.pad(x, pads)
-    reach = (outputs - 1) * axis.stride + 1
-    every = (slice(None),) * place
-    result = x[(*every, slice(0, reach, axis.stride))]
-    for step in range(axis.dilation, axis.length, axis.dilation):
-        # The earlier slice stands first: `tf.maximum` gives it the gradient of a tie.
-        result = tf.maximum(result, x[(*every, slice(step, step + reach, axis.stride))])
-    return result
+def _elements(axis: Axis) -> Views:
+    return Views(tuple(range(0, axis.length, axis.dilation)), axis.stride)
+
+
+def _cut(axis: Axis) -> list[Views]:
+    """Steps that together pool one axis: each maximum over CUT neighbours widens the next step's reach by as much."""
+    done, steps = 1, []
+    while -(-axis.pool // done) > LONG:
+        steps.append(Views(tuple(j * done * axis.dilation for j in range(CUT)), 1))
+        done *= CUT
+    # The last maxima overlap where the window is no multiple: the earlier one wins their ties, as it should.
+    last = (min(start, axis.pool - done) for start in range(0, axis.pool, done))
+    return [*steps, Views(tuple(start * axis.dilation for start in last), axis.stride)]
+
+
+def _step(
+    x: tf.Tensor, axes: list[Views], pads: list[tuple[shapes.Size, shapes.Size]]
+) -> tf.Tensor:
+    if all(axis == Views() for axis in axes):
+        return x
+    channels = x.shape[-1]
+    if axes[-1].stride > 1 or channels is None or channels >= NARROW:
+        return max_of_views(x, axes, pads)
+    # A slice along the last axis is one along (last axis, channels): long and contiguous.
+    *outer, last, _ = shapes.sizes(x)
+    flat = tf.reshape(x, [*outer, last * channels, 1])
+    wider = Views(tuple(place * channels for place in axes[-1].displacements))
+    before, after = pads[-1]
+    y = max_of_views(flat, [*axes[:-1], wider], [*pads[:-1], (before * channels, after * channels)])
+    *outer, last, _ = shapes.sizes(y)
+    return tf.reshape(y, [*outer, last // channels, channels])

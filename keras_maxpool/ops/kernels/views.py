@@ -1,0 +1,115 @@
+"""One step of the shifted kernel: the maximum over shifted views of a tensor, and a gradient without a scatter.
+
+View j of the padded input is the strided slice that holds element j of every window. The gradient finds which view
+won, the first in row-major order, as a small integer, and sums for every input position what the windows that cover
+it give: each is a slice, a comparison and an addition, which XLA fuses into few loops.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_maxpool.ops import shapes
+
+
+class Views(NamedTuple):
+    """The views along one axis: how far each is displaced, in ascending order, and the stride of all of them."""
+
+    displacements: tuple[int, ...] = (0,)
+    stride: int = 1
+
+
+Pads = Sequence[tuple[shapes.Size, shapes.Size]]
+
+
+def max_of_views(x: tf.Tensor, axes: Sequence[Views], pads: Pads) -> tf.Tensor:
+    """The maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`."""
+    batch, *sizes, channels = shapes.sizes(x)
+    outputs = [
+        (size + before + after - axis.displacements[-1] - 1) // axis.stride + 1
+        for size, (before, after), axis in zip(sizes, pads, axes, strict=True)
+    ]
+    places = list(itertools.product(*(axis.displacements for axis in axes)))
+    code = tf.int8 if len(places) <= tf.int8.max else tf.int32
+
+    def views(x: tf.Tensor) -> Iterator[tf.Tensor]:
+        padded = shapes.pad(x, pads)
+        for place in places:
+            along = (
+                slice(start, start + (count - 1) * axis.stride + 1, axis.stride)
+                for start, count, axis in zip(place, outputs, axes, strict=True)
+            )
+            yield padded[(slice(None), *along)]
+
+    def winner(x: tf.Tensor) -> tf.Tensor:
+        """Which view each maximum came from."""
+        first, *others = views(x)
+        best, index = first, tf.zeros_like(first, code)
+        for j, view in enumerate(others, 1):
+            index = tf.where(view > best, tf.constant(j, code), index)
+            best = tf.maximum(best, view)
+        return index
+
+    def spread(index: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """Sums for every input position what the windows that cover it give."""
+        # Position q * stride + r of the padded input is element lag * stride + r of window q - lag.
+        lags = [sorted({place // axis.stride for place in axis.displacements}) for axis in axes]
+        counts = [
+            -(-(size + before) // axis.stride)
+            for size, (before, _), axis in zip(sizes, pads, axes, strict=True)
+        ]
+        margins = [
+            (lag[-1], shapes.maximum(count - output, 0))
+            for lag, count, output in zip(lags, counts, outputs, strict=True)
+        ]
+        index = tf.pad(index, [(0, 0), *margins, (0, 0)], constant_values=tf.constant(-1, code))
+        upstream = tf.pad(upstream, [(0, 0), *margins, (0, 0)])
+        apart = (slice(None), *(slice(None), None) * len(axes))
+        total: tf.Tensor | None = None
+        for lag in itertools.product(*lags):
+            part = (
+                slice(None),
+                *(
+                    slice(margin[0] - of_axis, margin[0] - of_axis + count)
+                    for margin, of_axis, count in zip(margins, lag, counts, strict=True)
+                ),
+            )
+            won = index[part][apart] == _view_at(axes, lag, code)
+            term = tf.where(won, upstream[part][apart], tf.zeros([], upstream.dtype))
+            total = term if total is None else total + term
+        covered = [count * axis.stride for count, axis in zip(counts, axes, strict=True)]
+        total = tf.reshape(total, [batch, *covered, channels])
+        inner = (
+            slice(before, before + size) for (before, _), size in zip(pads, sizes, strict=True)
+        )
+        return total[(slice(None), *inner)]
+
+    @tf.custom_gradient
+    def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        first, *others = views(x)
+        y = first
+        for view in others:
+            y = tf.maximum(y, view)
+        return y, lambda upstream: spread(winner(x), upstream)
+
+    return pool(x)
+
+
+def _view_at(axes: Sequence[Views], lag: Sequence[int], code: tf.DType) -> tf.Tensor:
+    """By the remainder of a position along each axis, the view in which a window `lag` back sees it, or -1.
+
+    Shaped to broadcast against (batch, *(count, remainder) for each axis, channels).
+    """
+    view: np.ndarray = np.zeros([], int)
+    for axis, back in zip(axes, lag, strict=True):
+        seen = [
+            axis.displacements.index(place) if place in axis.displacements else -1
+            for place in range(back * axis.stride, (back + 1) * axis.stride)
+        ]
+        own, outer = np.array(seen), view[..., None]
+        view = np.where((outer < 0) | (own < 0), -1, outer * len(axis.displacements) + own)
+    shape = [1, *itertools.chain(*((1, axis.stride) for axis in axes)), 1]
+    return tf.constant(view.reshape(shape), code)
