@@ -30,7 +30,7 @@ def one_int(value: Any, name: str, shown: Any, fix: str) -> int:
         raise TypeError(f"`{name}` takes integers, not booleans; received {name}={shown!r}. {fix}")
     try:
         return operator.index(value)
-    except TypeError:
+    except (TypeError, AttributeError):  # a float tensor raises the latter
         kind = type(value).__name__
         raise TypeError(
             f"`{name}` takes integers, not {kind}; received {name}={shown!r}. {fix}"
@@ -42,7 +42,7 @@ def sequence(value: Any) -> Sequence[Any] | None:
     if isinstance(value, (list, tuple)):
         return value
     if getattr(value, "ndim", 0) == 1:
-        return value.tolist()
+        return list(value)
     return None
 
 

@@ -7,13 +7,21 @@ extra, 130 after Ctrl-C. Tools are imported inside their own command, so that he
 import argparse
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from keras_maxpool import __version__
 
+# Plain data, as fast to import as it is small.
+from keras_maxpool.tools.bench_cases import DIRECTIONS, MODES
+
 # What each extra of pyproject.toml brings: the module to import and the name pip knows it by.
-EXTRAS = {"demo": {"rich": "rich", "sklearn": "scikit-learn"}}
+EXTRAS = {
+    "bench": {"rich": "rich", "matplotlib": "matplotlib"},
+    "demo": {"rich": "rich", "sklearn": "scikit-learn"},
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +45,20 @@ def _demo(args: argparse.Namespace) -> int:
     from keras_maxpool.tools import demo
 
     return demo.main(args.epochs, args.seed)
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from keras_maxpool.tools import bench
+
+    return bench.main(
+        args.cases,
+        args.modes,
+        args.directions,
+        quick=args.quick,
+        growth=args.growth,
+        json_file=args.json,
+        plot_file=args.plot,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +102,64 @@ def _parser() -> argparse.ArgumentParser:
         help="where both twins start from (default: %(default)s)",
     )
     demo.set_defaults(command=_demo, extra="demo")
+
+    bench = commands.add_parser(
+        "bench",
+        help="time the layers against the built-in ones, PyTorch, OpenCV and a plain copy",
+        description=(
+            "Time keras_maxpool's layers against keras.layers, in turn, in one process, on the CPU; "
+            "and against PyTorch and OpenCV where they are installed, and a plain copy of as many "
+            "bytes, which is the floor. Both sides must give equal outputs and gradients before "
+            "they are timed. A ratio is the peer's time over ours, round by round, as a median "
+            "with its quartiles: above 1, ours is faster."
+        ),
+        epilog=(
+            "The tables go to stdout, the progress to stderr. Times mean little where other work "
+            "runs beside; ratios bear it better. Exit code: 0 if every comparison is equal, 1 if one is "
+            "not, 2 for a wrong argument or a missing extra, 130 after Ctrl-C. "
+            "Needs: pip install 'keras_maxpool[bench]'; PyTorch and OpenCV: "
+            "'keras_maxpool[bench,peers]'"
+        ),
+    )
+    bench.add_argument(
+        "--cases",
+        type=_regular_expression,
+        metavar="PATTERN",
+        help="only the cases whose names hold this regular expression, such as '^3D' or 'x3 5/1'",
+    )
+    bench.add_argument(
+        "--modes",
+        nargs="+",
+        choices=MODES,
+        default=MODES,
+        metavar="MODE",
+        help=f"only these: {', '.join(MODES)} (a step of training, the last under XLA)",
+    )
+    bench.add_argument(
+        "--directions",
+        nargs="+",
+        choices=DIRECTIONS,
+        default=DIRECTIONS,
+        metavar="DIRECTION",
+        help="only these: forward, gradient (forward and gradient together)",
+    )
+    bench.add_argument(
+        "--quick",
+        action="store_true",
+        help="a tenth of the time for each row, and a few cases unless --cases names them",
+    )
+    bench.add_argument(
+        "--growth",
+        action="store_true",
+        help="a second table: how cost grows with batch, channels and window, ours and the built-in's",
+    )
+    bench.add_argument(
+        "--json", type=_file, metavar="FILE", help="write all figures to this file, too"
+    )
+    bench.add_argument(
+        "--plot", type=_png, metavar="FILE.png", help="draw the ratios into this file"
+    )
+    bench.set_defaults(command=_bench, extra="bench")
     return parser
 
 
@@ -97,6 +177,31 @@ def _whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _regular_expression(text: str) -> str:
+    """An argparse type: a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
+def _file(text: str) -> Path:
+    """An argparse type: a file that can be written when the work is done."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    return path
+
+
+def _png(text: str) -> Path:
+    """An argparse type: a PNG file to write."""
+    path = _file(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
+    return path
 
 
 def _missing(extra: str) -> list[str]:

@@ -1,0 +1,171 @@
+"""keras-maxpool bench: our layers against the built-in ones and other peers, compared and timed.
+
+`bench_cases` says what, `bench_peers` makes the sides, `bench_measure` compares and times them, `bench_plot` draws;
+here stand the tables and the command.
+"""
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import keras_maxpool
+from keras_maxpool.tools import bench_cases, bench_measure, bench_peers, bench_plot
+from keras_maxpool.tools.bench_cases import Setting
+from keras_maxpool.tools.bench_measure import Outcome, Row, Spread
+
+BUDGET, QUICK_BUDGET = 2.0, 0.2
+"""Seconds for the timed rounds of a row."""
+
+
+def render(outcome: Outcome, console: Console) -> None:
+    """Shows the rows sorted from the worst ratio, growth by size, the summary, and what was not timed."""
+    rows, growth = bench_measure.split(outcome.rows)
+    floor = [row for row in rows if row.setting.peer == bench_cases.COPY]
+    peers = [row for row in rows if row.setting.peer != bench_cases.COPY]
+    for title, of_table in (
+        ("the peer's time over ours: above 1, ours is faster", peers),
+        ("the floor: a plain copy of as many bytes", floor),
+    ):
+        if of_table:
+            console.print(_table(title, bench_measure.worst_first(of_table)))
+    if growth:
+        console.print(_growth(growth))
+    if rows:
+        console.print(_summary(rows))
+    for note in outcome.left_out:
+        console.print(f"left out: {note.setting}: {note.reason}", markup=False, highlight=False)
+    for note in outcome.different:
+        console.print(f"[bold red]DIFFERENT[/]: {note.setting}: {note.reason}", highlight=False)
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    table = _right(
+        Table("case", "mode", "direction", "peer", "ours, ms", "peer, ms", "ratio", title=title), 3
+    )
+    for row in rows:
+        setting = row.setting
+        table.add_row(
+            *(setting.case.name, setting.mode, setting.direction, setting.peer),
+            *(_spread(row.ours_ms), _spread(row.peer_ms), _ratio(row)),
+        )
+    return table
+
+
+def _growth(rows: Sequence[Row]) -> Table:
+    columns = ("mode", "direction", "grows", "size", "ours, ms", "times", "built-in, ms", "times")
+    table = _right(Table(*columns, "ratio", title="growth: times what the first size took"), 5)
+
+    def series(row: Row) -> tuple[str, str, str]:
+        return row.setting.mode, row.setting.direction, row.setting.case.grows
+
+    first: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        first.setdefault(series(row), row)
+    order = list(first)
+    for row in sorted(rows, key=lambda row: order.index(series(row))):
+        start = first[series(row)]
+        table.add_row(
+            *(*series(row), str(row.setting.case.size)),
+            *(_spread(row.ours_ms), f"{row.ours_ms.median / start.ours_ms.median:.1f}"),
+            *(_spread(row.peer_ms), f"{row.peer_ms.median / start.peer_ms.median:.1f}"),
+            _ratio(row),
+        )
+    return table
+
+
+def _summary(rows: Sequence[Row]) -> Table:
+    table = _right(
+        Table("mode", "direction", "peer", "cases", "geometric mean", "worst", title="summary"), 3
+    )
+    table.add_column("worst case")
+    for line in bench_measure.summarize(rows):
+        table.add_row(
+            *(line.mode, line.direction, line.peer, str(line.cases)),
+            *(f"{line.geometric_mean:.2f}", f"{line.worst:.2f}", line.worst_case),
+        )
+    return table
+
+
+def _right(table: Table, last: int) -> Table:
+    """The table, with its last columns set flush right and no number broken."""
+    for column in table.columns[-last:]:
+        column.justify = "right"
+        column.no_wrap = True
+    return table
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.median:.3g} ({spread.lower:.3g}-{spread.upper:.3g})"
+
+
+def _ratio(row: Row) -> str:
+    ratio = row.ratio
+    text = f"{ratio.median:.2f} ({ratio.lower:.2f}-{ratio.upper:.2f})"
+    # A ratio whose quartiles stand on both sides of 1 says nothing either way.
+    if ratio.lower <= 1 <= ratio.upper:
+        return text
+    return f"[{'green' if ratio.median > 1 else 'red'}]{text}[/]"
+
+
+def environment() -> dict[str, Any]:
+    """What the figures depend on: versions and the machine's kind."""
+    modules = [bench_peers.MODULES[peer] for peer in bench_peers.installed()]
+    return {
+        "keras_maxpool": keras_maxpool.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        **{module: importlib.import_module(module).__version__ for module in modules},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def main(
+    pattern: str | None,
+    modes: Collection[str],
+    directions: Collection[str],
+    *,
+    quick: bool,
+    growth: bool,
+    json_file: Path | None,
+    plot_file: Path | None,
+) -> int:
+    """Runs the bench, its progress on stderr and its tables on stdout; 1 if a side differs, 2 if nothing is left."""
+    # A GPU would work on after a call returns, and most peers have none.
+    tf.config.set_visible_devices([], "GPU")
+    errors = Console(stderr=True)
+    cases = bench_cases.select(pattern, quick=quick, growth=growth)
+    settings = bench_cases.plan(cases, modes, directions, bench_peers.installed())
+    if not settings:
+        errors.print("keras-maxpool: no case matches", highlight=False)
+        return 2
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=errors) as progress:
+        task = progress.add_task("", total=len(settings))
+        done = iter(range(len(settings)))
+
+        def advance(setting: Setting) -> None:
+            progress.update(task, completed=next(done), description=str(setting))
+
+        outcome = bench_measure.run(settings, QUICK_BUDGET if quick else BUDGET, advance)
+        progress.update(task, completed=len(settings), description="")
+    # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
+    render(outcome, Console(width=None if sys.stdout.isatty() else 160))
+    if json_file:
+        json_file.write_text(bench_measure.to_json(outcome, environment()) + "\n", "utf-8")
+    if plot_file and outcome.rows:
+        bench_plot.plot(outcome.rows, plot_file)
+    return 1 if outcome.different else 0

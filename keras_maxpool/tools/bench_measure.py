@@ -1,0 +1,250 @@
+"""The measuring of keras-maxpool bench: two sides compared, then timed in turn.
+
+`run` turns settings into an `Outcome`; `summarize` and `to_json` are what else is made of one.
+"""
+
+import gc
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_maxpool.tools import bench_peers
+from keras_maxpool.tools.bench_cases import COPY, Case, Setting
+from keras_maxpool.tools.bench_peers import Arrays, Side
+
+ROUNDS = 5
+"""At least so many, unless a round takes so long that the budget is gone several times over."""
+MOST_ROUNDS = 500
+PATIENCE = 4
+"""How many budgets the wish for `ROUNDS` may cost."""
+
+# What a peer raises for work it has no kernel for; a wrong argument of ours is none of these.
+UNABLE = (tf.errors.OpError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median between its quartiles."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting's times in milliseconds; `ratio` is the peer's time over ours, round by round."""
+
+    setting: Setting
+    rounds: int
+    ours_ms: Spread
+    peer_ms: Spread
+    ratio: Spread
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why a setting has no row."""
+
+    setting: Setting
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """All rows; what was not timed because the sides differ, or because the peer is unable."""
+
+    rows: list[Row] = field(default_factory=list)
+    different: list[Note] = field(default_factory=list)
+    left_out: list[Note] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The ratios of one mode, direction and peer over all cases."""
+
+    mode: str
+    direction: str
+    peer: str
+    cases: int
+    geometric_mean: float
+    worst: float
+    worst_case: str
+
+
+def run(settings: Sequence[Setting], budget: float, advance: Callable[[Setting], None]) -> Outcome:
+    """Compares and times each setting, for about `budget` seconds each; calls `advance` before each."""
+    outcome = Outcome()
+    for case, of_case in groupby(settings, key=lambda setting: setting.case):
+        # The functions of the case before hold its tensors in cycles.
+        gc.collect()
+        data = bench_peers.make_data(case)
+        for (mode, direction), group in groupby(of_case, key=lambda s: (s.mode, s.direction)):
+            ours = bench_peers.ours(case, mode, direction, data)
+            our_arrays = ours.arrays(ours.step())
+            for setting in group:
+                advance(setting)
+                try:
+                    peer = bench_peers.peer(setting, data)
+                    peer_arrays = peer.arrays(peer.step())
+                except UNABLE as error:
+                    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                    outcome.left_out.append(Note(setting, reason))
+                    continue
+                reason = difference(setting, our_arrays, peer_arrays)
+                if reason:
+                    outcome.different.append(Note(setting, reason))
+                    continue
+                outcome.rows.append(make_row(setting, *take_turns(ours, peer, budget)))
+    return outcome
+
+
+def difference(setting: Setting, ours: Arrays, peer: Arrays) -> str:
+    """What differs between the sides, or nothing; gradients of overlapping windows are compared to rounding."""
+    if setting.mode in ("fit", "fit-xla"):
+        # The loss and the trained number are sums over everything.
+        return "" if _close(ours, peer, 1e-3) else "the losses or the trained numbers differ"
+    if setting.peer == COPY:
+        return ""
+    names = ("outputs", "gradients")[: len(ours)]
+    for name, our, other in zip(names, ours, peer, strict=True):
+        if our.shape != other.shape or our.dtype != other.dtype:
+            return f"the {name} are {our.dtype}{our.shape} and {other.dtype}{other.shape}"
+        if not _equal(name, setting.case, our, other):
+            return f"the {name} differ"
+    return ""
+
+
+def _equal(name: str, case: Case, our: np.ndarray, other: np.ndarray) -> bool:
+    if name == "gradients" and case.dtype != "float32":
+        # 16 bits hold too few numbers for an input without ties, and of a tie each may choose its own element.
+        axes = tuple(range(1, our.ndim))
+        sums = [[array.astype("float64").sum(axes)] for array in (our, other)]
+        return _close(sums[0], sums[1], 1e-2)
+    if name == "gradients" and case.overlaps:
+        return _close([our], [other], 1e-4)
+    return np.array_equal(our, other)
+
+
+def _close(ours: Arrays, peer: Arrays, tolerance: float) -> bool:
+    return all(
+        np.allclose(our, other, rtol=tolerance, atol=0)
+        for our, other in zip(ours, peer, strict=True)
+    )
+
+
+def take_turns(ours: Side, peer: Side, budget: float) -> tuple[list[float], list[float]]:
+    """The seconds of each side, round by round: ours, the peer, ours, the peer."""
+    for _ in _rounds(budget / 4, 1, 3):
+        ours.step()
+        peer.step()
+    gc.disable()
+    try:
+        times = [(_seconds(ours), _seconds(peer)) for _ in _rounds(budget, ROUNDS, MOST_ROUNDS)]
+    finally:
+        gc.enable()
+    our_times, peer_times = zip(*times, strict=True)
+    return list(our_times), list(peer_times)
+
+
+def _rounds(budget: float, least: int, most: int) -> Iterator[int]:
+    start = time.perf_counter()
+    for done in range(most):
+        spent = time.perf_counter() - start
+        if (done >= least and spent > budget) or (done >= 2 and spent > PATIENCE * budget):
+            return
+        yield done
+
+
+def _seconds(side: Side) -> float:
+    start = time.perf_counter()
+    side.step()
+    return time.perf_counter() - start
+
+
+def make_row(setting: Setting, ours: Sequence[float], peer: Sequence[float]) -> Row:
+    """The row for the seconds of each side."""
+    ratios = [b / a for a, b in zip(ours, peer, strict=True)]
+    return Row(
+        setting,
+        len(ours),
+        _spread([1e3 * seconds for seconds in ours]),
+        _spread([1e3 * seconds for seconds in peer]),
+        _spread(ratios),
+    )
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    lower, median, upper = np.percentile(values, (25, 50, 75)).tolist()
+    return Spread(median, lower, upper)
+
+
+def worst_first(rows: Sequence[Row]) -> list[Row]:
+    """The rows in the order of their ratios."""
+    return sorted(rows, key=lambda row: row.ratio.median)
+
+
+def summarize(rows: Sequence[Row]) -> list[Summary]:
+    """One line for each mode, direction and peer, in the order of the rows."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        setting = row.setting
+        groups.setdefault((setting.peer, setting.mode, setting.direction), []).append(row)
+    summaries = []
+    for (peer, mode, direction), group in groups.items():
+        worst = worst_first(group)[0]
+        mean = statistics.geometric_mean(row.ratio.median for row in group)
+        summaries.append(
+            Summary(
+                mode,
+                direction,
+                peer,
+                len(group),
+                mean,
+                worst.ratio.median,
+                worst.setting.case.name,
+            )
+        )
+    return summaries
+
+
+def to_json(outcome: Outcome, environment: dict[str, Any]) -> str:
+    """The outcome as a JSON text: environment, rows, growth, summary, and what was not timed."""
+    table, growth = split(outcome.rows)
+    return json.dumps(
+        {
+            "environment": environment,
+            "rows": [_flat(row.setting) | _numbers(row) for row in table],
+            "growth": [
+                {"grows": row.setting.case.grows, "size": row.setting.case.size}
+                | _flat(row.setting)
+                | _numbers(row)
+                for row in growth
+            ],
+            "summary": [asdict(summary) for summary in summarize(table)],
+            "different": [_flat(note.setting) | {"why": note.reason} for note in outcome.different],
+            "left_out": [_flat(note.setting) | {"why": note.reason} for note in outcome.left_out],
+        },
+        indent=1,
+    )
+
+
+def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows of the table, and those of growth."""
+    table = [row for row in rows if not row.setting.case.grows]
+    return table, [row for row in rows if row.setting.case.grows]
+
+
+def _flat(setting: Setting) -> dict[str, Any]:
+    return asdict(setting) | {"case": setting.case.name}
+
+
+def _numbers(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in asdict(row).items() if name != "setting"}

@@ -1,0 +1,274 @@
+"""The sides of keras-maxpool bench: our layer and each peer, as steps without arguments."""
+
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_maxpool
+from keras_maxpool.tools import bench_cases
+from keras_maxpool.tools.bench_cases import Case, Setting
+from keras_maxpool.window import Axis
+
+Function = Callable[[tf.Tensor], tf.Tensor]
+Arrays = list[np.ndarray]
+
+MODULES = {bench_cases.PYTORCH: "torch", bench_cases.OPENCV: "cv2"}
+"""What must be importable for the optional peers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The input of a case, and the gradient that comes in from above."""
+
+    x: np.ndarray
+    upstream: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """`step` does the work once; `arrays` turns what it returned into what is compared."""
+
+    step: Callable[[], Any]
+    arrays: Callable[[Any], Arrays]
+
+
+def installed() -> list[str]:
+    """The optional peers that can be imported here."""
+    return [peer for peer, module in MODULES.items() if importlib.util.find_spec(module)]
+
+
+def make_data(case: Case) -> Data:
+    """A shuffle of distinct numbers around zero, so that float32 has no ties, and gradients above zero."""
+    numbers = np.random.default_rng(0)
+    dtype = tf.as_dtype(case.dtype).as_numpy_dtype
+    size = math.prod(case.shape)
+    # Divided by a power of two, integers below 2**24 stay distinct in float32.
+    x = (numbers.permutation(size) - size // 2).astype("float32") / 2 ** (size.bit_length() - 1)
+    upstream = numbers.uniform(0.5, 1.5, case.output_shape)
+    return Data(x.astype(dtype).reshape(case.input_shape), upstream.astype(dtype))
+
+
+def our_layer(case: Case) -> keras.layers.Layer:
+    """Our layer for a case."""
+    cls = getattr(keras_maxpool, f"MaxPooling{case.rank}D")
+    return cls(
+        case.pool,
+        case.strides,
+        case.padding,
+        case.data_format,
+        dilation_rate=case.dilation,
+        dtype=case.dtype,
+    )
+
+
+def ours(case: Case, mode: str, direction: str, data: Data) -> Side:
+    """Our own side."""
+    return _tensorflow(our_layer(case), case, mode, direction, data)
+
+
+def peer(setting: Setting, data: Data) -> Side:
+    """The peer's side."""
+    case, mode, direction = setting.case, setting.mode, setting.direction
+    match setting.peer:
+        case bench_cases.PYTORCH:
+            return _pytorch(case, direction, data)
+        case bench_cases.OPENCV:
+            return _opencv(case, data)
+        case bench_cases.COPY:
+            return _copy(direction, data)
+    return _tensorflow(_builtin(case, setting.peer), case, mode, direction, data)
+
+
+def _tensorflow(function: Function, case: Case, mode: str, direction: str, data: Data) -> Side:
+    x, upstream = tf.constant(data.x), tf.constant(data.upstream)
+    if mode in ("fit", "fit-xla"):
+        return _training(function, x, jit_compile=mode == "fit-xla")
+
+    def forward(x: tf.Tensor) -> list[tf.Tensor]:
+        return [function(x)]
+
+    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return [y, tape.gradient(y, x, output_gradients=upstream)]
+
+    step: Callable[..., Any] = forward if direction == "forward" else gradient
+    arguments = (x,) if direction == "forward" else (x, upstream)
+    if mode != "eager":
+        shapes = [[None, *a.shape[1:]] if case.unknown_batch else a.shape for a in arguments]
+        signature = [tf.TensorSpec(shape, x.dtype) for shape in shapes]
+        step = tf.function(step, jit_compile=mode == "xla", input_signature=signature)
+    return Side(lambda: step(*arguments), lambda tensors: [t.numpy() for t in tensors])
+
+
+class _Offset(keras.layers.Layer):
+    """Adds one trained number, so that a training step asks for the pooling's gradient."""
+
+    def build(self, input_shape: Any) -> None:
+        self.offset = self.add_weight(shape=(), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + self.offset
+
+
+def _training(function: Function, x: tf.Tensor, *, jit_compile: bool) -> Side:
+    offset = _Offset()
+    layer = function if isinstance(function, keras.layers.Layer) else keras.layers.Lambda(function)
+    model = keras.Sequential([keras.Input(batch_shape=x.shape), offset, layer])
+    # Summed gradients are then whole numbers, exact in any order; so small a rate leaves the input what it is.
+    rate = 2.0**-40
+    model.compile(
+        keras.optimizers.SGD(rate),
+        lambda _, pooled: keras.ops.sum(pooled),
+        jit_compile=jit_compile,
+    )
+    unused = tf.zeros([x.shape[0], 1])
+    return Side(
+        lambda: model.train_on_batch(x, unused),
+        lambda loss: [np.asarray(loss), offset.offset.numpy() / rate],
+    )
+
+
+def _builtin(case: Case, peer: str) -> Function:
+    cls = getattr(keras.layers, f"MaxPooling{case.rank}D")
+    if case.dilation > 1:
+        return _space_to_batch(case, cls) if peer == bench_cases.SPACE_TO_BATCH else _reshaped(case)
+    if isinstance(case.padding, str):
+        return cls(case.pool, case.strides, case.padding, case.data_format, dtype=case.dtype)
+    layer = cls(case.pool, case.strides, "valid", case.data_format, dtype=case.dtype)
+    pads = [(0, 0), *_pads(case), (0, 0)]
+    return lambda x: layer(tf.pad(x, pads, constant_values=tf.constant(-math.inf, x.dtype)))
+
+
+def _pads(case: Case) -> list[tuple[int, int]]:
+    """The padding before and after each spatial axis that makes the case a "valid" pooling."""
+    sizes = case.shape[1:-1]
+    return [axis.pads(size) for axis, size in zip(case.window.axes, sizes, strict=True)]
+
+
+def _space_to_batch(case: Case, cls: Callable[..., Function]) -> Function:
+    """Dilation with stride 1 by the known recipe: what stands a gap apart becomes a sample of its own."""
+    layer, blocks = cls(case.pool, 1, data_format="channels_last"), [case.dilation] * case.rank
+    uneven = [
+        -(size + before + after) % case.dilation
+        for size, (before, after) in zip(case.shape[1:-1], _pads(case), strict=True)
+    ]
+    pads = [(b, a + more) for (b, a), more in zip(_pads(case), uneven, strict=True)]
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        x = tf.pad(x, [(0, 0), *pads, (0, 0)], constant_values=-math.inf)
+        y = layer(tf.space_to_batch(x, blocks, [(0, 0)] * case.rank))
+        return tf.batch_to_space(y, blocks, [(0, more) for more in uneven])
+
+    return function
+
+
+def _reshaped(case: Case) -> Function:
+    """Dilation with stride 1, an axis at a time: what stands in one gap becomes channels, without a transpose."""
+    layer = keras.layers.MaxPooling2D((case.pool, 1), 1, data_format="channels_last")
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        for place, (before, after) in enumerate(_pads(case), start=1):
+            outer, size, inner = math.prod(x.shape[:place]), x.shape[place], x.shape[place + 1 :]
+            uneven = -(size + before + after) % case.dilation
+            pads = [(0, 0)] * len(x.shape)
+            pads[place] = (before, after + uneven)
+            padded = tf.pad(x, pads, constant_values=-math.inf)
+            columns = [outer, -1, 1, case.dilation * math.prod(inner)]
+            y = tf.reshape(layer(tf.reshape(padded, columns)), [outer, -1, *inner])
+            x = tf.reshape(y[:, : y.shape[1] - uneven], [*x.shape[:place], -1, *inner])
+        return x
+
+    return function
+
+
+def _copy(direction: str, data: Data) -> Side:
+    """Reads and writes what the pooling must: the input and the output, once in each direction asked for."""
+    moved = data.x.size + data.upstream.size
+    source = tf.constant(np.resize(data.x, moved if direction == "gradient" else moved // 2))
+    return Side(lambda: tf.raw_ops.DeepCopy(x=source), lambda _: [])
+
+
+def _pytorch(case: Case, direction: str, data: Data) -> Side:
+    """PyTorch on the same memory: channels-last where the case is."""
+    # OpenMP's threads would go on spinning after their work, into the other side's turn.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    dtype = getattr(torch, case.dtype)
+
+    def tensor(array: np.ndarray) -> Any:
+        # PyTorch does not know NumPy's bfloat16; the bits are the same.
+        bits = torch.from_numpy(array.view(f"i{array.itemsize}")).view(dtype)
+        moved = bits.movedim(-1, 1) if case.data_format == "channels_last" else bits
+        return moved.unsqueeze(2) if case.rank == 1 else moved
+
+    def array(tensor: Any) -> np.ndarray:
+        tensor = tensor.squeeze(2) if case.rank == 1 else tensor
+        tensor = tensor.movedim(1, -1) if case.data_format == "channels_last" else tensor
+        bits = tensor.contiguous().view(getattr(torch, f"int{8 * data.x.itemsize}"))
+        return bits.numpy().view(data.x.dtype)
+
+    pool = _pytorch_pool(case)
+    x, upstream = tensor(data.x), tensor(data.upstream)
+
+    def forward() -> list[Any]:
+        with torch.inference_mode():
+            return [pool(x)]
+
+    def gradient() -> list[Any]:
+        y = pool(x)
+        return [y.detach(), *torch.autograd.grad(y, x, upstream)]
+
+    x.requires_grad_(direction == "gradient")
+    step = forward if direction == "forward" else gradient
+    return Side(step, lambda tensors: [array(t) for t in tensors])
+
+
+def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
+    """The pooling with PyTorch's own padding and ceil mode if they give the same windows, else padded before."""
+    from torch.nn import functional
+
+    pads, before = _pads(case), [before for before, _ in _pads(case)]
+    pool = functional.max_pool3d if case.rank == 3 else functional.max_pool2d
+    # A series is an image of height one.
+    one, zero = ([1], [0]) if case.rank == 1 else ([], [])
+    window, strides, rates = (
+        one + [number] * case.rank for number in (case.pool, case.strides, case.dilation)
+    )
+
+    def same_windows(ceil_mode: bool) -> bool:
+        # Windows that start at the same place, in the same number, are the same.
+        return all(
+            axis.output_size(size)
+            == Axis(axis.pool, axis.stride, (n, n), axis.dilation, ceil_mode).output_size(size)
+            for axis, size, n in zip(case.window.axes, case.shape[1:-1], before, strict=True)
+        )
+
+    for ceil_mode in (False, True):
+        if max(before) <= case.pool // 2 and same_windows(ceil_mode):
+            return lambda x: pool(x, window, strides, zero + before, rates, ceil_mode)
+    around = [n for pair in reversed(pads) for n in pair]
+    return lambda x: pool(
+        functional.pad(x, around, value=-math.inf), window, strides, dilation=rates
+    )
+
+
+def _opencv(case: Case, data: Data) -> Side:
+    """OpenCV's dilation by a rectangle, which is "same" pooling with stride 1, an image at a time."""
+    import cv2
+
+    rectangle = np.ones([case.pool] * 2, "uint8")
+    return Side(
+        lambda: [cv2.dilate(image, rectangle) for image in data.x],
+        lambda images: [np.stack(images).reshape(data.x.shape)],
+    )
