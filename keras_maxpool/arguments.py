@@ -128,15 +128,17 @@ def flag(value: Any, name: str) -> bool:
 
 def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
     """One of a few strings."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         choices = " or ".join(f'"{item}"' for item in allowed)
         raise ValueError(f"`{name}` is unknown; received {name}={value!r}. Write {choices}.")
     return value
 
 
 def data_format(value: Any) -> str:
-    """`value` in lower case, if it is one of the two data formats."""
-    return choice(value.lower() if isinstance(value, str) else value, "data_format", DATA_FORMATS)
+    """One of the two data formats, from any case of letters."""
+    # What is refused is shown as it was written.
+    known = isinstance(value, str) and value.lower() in DATA_FORMATS
+    return choice(value.lower() if known else value, "data_format", DATA_FORMATS)
 
 
 def dtype(name: str) -> None:
@@ -174,6 +176,11 @@ def input_rank(shape: Sequence[int | None], rank: int, name: str) -> None:
         )
         if rank > 1:
             hint += f" If it is a batch with {rank - 1} spatial axes, MaxPool{rank - 1}D fits."
+    elif len(shape) == rank:
+        hint = "If these are spatial axes alone, add the batch axis and the channel axis: "
+        hint += "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1)."
+        if rank == 3:
+            hint += " If they are batch, steps and channels, MaxPool1D fits."
     elif 3 <= len(shape) <= 5:
         hint = f"MaxPool{len(shape) - 2}D fits inputs of that rank."
     else:
