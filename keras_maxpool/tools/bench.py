@@ -64,7 +64,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
 
 def _growth(rows: Sequence[Row]) -> Table:
     columns = ("mode", "direction", "grows", "size", "ours, ms", "times", "built-in, ms", "times")
-    table = _right(Table(*columns, "ratio", title="growth: times what the first size took"), 5)
+    table = _right(Table(*columns, "ratio", title="growth: times what the first size took"), 6)
 
     def series(row: Row) -> tuple[str, str, str]:
         return row.setting.mode, row.setting.direction, row.setting.case.grows

@@ -26,7 +26,8 @@ def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
     pads = [axis.pads(size, shapes.maximum) for axis, size in zip(window.axes, sizes, strict=True)]
     wide = x.shape[-1] is None or x.shape[-1] >= NARROW
     if math.prod(axis.pool for axis in window.axes) <= JOINT_VIEWS and (window.rank == 1 or wide):
-        return _step(x, [_elements(axis) for axis in window.axes], pads)
+        elements = [_elements(axis) for axis in window.axes]
+        return max_of_views(x, elements, pads, whole=wide and not window.dilated)
     for place in range(window.rank - 1, -1, -1):
         pad = pads[place]
         for views in _cut(window.axes[place]):

@@ -25,8 +25,13 @@ class Views(NamedTuple):
 Pads = Sequence[tuple[shapes.Size, shapes.Size]]
 
 
-def max_of_views(x: tf.Tensor, axes: Sequence[Views], pads: Pads) -> tf.Tensor:
-    """The maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`."""
+def max_of_views(
+    x: tf.Tensor, axes: Sequence[Views], pads: Pads, *, whole: bool = False
+) -> tf.Tensor:
+    """The maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`.
+
+    `whole` says that this step is a whole pooling without gaps, whose values can be had without a padded copy.
+    """
     batch, *sizes, channels = shapes.sizes(x)
     outputs = [
         (size + before + after - axis.displacements[-1] - 1) // axis.stride + 1
@@ -43,6 +48,23 @@ def max_of_views(x: tf.Tensor, axes: Sequence[Views], pads: Pads) -> tf.Tensor:
                 for start, count, axis in zip(place, outputs, axes, strict=True)
             )
             yield padded[(slice(None), *along)]
+
+    def clamped_views(x: tf.Tensor) -> Iterator[tf.Tensor]:
+        """The views with each place in the padding reading the nearest real one, which is in the window too.
+
+        Half the time of padded views at windows 3/1 and 3/2 and in 1D at 9/1. Only for values that no gradient
+        reads, and for single steps: XLA would repeat the gathers in every fusion.
+        """
+        rows = tf.reshape(x, [-1, channels])
+        for place in places:
+            index = tf.range(batch)
+            for start, size, output, axis, (before, _) in zip(
+                place, sizes, outputs, axes, pads, strict=True
+            ):
+                along = tf.range(output) * axis.stride + (start - before)
+                index = index[..., None] * size + tf.clip_by_value(along, 0, size - 1)
+            view = tf.gather(rows, tf.reshape(index, [-1]))
+            yield tf.reshape(view, [batch, *outputs, channels])
 
     def winner(x: tf.Tensor) -> tf.Tensor:
         """Which view each maximum came from."""
@@ -89,8 +111,8 @@ def max_of_views(x: tf.Tensor, axes: Sequence[Views], pads: Pads) -> tf.Tensor:
 
     @tf.custom_gradient
     def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        first, *others = views(x)
-        y = first
+        padded = any(not isinstance(n, int) or n > 0 for pair in pads for n in pair)
+        y, *others = clamped_views(x) if whole and padded else views(x)
         for view in others:
             y = tf.maximum(y, view)
         return y, lambda upstream: spread(winner(x), upstream)
