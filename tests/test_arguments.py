@@ -73,9 +73,7 @@ def test_one_int_refuses(value: Any, kind: str) -> None:
     ids=repr,
 )
 def test_sequence(value: Any, items: list) -> None:
-    found = arguments.sequence(value)
-    assert list(found) == items
-    assert [type(item) for item in found] == [type(item) for item in items]
+    assert list(arguments.sequence(value)) == items
 
 
 @pytest.mark.parametrize(

@@ -192,9 +192,10 @@ def worst_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def summarize(rows: Sequence[Row]) -> list[Summary]:
-    """One line for each mode, direction and peer, in the order of the rows."""
+    """One line for each mode, direction and peer, one peer after the other."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
+    peers = list(dict.fromkeys(row.setting.peer for row in rows))
+    for row in sorted(rows, key=lambda row: peers.index(row.setting.peer)):
         setting = row.setting
         groups.setdefault((setting.peer, setting.mode, setting.direction), []).append(row)
     summaries = []

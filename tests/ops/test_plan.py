@@ -1,0 +1,139 @@
+"""The plan: a pure table, so each row is stated here as it stands there, and no tensor is made."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from keras_maxpool import arguments
+from keras_maxpool.ops import kernels, plan
+from keras_maxpool.window import Window, parse
+
+DTYPES = arguments.DTYPES
+KERNELS = ("direct", "folded", "shifted")
+NATIVE = ("float32", "bfloat16")
+
+
+def window(rank: int, dilation: int = 1, padding: object = "valid") -> Window:
+    return parse(rank, 3, 2, padding, dilation, False)
+
+
+def choose(implementation: str, of: Window, dtype: str, mode: str, onednn: bool = True) -> tuple:
+    return tuple(plan.choose(implementation, of, dtype, mode, onednn_3d=onednn))
+
+
+WINDOWS = {
+    f"{rank}d-gap{dilation}-{padding}": window(rank, dilation, padding)
+    for rank, dilation, padding in itertools.product((1, 2, 3), (1, 2), ("valid", "same", 1))
+}
+with_windows = pytest.mark.parametrize("of", WINDOWS.values(), ids=WINDOWS.keys())
+
+
+@with_windows
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_auto_takes_one_operation_where_there_is_one(dtype: str, of: Window) -> None:
+    """TensorFlow's own, unless it dilates or is 3D in a dtype that MaxPool3D lacks."""
+    has_one = not of.dilated and (of.rank < 3 or dtype in NATIVE)
+    for mode in ("eager", "graph"):
+        assert choose("auto", of, dtype, mode)[0] == ("direct" if has_one else "folded")
+
+
+@with_windows
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_auto_takes_slices_in_xla(dtype: str, of: Window) -> None:
+    assert choose("auto", of, dtype, "xla") == ("shifted", "shifted")
+
+
+@with_windows
+@pytest.mark.parametrize("mode", plan.MODES)
+@pytest.mark.parametrize("implementation", KERNELS)
+def test_a_forced_kernel_computes_the_values(implementation: str, mode: str, of: Window) -> None:
+    if implementation != "direct" or not of.dilated:
+        assert choose(implementation, of, "float32", mode)[0] == implementation
+
+
+@with_windows
+@pytest.mark.parametrize("implementation", KERNELS)
+def test_slices_lend_every_gradient_in_xla(implementation: str, of: Window) -> None:
+    if implementation != "direct" or not of.dilated:
+        assert choose(implementation, of, "float32", "xla")[1] == "shifted"
+
+
+@pytest.mark.parametrize(
+    ("implementation", "rank", "mode", "onednn", "gradient"),
+    [
+        ("direct", 1, "eager", False, "direct"),
+        ("direct", 2, "eager", False, "direct"),
+        ("direct", 2, "graph", False, "direct"),
+        # MaxPool3D's own gradient goes to every tied element, but for oneDNN's.
+        ("direct", 3, "eager", True, "folded"),
+        ("direct", 3, "eager", False, "folded"),
+        ("direct", 3, "graph", True, "direct"),
+        ("direct", 3, "graph", False, "folded"),
+        ("folded", 3, "eager", True, "folded"),
+        ("folded", 3, "graph", False, "folded"),
+        ("shifted", 3, "eager", True, "shifted"),
+        ("shifted", 3, "graph", False, "shifted"),
+        ("shifted", 1, "graph", True, "shifted"),
+    ],
+)
+def test_who_lends_the_gradient(
+    implementation: str, rank: int, mode: str, onednn: bool, gradient: str
+) -> None:
+    for dtype in NATIVE:
+        _, lender = choose(implementation, window(rank), dtype, mode, onednn)
+        assert lender == gradient
+
+
+@with_windows
+def test_names_are_kernels(of: Window) -> None:
+    for mode, dtype, onednn in itertools.product(plan.MODES, DTYPES, (True, False)):
+        chosen = plan.choose("auto", of, dtype, mode, onednn_3d=onednn)
+        assert isinstance(chosen, plan.Plan)
+        assert {chosen.kernel, chosen.gradient} <= kernels.KERNELS.keys()
+
+
+def test_implementations_are_auto_and_the_kernels() -> None:
+    assert list(arguments.IMPLEMENTATIONS) == ["auto", *kernels.KERNELS]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("mode", plan.MODES)
+def test_direct_cannot_dilate(mode: str, rank: int) -> None:
+    match = r"`implementation` \"direct\" cannot dilate; received dilation_rate=\(2,.*Write impl"
+    with pytest.raises(ValueError, match=match):
+        choose("direct", window(rank, 2), "float32", mode)
+    with pytest.raises(ValueError, match=match):
+        plan.check("direct", window(rank, 2))
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in NATIVE])
+@pytest.mark.parametrize("mode", plan.MODES)
+def test_direct_has_few_dtypes_in_3d(mode: str, dtype: str) -> None:
+    match = f"takes float32 and bfloat16 in 3D; received inputs of dtype {dtype}. Write impl"
+    with pytest.raises(TypeError, match=match):
+        choose("direct", window(3), dtype, mode)
+    with pytest.raises(TypeError, match=match):
+        plan.check("direct", window(3), dtype)
+
+
+def test_check_waits_for_a_dtype_that_is_not_known() -> None:
+    """A layer is made before it has seen an input."""
+    plan.check("direct", window(3))
+
+
+@with_windows
+@pytest.mark.parametrize("implementation", ["auto", "folded", "shifted"])
+def test_the_others_can_do_everything(implementation: str, of: Window) -> None:
+    for dtype in DTYPES:
+        plan.check(implementation, of, dtype)
+
+
+def test_touches_no_tensor() -> None:
+    for value in vars(plan).values():
+        module = getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        assert not str(module).startswith(("tensorflow", "keras."))

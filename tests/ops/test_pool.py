@@ -1,0 +1,404 @@
+"""`ops.max_pool`, every option and every kernel, against the NumPy oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from running import (
+    FLOATS,
+    FORMATS,
+    INTEGERS,
+    MODES,
+    Config,
+    assert_same,
+    case,
+    distinct,
+    in_mode,
+    run,
+    ties,
+    wild,
+    with_gradient,
+)
+
+from keras_maxpool.ops import max_pool
+
+KERNELS = ("auto", "direct", "folded", "shifted")
+FORCED = KERNELS[1:]  # what "auto" becomes: enough where a run is slow
+NAN, INF = np.nan, np.inf
+
+
+def draw(rank: int, count: int, rng: np.random.Generator) -> list[Config]:
+    """Configurations without a repeat, drawn from all that the op takes."""
+    configs: dict[Config, None] = {}
+    while len(configs) < count:
+
+        def ints(low: int, high: int, size: int = rank) -> tuple[int, ...]:
+            return tuple(int(i) for i in rng.integers(low, high, size))
+
+        spatial, pool = ints(3, 10 if rank < 3 else 7), ints(1, 5)
+        dilation = ints(1, 4) if rng.random() < 0.5 else 1
+        kinds = ["valid", "same", "same_lower", "int", "ints", "pairs"] + ["causal"] * (rank == 1)
+        kind = kinds[len(configs) % len(kinds)]  # in turn, so that each comes equally often
+        padding = {
+            "int": ints(0, 3, 1)[0],
+            "ints": ints(0, 3),
+            "pairs": tuple(ints(0, 4, 2) for _ in range(rank)),
+        }.get(kind, kind)
+        ceil_mode = bool(rng.random() < 0.5) and kind not in ("same", "same_lower", "causal")
+        config = Config(spatial, pool, ints(1, 5), padding, dilation, ceil_mode)
+        try:
+            for _, length, _, pads, gap, _ in config.axes:
+                if not isinstance(pads, str) and max(pads) > (length - 1) * gap:
+                    raise ValueError("the op refuses pads of the window's length")
+            for axis in config.axes:
+                oracle.geometry(*axis)
+        except ValueError:
+            continue
+        configs[config] = None
+    return list(configs)
+
+
+# What has gone wrong in pooling code before: strides and gaps with and without a common divisor,
+# windows that hang over, that fill the input, that reach into both pads.
+CHOSEN = [
+    Config((12,), 3, 4, "valid", 2),  # common divisor 2 of stride and gap
+    Config((17,), 3, 6, "valid", 4),  # common divisor 2, smaller than both
+    Config((12,), 2, 3, "valid", 3),  # stride and gap equal
+    Config((13,), 3, 2, "valid", 3),  # coprime
+    Config((13,), 3, 3, "same", 2),
+    Config((9,), 3, 2, "causal", 2),
+    Config((9,), 2, 2, "valid", 1, True),
+    Config((4,), 2, 3, 1, 1, True),  # a third window would start in the padding at the end
+    Config((5,), 1, 3, "valid", 1, True),
+    Config((2,), 3, 2, 1, 1, True),  # larger than the input, not than the padded one
+    Config((7, 6), 3, 2, 1),  # a ResNet stem's
+    Config((7, 8), (3, 2), (2, 3), ((1, 0), (0, 1)), (2, 1)),
+    Config((8, 8), (2, 3), (4, 3), "same_lower", (2, 3)),
+    Config((6, 5), (6, 5)),
+    Config((6, 5), (1, 5), 1, "same"),
+    Config((5, 6), 2, (1, 4)),
+    Config((5, 4, 6), (3, 2, 2), (2, 3, 1), ((2, 1), (0, 1), (1, 0))),
+    Config((5, 5, 5), 2, 2, "same", (2, 1, 2)),
+    Config((4, 5, 3), 2, (1, 2, 2), "valid", 1, True),
+    Config((4, 3, 5), (1, 2, 3), None, "same_lower"),
+]
+RNG = np.random.default_rng(20240607)
+DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 60, RNG)]
+# Gaps wide enough to step over all the data.
+ONLY_PADDING = [
+    Config((2,), 2, 1, ((1, 2),), 3),
+    Config((3, 5), 2, (1, 2), ((2, 3), (1, 0)), (5, 1)),
+    Config((3, 2, 4), (1, 2, 3), 1, ((0, 0), (2, 1), (1, 1)), (1, 3, 2)),
+    *(config for config in DRAWN if config.sees_only_padding),
+]
+TABLE = CHOSEN + [config for config in DRAWN if not config.sees_only_padding]
+
+
+def fits(implementation: str, config: Config, dtype: str = "float32") -> bool:
+    """Whether the op lets this kernel be forced."""
+    in_3d = config.rank < 3 or dtype in ("float32", "bfloat16")
+    return implementation != "direct" or (not config.dilated and in_3d)
+
+
+def pooling(config: Config, **options: object):
+    return lambda x: max_pool(x, **config.arguments, **{"data_format": "channels_last"} | options)
+
+
+def check(config: Config, mode: str, *fills, dtype="float32", **options: object) -> None:
+    """Values and gradient, exactly, for each way of filling the input."""
+    function = in_mode(with_gradient(pooling(config, **options)), mode)
+    for fill in fills:
+        expected = case(config, fill, dtype, options.get("data_format", "channels_last"))
+        values, gradient = function(tf.constant(expected.x), tf.constant(expected.upstream))
+        assert_same(values.numpy(), expected.values)
+        assert_same(gradient.numpy(), expected.gradient)
+
+
+def test_the_table_holds_every_option() -> None:
+    for rank in (1, 2, 3):
+        of_rank = [config for config in TABLE if config.rank == rank]
+        assert {c.padding for c in of_rank if isinstance(c.padding, str)} >= {"valid", "same"}
+        assert any(c.dilated and np.max(c.strides) > 1 for c in of_rank)
+        assert any(c.ceil_mode and c.padding != "valid" for c in of_rank)
+    assert all(config.sees_only_padding for config in ONLY_PADDING)
+
+
+def pairs(kernels: tuple[str, ...], configs: list[Config]) -> pytest.MarkDecorator:
+    """Every kernel with every configuration that it can do."""
+    fitting = [(k, config) for k in kernels for config in configs if fits(k, config)]
+    return pytest.mark.parametrize(("implementation", "config"), fitting, ids=str)
+
+
+@pairs(KERNELS, TABLE)
+def test_eager(implementation: str, config: Config) -> None:
+    check(config, "eager", ties, distinct, implementation=implementation)
+
+
+@pairs(FORCED, CHOSEN + TABLE[len(CHOSEN) :: 6])
+def test_graph(implementation: str, config: Config) -> None:
+    check(config, "graph", ties, implementation=implementation)
+
+
+def one_kernel_each(configs: list[Config]) -> pytest.MarkDecorator:
+    """The kernels in turn: tracing and compiling are too slow for every kernel with every one."""
+    chosen = []
+    for place, config in enumerate(configs):
+        fitting = [kernel for kernel in FORCED if fits(kernel, config)]
+        chosen.append((fitting[place % len(fitting)], config))
+    return pytest.mark.parametrize(("implementation", "config"), chosen, ids=str)
+
+
+@one_kernel_each(CHOSEN + TABLE[21::16])
+def test_xla(implementation: str, config: Config) -> None:
+    check(config, "xla", ties, implementation=implementation)
+
+
+@one_kernel_each(CHOSEN + TABLE[22::8])
+def test_graph_of_unknown_shape(implementation: str, config: Config) -> None:
+    expected = case(config, ties)
+    unknown = [None] * (config.rank + 1)
+    specs = [tf.TensorSpec([*unknown, 3]), tf.TensorSpec([*unknown, 3])]
+    shapes = []
+
+    def function(x: tf.Tensor, upstream: tf.Tensor):
+        pool = with_gradient(pooling(config, implementation=implementation))
+        values, gradient = pool(x, upstream)
+        shapes.append((values.shape.as_list(), gradient.shape.as_list()))
+        return values, gradient
+
+    values, gradient = tf.function(function, input_signature=specs)(
+        tf.constant(expected.x), tf.constant(expected.upstream)
+    )
+    assert_same(values.numpy(), expected.values)
+    assert_same(gradient.numpy(), expected.gradient)
+    assert shapes == [([*unknown, 3], [*unknown, 3])]
+
+
+@pytest.mark.parametrize("config", [CHOSEN[2], CHOSEN[7], CHOSEN[10], CHOSEN[16]], ids=str)
+@pytest.mark.parametrize(
+    ("known", "jit_compile"),
+    [("batch", False), ("first", False), ("last", False), ("first", True), ("nothing", True)],
+    ids=lambda value: value if isinstance(value, str) else ["graph", "xla"][value],
+)
+def test_partly_unknown_shape(known: str, config: Config, jit_compile: bool) -> None:
+    expected = case(config, ties)
+    spec: list = [None] * (config.rank + 1) + [3]
+    place = {"nothing": None, "batch": 0, "first": 1, "last": config.rank}[known]
+    if place is not None:
+        spec[place] = expected.x.shape[place]
+    function = with_gradient(pooling(config))
+    values, gradient = tf.function(
+        function,
+        input_signature=[tf.TensorSpec(spec), tf.TensorSpec([None] * len(spec))],
+        jit_compile=jit_compile,
+    )(tf.constant(expected.x), tf.constant(expected.upstream))
+    assert_same(values.numpy(), expected.values)
+    assert_same(gradient.numpy(), expected.gradient)
+
+
+# One configuration with everything in each rank, and one without dilation for the direct kernel.
+RICH = [
+    Config((9,), 3, 2, ((2, 1),), 2, True),
+    Config((6, 7), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2)),
+    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), ((1, 0), (1, 2), (0, 1)), (2, 1, 1), True),
+]
+PLAIN = [
+    Config((9,), 3, 2, "same"),
+    Config((6, 7), (3, 2), (2, 1), "same"),
+    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), "same"),
+]
+
+
+@pairs(KERNELS, PLAIN + RICH)
+def test_channels_first(implementation: str, config: Config) -> None:
+    check(config, "eager", ties, implementation=implementation, data_format="channels_first")
+
+
+@pytest.mark.parametrize("config", PLAIN + RICH, ids=str)
+@pytest.mark.parametrize("mode", MODES[1:])
+def test_channels_first_traced(mode: str, config: Config) -> None:
+    check(config, mode, ties, data_format="channels_first")
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [(mode, config) for mode in MODES for config in RICH + PLAIN * (mode != "xla")],
+    ids=str,
+)
+def test_floats(mode: str, config: Config, dtype: str) -> None:
+    for implementation in KERNELS if mode == "eager" else ("auto",):
+        if fits(implementation, config, dtype):
+            check(config, mode, ties, distinct, dtype=dtype, implementation=implementation)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [(mode, config) for mode in MODES for config in RICH + PLAIN * (mode != "xla")],
+    ids=str,
+)
+def test_integers(mode: str, config: Config, dtype: str) -> None:
+    expected = case(config, distinct, dtype)
+    for implementation in KERNELS if mode == "eager" else ("auto",):
+        # uint32 and uint64 have no MaxPool of their own, and come here as signed integers.
+        if fits(implementation, config, dtype):
+            pool = pooling(config, implementation=implementation)
+            assert_same(run(pool, mode, expected.x), expected.values)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("config", PLAIN + RICH, ids=str)
+def test_integers_at_the_ends_of_their_range(config: Config, dtype: str) -> None:
+    ends = np.iinfo(dtype)
+    few = np.array([ends.min, ends.min, ends.min + 1, ends.max - 1, ends.max // 2], dtype)
+    x = np.random.default_rng(0).choice(few, (2, *config.spatial, 3))
+    for implementation in ("auto", "shifted"):
+        pool = pooling(config, implementation=implementation)
+        assert_same(run(pool, "eager", x), oracle.pool(x, **config.arguments).values)
+
+
+# Infinities and NaN
+
+WILD = PLAIN + RICH + ONLY_PADDING[:3]
+
+
+@pairs(KERNELS, WILD + ONLY_PADDING[3:] + TABLE[::3])
+def test_ieee_eager(implementation: str, config: Config) -> None:
+    check(config, "eager", wild, implementation=implementation, nonfinite="ieee")
+
+
+@pairs(FORCED, WILD)
+def test_ieee_graph(implementation: str, config: Config) -> None:
+    check(config, "graph", wild, implementation=implementation, nonfinite="ieee")
+
+
+@one_kernel_each(WILD)
+def test_ieee_xla(implementation: str, config: Config) -> None:
+    check(config, "xla", wild, implementation=implementation, nonfinite="ieee")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("config", RICH, ids=str)
+@pytest.mark.parametrize("mode", MODES)
+def test_ieee_floats(mode: str, config: Config, dtype: str) -> None:
+    check(config, mode, wild, dtype=dtype, nonfinite="ieee")
+
+
+LOWEST = float(np.finfo("float32").min)
+# name: the window, its maximum, the place of it
+WINDOWS = {
+    "nan first": ([NAN, 1, 2], NAN, 0),
+    "nan last": ([1, 2, NAN], NAN, 2),
+    "two nans": ([1, NAN, NAN], NAN, 1),
+    "nan after inf": ([INF, NAN, 1], NAN, 1),
+    "nan alone": ([NAN, NAN, NAN], NAN, 0),
+    "nan and -inf": ([-INF, NAN, -INF], NAN, 1),
+    "-inf alone": ([-INF, -INF, -INF], -INF, 0),
+    "-inf and lowest": ([-INF, LOWEST, LOWEST], LOWEST, 1),
+    "lowest alone": ([LOWEST, LOWEST, LOWEST], LOWEST, 0),
+    "-inf and a number": ([-INF, -5, -INF], -5, 1),
+    "inf twice": ([0, INF, INF], INF, 1),
+    "zeros, - first": ([-0.0, 0.0, 0.0], 0, 0),
+    "zeros, + first": ([-1.0, 0.0, -0.0], 0, 1),
+}
+
+
+@pytest.mark.parametrize("implementation", KERNELS)
+@pytest.mark.parametrize("mode", MODES)
+def test_ieee_by_hand(mode: str, implementation: str) -> None:
+    x = np.array([window for window, _, _ in WINDOWS.values()], "float32")[..., None]
+    values = np.array([value for _, value, _ in WINDOWS.values()], "float32")
+    winners = np.zeros(x.shape, "float32")
+    for row, (_, _, place) in enumerate(WINDOWS.values()):
+        winners[row, place] = 7
+    pool = with_gradient(lambda x: max_pool(x, 3, nonfinite="ieee", implementation=implementation))
+    actual, gradient = run(pool, mode, x, np.full((len(x), 1, 1), 7, "float32"))
+    np.testing.assert_array_equal(actual.ravel(), values)
+    np.testing.assert_array_equal(gradient, winners)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ieee_changes_no_integers(mode: str) -> None:
+    expected = case(RICH[0], distinct, "int32")
+    assert_same(run(pooling(RICH[0], nonfinite="ieee"), mode, expected.x), expected.values)
+
+
+@pytest.mark.parametrize("implementation", FORCED)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_backend_is_exact_for_finite_numbers(rank: int, mode: str, implementation: str) -> None:
+    """The ends of the range included, if a window also holds a number above the lowest."""
+    config = PLAIN[rank - 1]
+    rng = np.random.default_rng(3)
+    few = [np.nextafter(LOWEST, 0, dtype="float32"), -LOWEST, -1e30, 1e30, -0.0, 0.0, 1e-30]
+    x = rng.choice(np.array(few, "float32"), (2, *config.spatial, 3))
+    values, places = oracle.pool(x, **config.arguments)
+    upstream = rng.integers(1, 4, values.shape).astype("float32")
+    function = with_gradient(pooling(config, implementation=implementation))
+    actual, gradient = run(function, mode, x, upstream)
+    assert_same(actual, values)
+    assert_same(gradient, oracle.gradient(x.shape, places, upstream, dtype="float32"))
+
+
+# Layout, arguments and emptiness
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("empty", ["batch", "channels"])
+@pytest.mark.parametrize("config", PLAIN + RICH, ids=str)
+def test_nothing_to_pool(config: Config, empty: str, data_format: str, mode: str) -> None:
+    full = case(config, ties, data_format=data_format)
+    place = 0 if empty == "batch" else full.x.ndim - 1 if data_format == "channels_last" else 1
+    x, upstream = (np.take(array, [], place) for array in (full.x, full.upstream))
+    function = with_gradient(pooling(config, data_format=data_format))
+    values, gradient = run(function, mode, x, upstream)
+    assert_same(values, upstream)
+    assert_same(gradient, x)
+
+
+def test_takes_what_converts_to_a_tensor() -> None:
+    rows = [[[1.0], [3.0], [2.0], [0.0]]]
+    assert max_pool(rows).numpy().tolist() == [[[3.0], [2.0]]]
+    assert max_pool(tf.Variable(rows)).numpy().tolist() == [[[3.0], [2.0]]]
+
+
+def test_arguments_stand_in_the_layers_order() -> None:
+    x = case(Config((6, 7)), distinct).x
+    by_place = max_pool(x, (3, 2), (1, 2), "same", "channels_first")
+    by_name = max_pool(
+        x, pool_size=(3, 2), strides=(1, 2), padding="same", data_format="channels_first"
+    )
+    assert_same(by_place.numpy(), by_name.numpy())
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 4), (1, 2, 2, 2, 2, 1)], ids=str)
+def test_refuses_other_ranks(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="must have 1, 2 or 3 spatial axes"):
+        max_pool(tf.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64", "string"])
+def test_refuses_other_dtypes(dtype: str) -> None:
+    x = tf.fill((1, 4, 1), "a") if dtype == "string" else tf.zeros((1, 4, 1), dtype)
+    with pytest.raises(TypeError, match=f"takes float16, .*; received inputs of dtype {dtype}"):
+        max_pool(x)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"nonfinite": "numpy"}, "`nonfinite` is unknown; received nonfinite='numpy'"),
+        ({"implementation": "fast"}, "`implementation` is unknown; received implementation='fast'"),
+        ({"data_format": "last"}, "`data_format` is unknown; received data_format='last'"),
+        ({"padding": "full"}, "`padding` is unknown; received padding='full'"),
+        ({"pool_size": 9}, "window is larger than its input"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_refuses(options: dict, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        max_pool(tf.zeros((1, 4, 1)), **options)
