@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_maxpool.ops import mode
-from keras_maxpool.ops.gradients import borrow_gradient
+from keras_maxpool.ops.gradients import gradient_of, with_gradient
 
 
 def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding: str) -> tf.Tensor:
@@ -34,4 +34,4 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         return plain(x)
     if mode.tape_is_active():
         return guarded(x)
-    return borrow_gradient(plain, guarded)(x)
+    return with_gradient(plain, gradient_of(guarded))(x)
