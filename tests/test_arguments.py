@@ -1,0 +1,353 @@
+"""Each check of an argument: what it lets through, in which form, and what it says of the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_maxpool import arguments
+
+
+def refused(error: type[Exception], check: Callable, *args: Any) -> str:
+    """The text of the error that a check raises."""
+    with pytest.raises(error) as caught:
+        check(*args)
+    assert caught.type is error
+    return str(caught.value)
+
+
+class Index:
+    """An integer of another library's."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+# one_int
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((3, 3), (-3, -3), (10**30, 10**30), (Index(), 7)),
+        *((np.int64(3), 3), (np.uint8(3), 3), (np.array(3), 3), (np.uint64(2**63), 2**63)),
+        (sys.maxsize + 1, 2**63),
+    ],
+    ids=repr,
+)
+def test_one_int(value: Any, expected: int) -> None:
+    number = arguments.one_int(value, "pads", value, "Write 1.")
+    assert number == expected
+    assert type(number) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        *((True, "booleans"), (False, "booleans"), (np.True_, "booleans"), (np.False_, "booleans")),
+        *((3.0, "float"), (float("nan"), "float"), (np.float64(3), "float64"), ("3", "str")),
+        *((None, "NoneType"), ([3], "list"), ({}, "dict"), (np.array([3, 4]), "ndarray")),
+    ],
+    ids=repr,
+)
+def test_one_int_refuses(value: Any, kind: str) -> None:
+    text = refused(TypeError, arguments.one_int, value, "pads", ("all", value), "Write 1.")
+    # The whole of what was received, not only the item that is wrong.
+    assert text == f"`pads` takes integers, not {kind}; received pads={('all', value)!r}. Write 1."
+
+
+# sequence
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        *(([1, 2], [1, 2]), ((1, 2), [1, 2]), ((), []), (np.array([1, 2]), [1, 2])),
+        *((np.array([1.5]), [1.5]), (np.array([]), [])),
+    ],
+    ids=repr,
+)
+def test_sequence(value: Any, items: list) -> None:
+    found = arguments.sequence(value)
+    assert list(found) == items
+    assert [type(item) for item in found] == [type(item) for item in items]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [3, "12", b"12", None, {1: 2}, {1, 2}, range(2), np.array(3), np.array([[1, 2]]), 1.5],
+    ids=repr,
+)
+def test_no_sequence(value: Any) -> None:
+    assert arguments.sequence(value) is None
+
+
+# positive_ints
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(
+    "value",
+    [2, np.int64(2), np.int8(2), np.array(2), Index(), 1, 2**31 - 1, np.uint32(2**31 - 1)],
+    ids=repr,
+)
+def test_one_positive_int_for_all_axes(value: Any, rank: int) -> None:
+    numbers = arguments.positive_ints(value, rank, "strides")
+    assert numbers == (int(value.__index__()),) * rank
+    assert all(type(number) is int for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *(((2, 3), (2, 3)), ([2, 3], (2, 3)), (np.array([2, 3]), (2, 3)), ([2], (2,))),
+        ([np.int64(2), 3, np.uint8(4)], (2, 3, 4)),
+        (np.array([2, 3, 4], "uint16"), (2, 3, 4)),
+        (np.array([2, 3], object), (2, 3)),
+    ],
+    ids=repr,
+)
+def test_positive_ints(value: Any, expected: tuple[int, ...]) -> None:
+    numbers = arguments.positive_ints(value, len(expected), "pool_size")
+    assert numbers == expected
+    assert all(type(number) is int for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (0, "must be positive"),
+        ((2, -1), "must be positive"),
+        (2**31, "must be below 2**31"),
+        ((10**30, 2), "must be below 2**31"),
+        ((), "takes 1 or 2 integers; received strides=(), which has 0"),
+        ([2, 2, 2], "takes 1 or 2 integers; received strides=[2, 2, 2], which has 3"),
+    ],
+    ids=str,
+)
+def test_positive_ints_refuses(value: Any, why: str) -> None:
+    text = refused(ValueError, arguments.positive_ints, value, 2, "strides")
+    assert text.startswith(f"`strides` {why}")
+    assert f"received strides={value!r}" in text
+    fix = "Write one positive integer, strides=2, or one an axis, strides=(2, 2)."
+    assert text.endswith(fix)
+
+
+@pytest.mark.parametrize("value", [(), (2, 2)], ids=str)
+def test_one_axis_takes_one_integer(value: tuple) -> None:
+    """Not 1 or 1 of them."""
+    text = refused(ValueError, arguments.positive_ints, value, 1, "strides")
+    assert "1 or 1" not in text
+
+
+# paddings
+
+
+@pytest.mark.parametrize(
+    ("value", "rank", "expected"),
+    [
+        *(("valid", 2, ((0, 0), (0, 0))), ("VALID", 1, ((0, 0),)), ("Same", 3, "same")),
+        *(("same_LOWER", 2, "same_lower"), ("Causal", 1, "causal")),
+        *((0, 1, ((0, 0),)), (3, 3, ((3, 3),) * 3), (np.int64(1), 2, ((1, 1), (1, 1)))),
+        *(((1, 2), 2, ((1, 1), (2, 2))), (np.array([1, 2]), 2, ((1, 1), (2, 2)))),
+        *((((0, 1),), 1, ((0, 1),)), ([[0, 1], (2, 3)], 2, ((0, 1), (2, 3)))),
+        *(((1, (0, 2)), 2, ((1, 1), (0, 2))), ([np.array([0, 1]), 2], 2, ((0, 1), (2, 2)))),
+        (10**30, 1, ((10**30, 10**30),)),  # how much is too much depends on the window
+    ],
+    ids=str,
+)
+def test_paddings(value: Any, rank: int, expected: Any) -> None:
+    assert arguments.paddings(value, rank) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "why"),
+    [
+        ((1,), ValueError, "takes one entry an axis, 2 in all"),
+        ((1, 1, 1), ValueError, "takes one entry an axis, 2 in all"),
+        (((0, 1, 2), (0, 1)), ValueError, "takes (before, after) pairs"),
+        (((), ()), ValueError, "takes (before, after) pairs"),
+        (-1, ValueError, "must not be negative"),
+        (((0, 0), (0, -1)), ValueError, "must not be negative"),
+        (True, TypeError, "takes integers, not booleans"),
+        (((0, 1), (0, None)), TypeError, "takes integers, not NoneType"),
+        ({1, 2}, TypeError, "takes integers, not set"),
+        (1.0, TypeError, "takes integers, not float"),
+    ],
+    ids=str,
+)
+def test_paddings_refuses(value: Any, error: type[Exception], why: str) -> None:
+    text = refused(error, arguments.paddings, value, 2)
+    assert text.startswith(f"`padding` {why}")
+    assert f"received padding={value!r}" in text
+    for fix in ('"valid", "same", an integer', "(1, 1)", "((0, 1), (0, 1))"):
+        assert fix in text
+
+
+@pytest.mark.parametrize(
+    ("rank", "ints", "pairs"),
+    [(1, "(1,)", "((0, 1),)"), (3, "(1, 1, 1)", "((0, 1), (0, 1), (0, 1))")],
+)
+def test_paddings_shows_what_fits_the_rank(rank: int, ints: str, pairs: str) -> None:
+    text = refused(TypeError, arguments.paddings, None, rank)
+    assert f"one integer an axis as {ints}, or one (before, after) pair an axis as {pairs}." in text
+
+
+def test_negative_padding_is_told_of_cropping() -> None:
+    assert "Cropping" in refused(ValueError, arguments.paddings, -1, 2)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("name", ["valid", "same", "same_lower"])
+def test_named_padding(name: str, rank: int) -> None:
+    for spelling in (name, name.upper(), name.title()):
+        assert arguments.named_padding(spelling, rank) == name
+
+
+def test_causal_padding() -> None:
+    assert arguments.named_padding("CAUSAL", 1) == "causal"
+    for rank in (2, 3):
+        text = refused(ValueError, arguments.named_padding, "CAUSAL", rank)
+        assert "1D only" in text
+        assert f"received padding='CAUSAL' in {rank}D" in text
+
+
+@pytest.mark.parametrize("name", ["", "full", "same_upper", " same", "vali"])
+def test_unknown_padding(name: str) -> None:
+    in_1d, in_2d = (refused(ValueError, arguments.named_padding, name, rank) for rank in (1, 2))
+    assert in_2d == (
+        f"`padding` is unknown; received padding={name!r}. "
+        'Write one of "valid", "same", "same_lower", integers, or pairs.'
+    )
+    assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
+
+
+# flag, choice, data_format
+
+
+def test_flag() -> None:
+    assert arguments.flag(True, "ceil_mode") is True
+    assert arguments.flag(False, "ceil_mode") is False
+
+
+@pytest.mark.parametrize("value", [1, 0, None, "True", [], 1.0, np.True_, np.False_], ids=repr)
+def test_flag_refuses(value: Any) -> None:
+    text = refused(TypeError, arguments.flag, value, "ceil_mode")
+    assert text.startswith("`ceil_mode` takes True or False")
+    assert f"received ceil_mode={value!r}" in text
+
+
+def test_flag_tells_a_numpy_bool_from_a_bool() -> None:
+    """NumPy 1 writes its own as Python's: "takes True or False; received True" would be a riddle."""
+    text = refused(TypeError, arguments.flag, np.True_, "ceil_mode")
+    assert "np." in text or "numpy" in text or "bool_" in text
+
+
+def test_choice() -> None:
+    assert arguments.choice("ieee", "nonfinite", arguments.NONFINITE) == "ieee"
+
+
+@pytest.mark.parametrize("value", ["IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"], ids=repr)
+def test_choice_refuses(value: Any) -> None:
+    text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
+    assert text == (
+        f'`nonfinite` is unknown; received nonfinite={value!r}. Write "backend" or "ieee".'
+    )
+
+
+@pytest.mark.parametrize("value", ["channels_last", "channels_first"])
+def test_data_format(value: str) -> None:
+    for spelling in (value, value.upper(), value.title()):
+        assert arguments.data_format(spelling) == value
+
+
+@pytest.mark.parametrize("value", ["NHWC", "", None, 1, ("channels_last",)], ids=repr)
+def test_data_format_refuses(value: Any) -> None:
+    text = refused(ValueError, arguments.data_format, value)
+    assert "`data_format` is unknown" in text
+    assert f"received data_format={value!r}" in text
+    assert '"channels_last" or "channels_first"' in text
+
+
+# dtypes
+
+GOOD_DTYPES = [
+    *("float16", "bfloat16", "float32", "float64"),
+    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+]
+BAD_DTYPES = ["bool", "string", "complex64", "complex128", "object", "qint8", "resource"]
+
+
+def test_dtypes_are_listed_once() -> None:
+    assert sorted(arguments.DTYPES) == sorted(GOOD_DTYPES)
+
+
+@pytest.mark.parametrize("name", GOOD_DTYPES)
+def test_dtype(name: str) -> None:
+    arguments.dtype(name)
+    # Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name.
+    for given in (name, tf.as_dtype(name), np.dtype(tf.as_dtype(name).as_numpy_dtype)):
+        arguments.dtype_or_castable(given)
+
+
+@pytest.mark.parametrize("name", BAD_DTYPES)
+def test_dtype_refuses(name: str) -> None:
+    text = refused(TypeError, arguments.dtype, name)
+    assert f"received inputs of dtype {name}" in text
+    assert "Cast them first" in text
+    for good in GOOD_DTYPES:
+        assert good in text
+    assert refused(TypeError, arguments.dtype_or_castable, name) == text
+
+
+def test_a_float_that_keras_casts() -> None:
+    """The layer never sees one: Keras casts it to the layer's own dtype."""
+    arguments.dtype_or_castable("float8_e4m3fn")
+    refused(TypeError, arguments.dtype, "float8_e4m3fn")
+
+
+# input_rank
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_input_rank(rank: int) -> None:
+    for shape in ((2,) * (rank + 2), [None] * (rank + 2), tf.TensorShape([None] * (rank + 2))):
+        arguments.input_rank(shape, rank, "MaxPooling")
+
+
+@pytest.mark.parametrize(
+    ("shape", "rank", "fragments"),
+    [
+        ((8, 8), 1, ["rank 3", "rank 2, shape (8, 8)", "batch axis", "channel axis"]),
+        ((8, 8, 3), 2, ["rank 4", "rank 3", "batch axis", "channel axis", "MaxPool1D fits"]),
+        ((8, 8, 8, 3), 3, ["rank 5", "rank 4", "batch axis", "channel axis", "MaxPool2D fits"]),
+        ((2, 8, 8, 3), 1, ["rank 3", "rank 4", "MaxPool2D fits"]),
+        ((2, 8, 8, 8, 3), 1, ["MaxPool3D fits"]),
+        ((2, 8, 8, 8, 3), 2, ["MaxPool3D fits"]),
+        ((2, 8, 3), 3, ["MaxPool1D fits"]),
+        ((2,) * 6, 2, ["rank 6", "1, 2 and 3 spatial axes"]),
+        ((), 2, ["rank 0, shape ()"]),
+        ([None, 8, 3], 2, ["shape (None, 8, 3)"]),
+        (tf.TensorShape([None, 8, 3]), 2, ["shape (None, 8, 3)", "MaxPool1D fits"]),
+    ],
+    ids=str,
+)
+def test_input_rank_refuses(shape: Any, rank: int, fragments: list[str]) -> None:
+    text = refused(ValueError, arguments.input_rank, shape, rank, "SomeLayer")
+    for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
+        assert fragment in text
+
+
+def test_one_spatial_axis_is_not_axes() -> None:
+    assert "1 spatial axes" not in refused(ValueError, arguments.input_rank, (8, 8, 3), 2, "Layer")
+
+
+def test_unknown_rank() -> None:
+    text = refused(ValueError, arguments.input_rank, tf.TensorShape(None), 2, "SomeLayer")
+    assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text
+    assert "set_shape" in text
