@@ -34,6 +34,6 @@ def with_gradient(forward: Formula, gradient: Gradient) -> Formula:
 @tf.custom_gradient
 def substitute(
     value: tf.Tensor, source: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """`value`, whose gradient passes on to `source` unchanged."""
-    return tf.identity(value), lambda upstream: (None, upstream)
+    return tf.identity(value), lambda upstream: (tf.zeros_like(value), upstream)

@@ -98,7 +98,7 @@ def _gradient(kernel: str, work: Work) -> str:
         # has no second order but in float32.
         return "shifted"
     if work.mode == "eager" and work.elements is not None and work.elements >= LARGE:
-        # Only graphs run oneDNN's gradient: 6 at 16x112x112x64 2/2, 2 at 32x28x28x32, 1.0 at 131072 elements, less below.
+        # Only graphs run oneDNN's gradient: 6 at 16x112x112x64 2/2, 2 at 32x28x28x32, below 1 under 2**17 elements.
         return GRAPH
     if (
         kernel == "direct"

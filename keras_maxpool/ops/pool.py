@@ -101,6 +101,7 @@ def _kernel(x: tf.Tensor, window: Window, implementation: str) -> Formula:
     """The function that pools tensors like `x`, channels-last, with the gradient that the plan gives it."""
     now, taped, dtype = mode.current(), mode.tape_is_active(), x.dtype.name
     graph_3d = now == "graph" and window.rank == 3 and dtype in plan.NATIVE_3D
+    graph_3d = graph_3d and not mode.is_vectorized()
     work = plan.Work(
         window,
         dtype,
