@@ -31,6 +31,11 @@ def current() -> Mode:
     return "xla" if _traced_for_xla(tf.compat.v1.get_default_graph()) else "graph"
 
 
+def is_vectorized() -> bool:
+    """Whether `tf.vectorized_map` is tracing: it makes other operations of those that the code asks for."""
+    return "loop_body" in tf.get_current_name_scope()
+
+
 def tape_is_active() -> bool:
     """Whether a gradient may be asked of operations made now by a tape that is already open."""
     return _tape_is_active()

@@ -1,51 +1,78 @@
-"""Which kernel pools, and which one lends its gradient: a pure table, no tensors.
+"""Which kernel pools, and whose gradient is used: a pure table, no tensors.
 
-A gradient is lent where the kernel's own is wrong or missing; the closing comment of each row says what was measured
-(TensorFlow 2.21, x86, 2 cores).
+The comment of each row says what was measured (TensorFlow 2.21 on x86, 2 cores; built-in time over ours).
 """
 
+from math import prod
 from typing import NamedTuple
 
 from keras_maxpool.window import Window
 
-MODES = ("eager", "graph", "xla")
 NATIVE_3D = ("float32", "bfloat16")
 """The dtypes that TensorFlow's MaxPool3D takes in every mode."""
 
+NARROW = 16
+"""With fewer channels than this the kernels for channels-last tensors leave their vector units idle."""
+
+LARGE = 2**17
+"""Elements of an input whose eager gradient is worth a call into a graph."""
+
+GRAPH = "graph"
+"""In `Plan.gradient`: the gradient that this plan has in graph mode, through a `tf.function`."""
+
+
+class Work(NamedTuple):
+    """What there is to do: all that a plan may depend on."""
+
+    window: Window
+    dtype: str
+    mode: str
+    """ "eager", "graph" or "xla"."""
+    taped: bool = False
+    """Whether an open tape watches."""
+    channels: int | None = None
+    elements: int | None = None
+    onednn_3d: bool = False
+    """Whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element."""
+
 
 class Plan(NamedTuple):
-    """`kernel` computes the values; `gradient` names the kernel whose gradient is used, which may be its own."""
+    """`kernel` computes the values; `gradient` names the kernel whose gradient is used, its own or another's."""
 
     kernel: str
     gradient: str
 
 
-def choose(implementation: str, window: Window, dtype: str, mode: str, *, onednn_3d: bool) -> Plan:
-    """The plan for one call.
-
-    Args:
-        implementation: "auto", or the kernel to force.
-        window: what is pooled.
-        dtype: the name of the inputs' dtype.
-        mode: "eager", "graph" or "xla".
-        onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element.
+def choose(implementation: str, work: Work) -> Plan:
+    """The plan for one call: `implementation` names the kernel, or is "auto".
 
     >>> from keras_maxpool.window import parse
-    >>> choose("auto", parse(2, 2, None, "valid", 1, False), "float32", "graph", onednn_3d=True)
+    >>> choose("auto", Work(parse(2, 2, None, "valid", 1, False), "float32", "graph", channels=64))
     Plan(kernel='direct', gradient='direct')
     """
-    check(implementation, window, dtype)
-    kernel = _kernel(window, dtype, mode) if implementation == "auto" else implementation
-    return Plan(kernel, _gradient(kernel, window, mode, onednn_3d))
+    check(implementation, work.window, work.dtype)
+    kernel = _kernel(work) if implementation == "auto" else implementation
+    return Plan(kernel, _gradient(kernel, work))
 
 
-def _kernel(window: Window, dtype: str, mode: str) -> str:
-    if mode == "xla":
+def _kernel(work: Work) -> str:
+    window = work.window
+    if work.mode == "xla":
         # Against reduce-window 4 times as fast forward, 15 with the gradient (geometric means of 20 cases).
         return "shifted"
-    if window.dilated or (window.rank == 3 and dtype not in NATIVE_3D):
+    if window.dilated or (window.rank == 3 and work.dtype not in NATIVE_3D):
         return "folded"
-    return "direct"
+    if window.rank == 1:
+        # One axis a time is what it is.
+        return "direct"
+    area = prod(axis.pool for axis in window.axes)
+    if work.channels is not None and work.channels < NARROW:
+        # 2x512x512x3: 1.6 forward and 12 with the gradient at 5/1, 30 and 477 at 31/1; with the gradient
+        # 64x224x224x1: 2.4 at 2/2, 7 at 3/2; x3: 1.4 at 3/2 but 0.7 at 2/2.
+        few = 3 * work.channels if work.taped and work.mode == "graph" else 25
+        return "folded" if area >= few else "direct"
+    # 8x40x40x256: 1.3 and 1.4 at 9/1, 2.7 at 13/1 but 1.0 at 7/1; 1x32x64x64x16: 2.2 and 1.3 at 5/1.
+    return "folded" if area >= 81 else "direct"
 
 
 def check(implementation: str, window: Window, dtype: str | None = None) -> None:
@@ -65,12 +92,19 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
         )
 
 
-def _gradient(kernel: str, window: Window, mode: str, onednn_3d: bool) -> str:
-    if mode == "xla":
+def _gradient(kernel: str, work: Work) -> str:
+    if work.mode == "xla":
         # select-and-scatter gives ties under "same" to a later element, takes no float64 in 3D, and
         # has no second order but in float32.
         return "shifted"
-    if kernel == "direct" and window.rank == 3 and not (mode == "graph" and onednn_3d):
+    if work.mode == "eager" and work.elements is not None and work.elements >= LARGE:
+        # Only graphs run oneDNN's gradient: 6 at 16x112x112x64 2/2, 2 at 32x28x28x32, below 1 under 2**17 elements.
+        return GRAPH
+    if (
+        kernel == "direct"
+        and work.window.rank == 3
+        and not (work.mode == "graph" and work.onednn_3d)
+    ):
         # MaxPool3DGrad gives the whole gradient to every tied element, and took 4 to 27 times as long.
         return "folded"
     return kernel

@@ -1,6 +1,7 @@
 """`max_pool`: checks, then layout, then the kernel that the plan names."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.ops import mode, plan
-from keras_maxpool.ops.gradients import Formula, borrow_gradient
+from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.nonfinite import ieee
 from keras_maxpool.ops.ties import graph_3d_favours_first
@@ -82,7 +83,7 @@ def pool(
     channels_first = data_format == "channels_first"
     if channels_first:
         x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
-    kernel = _kernel(x.dtype, window, implementation)
+    kernel = _kernel(x, window, implementation)
     if x.dtype in (tf.uint32, tf.uint64):
         kernel = as_signed(kernel)
     elif nonfinite == "ieee" and x.dtype.is_floating:
@@ -96,26 +97,43 @@ def pool(
     return y
 
 
-def _kernel(dtype: tf.DType, window: Window, implementation: str) -> Formula:
-    now = mode.current()
-    onednn_3d = (
-        now == "graph"
-        and window.rank == 3
-        and dtype.name in plan.NATIVE_3D
-        and graph_3d_favours_first(dtype.name)
+def _kernel(x: tf.Tensor, window: Window, implementation: str) -> Formula:
+    """The function that pools tensors like `x`, channels-last, with the gradient that the plan gives it."""
+    now, taped, dtype = mode.current(), mode.tape_is_active(), x.dtype.name
+    graph_3d = now == "graph" and window.rank == 3 and dtype in plan.NATIVE_3D
+    graph_3d = graph_3d and not mode.is_vectorized()
+    work = plan.Work(
+        window,
+        dtype,
+        now,
+        taped,
+        channels=x.shape[-1],
+        elements=x.shape.num_elements(),
+        onednn_3d=graph_3d and graph_3d_favours_first(dtype),
     )
-    chosen = plan.choose(implementation, window, dtype.name, now, onednn_3d=onednn_3d)
+    chosen = plan.choose(implementation, work)
 
     def forward(x: tf.Tensor) -> tf.Tensor:
         return KERNELS[chosen.kernel](x, window)
 
-    def lender(x: tf.Tensor) -> tf.Tensor:
-        return KERNELS[chosen.gradient](x, window)
-
-    own = chosen.gradient == chosen.kernel or not dtype.is_floating
     # Eagerly, what no open tape sees now is never differentiated.
-    unseen = now == "eager" and not mode.tape_is_active()
-    return forward if own or unseen else borrow_gradient(forward, lender)
+    unseen = now == "eager" and not taped
+    if chosen.gradient == chosen.kernel or not x.dtype.is_floating or unseen:
+        return forward
+    if chosen.gradient == plan.GRAPH:
+        return with_gradient(forward, _graph_gradient(window, implementation))
+    lender = KERNELS[chosen.gradient]
+    return with_gradient(forward, gradient_of(lambda x: lender(x, window)))
+
+
+@lru_cache(maxsize=128)
+def _graph_gradient(window: Window, implementation: str) -> Gradient:
+    """The gradient that graph mode has, for eager use; new shapes make it trace a general one, not ever more."""
+
+    def pooled(x: tf.Tensor) -> tf.Tensor:
+        return _kernel(x, window, implementation)(x)
+
+    return tf.function(gradient_of(pooled), autograph=False, reduce_retracing=True)
 
 
 def output_shape(shape: Sequence[int | None], window: Window, data_format: str) -> list[int | None]:

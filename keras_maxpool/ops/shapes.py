@@ -33,5 +33,8 @@ def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
     """`x` (batch, *spatial, channels) padded with what never wins a maximum: -inf, or an integer type's smallest."""
     if all(isinstance(n, int) and n == 0 for pair in pads for n in pair):
         return x
-    lowest = -float("inf") if x.dtype.is_floating else x.dtype.min
-    return tf.pad(x, [(0, 0), *pads, (0, 0)], constant_values=tf.constant(lowest, x.dtype))
+    lowest = tf.constant(-float("inf") if x.dtype.is_floating else x.dtype.min, x.dtype)
+    # Not tf.pad's own constant, which tf.vectorized_map drops (TensorFlow 2.21). Adding -0.0 changes no bit.
+    nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
+    bias = tf.pad(nothing, pads, constant_values=lowest)
+    return tf.pad(x, [(0, 0), *pads, (0, 0)]) + bias[..., None]

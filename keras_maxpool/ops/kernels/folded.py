@@ -8,6 +8,9 @@ from keras_maxpool.ops import shapes
 from keras_maxpool.ops.kernels import native
 from keras_maxpool.window import Axis, Window
 
+NARROW = 16
+"""With fewer channels than this the innermost axis is pooled with the other axes folded into the channels."""
+
 
 def folded(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels) one axis at a time.
@@ -22,6 +25,12 @@ def folded(x: tf.Tensor, window: Window) -> tf.Tensor:
 def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
     full = shapes.sizes(x)
     before, size, after = full[:place], full[place], full[place + 1 :]
+    if place > 1 and place == x.shape.rank - 2 and (x.shape[-1] or NARROW) < NARROW:
+        # Too few channels to fill a vector: the other spatial axes join them, for the price of two transposes.
+        batch, *middle = before
+        x = tf.reshape(x, [batch, shapes.product(middle), size, after[0]])
+        x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis)
+        return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
     if axis.dilation == 1 and axis.padding == "same":
         x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")

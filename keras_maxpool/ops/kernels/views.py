@@ -5,8 +5,8 @@ won, the first in row-major order, as a small integer, and sums for every input 
 it give: each is a slice, a comparison and an addition, which XLA fuses into few loops.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, product
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ def max_of_views(
         (size + before + after - axis.displacements[-1] - 1) // axis.stride + 1
         for size, (before, after), axis in zip(sizes, pads, axes, strict=True)
     ]
-    places = list(itertools.product(*(axis.displacements for axis in axes)))
+    places = list(product(*(axis.displacements for axis in axes)))
     code = tf.int8 if len(places) <= tf.int8.max else tf.int32
 
     def views(x: tf.Tensor) -> Iterator[tf.Tensor]:
@@ -89,9 +89,14 @@ def max_of_views(
         ]
         index = tf.pad(index, [(0, 0), *margins, (0, 0)], constant_values=tf.constant(-1, code))
         upstream = tf.pad(upstream, [(0, 0), *margins, (0, 0)])
-        apart = (slice(None), *(slice(None), None) * len(axes))
+
+        def apart(tensor: tf.Tensor) -> tf.Tensor:
+            """(batch * count, 1, count, 1, ..., channels): one rank less than TensorFlow's limit within a map."""
+            first, *rest = counts
+            return tf.reshape(tensor, [batch * first, *chain(*((1, n) for n in rest)), 1, channels])
+
         total: tf.Tensor | None = None
-        for lag in itertools.product(*lags):
+        for lag in product(*lags):
             part = (
                 slice(None),
                 *(
@@ -99,8 +104,8 @@ def max_of_views(
                     for margin, of_axis, count in zip(margins, lag, counts, strict=True)
                 ),
             )
-            won = index[part][apart] == _view_at(axes, lag, code)
-            term = tf.where(won, upstream[part][apart], tf.zeros([], upstream.dtype))
+            won = apart(index[part]) == _view_at(axes, lag, code)
+            term = tf.where(won, apart(upstream[part]), tf.zeros([], upstream.dtype))
             total = term if total is None else total + term
         covered = [count * axis.stride for count, axis in zip(counts, axes, strict=True)]
         total = tf.reshape(total, [batch, *covered, channels])
@@ -123,7 +128,7 @@ def max_of_views(
 def _view_at(axes: Sequence[Views], lag: Sequence[int], code: tf.DType) -> tf.Tensor:
     """By the remainder of a position along each axis, the view in which a window `lag` back sees it, or -1.
 
-    Shaped to broadcast against (batch, *(count, remainder) for each axis, channels).
+    Shaped to broadcast against (batch * count, remainder, count, remainder, ..., channels).
     """
     view: np.ndarray = np.zeros([], int)
     for axis, back in zip(axes, lag, strict=True):
@@ -133,5 +138,5 @@ def _view_at(axes: Sequence[Views], lag: Sequence[int], code: tf.DType) -> tf.Te
         ]
         own, outer = np.array(seen), view[..., None]
         view = np.where((outer < 0) | (own < 0), -1, outer * len(axis.displacements) + own)
-    shape = [1, *itertools.chain(*((1, axis.stride) for axis in axes)), 1]
+    shape = [*chain(*((1, axis.stride) for axis in axes)), 1]
     return tf.constant(view.reshape(shape), code)
