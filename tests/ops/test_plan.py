@@ -12,6 +12,7 @@ from keras_maxpool.window import Window, parse
 
 DTYPES = arguments.DTYPES
 KERNELS = ("direct", "folded", "shifted")
+MODES = ("eager", "graph", "xla")
 NATIVE = ("float32", "bfloat16")
 
 
@@ -20,7 +21,8 @@ def window(rank: int, dilation: int = 1, padding: object = "valid") -> Window:
 
 
 def choose(implementation: str, of: Window, dtype: str, mode: str, onednn: bool = True) -> tuple:
-    return tuple(plan.choose(implementation, of, dtype, mode, onednn_3d=onednn))
+    work = plan.Work(of, dtype, mode, channels=64, onednn_3d=onednn)
+    return tuple(plan.choose(implementation, work))
 
 
 WINDOWS = {
@@ -46,7 +48,7 @@ def test_auto_takes_slices_in_xla(dtype: str, of: Window) -> None:
 
 
 @with_windows
-@pytest.mark.parametrize("mode", plan.MODES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("implementation", KERNELS)
 def test_a_forced_kernel_computes_the_values(implementation: str, mode: str, of: Window) -> None:
     if implementation != "direct" or not of.dilated:
@@ -86,10 +88,42 @@ def test_who_lends_the_gradient(
         assert lender == gradient
 
 
+@pytest.mark.parametrize(
+    ("pool", "channels", "mode", "taped", "kernel"),
+    [
+        (9, 64, "graph", False, "folded"),
+        (9, None, "eager", True, "folded"),
+        (8, 64, "graph", True, "direct"),
+        (5, 3, "graph", False, "folded"),
+        (4, 3, "graph", False, "direct"),
+        # The gradient gains earlier than the values, the fewer channels the earlier.
+        (3, 3, "graph", True, "folded"),
+        (2, 3, "graph", True, "direct"),
+        (2, 1, "graph", True, "folded"),
+        (2, 1, "eager", True, "direct"),
+        (63, 3, "xla", True, "shifted"),
+    ],
+)
+def test_large_windows_and_few_channels_are_folded(
+    pool: int, channels: int | None, mode: str, taped: bool, kernel: str
+) -> None:
+    of = parse(2, pool, 1, "same", 1, False)
+    work = plan.Work(of, "float32", mode, taped, channels)
+    assert plan.choose("auto", work).kernel == kernel
+
+
+@pytest.mark.parametrize("implementation", ["auto", *KERNELS])
+def test_large_inputs_have_a_graphs_gradient_in_eager_mode(implementation: str) -> None:
+    for elements, lent in ((plan.LARGE - 1, False), (plan.LARGE, True), (None, False)):
+        work = plan.Work(window(2), "float32", "eager", True, 64, elements)
+        assert (plan.choose(implementation, work).gradient == plan.GRAPH) is lent
+        assert plan.choose(implementation, work._replace(mode="graph")).gradient != plan.GRAPH
+
+
 @with_windows
 def test_names_are_kernels(of: Window) -> None:
-    for mode, dtype, onednn in itertools.product(plan.MODES, DTYPES, (True, False)):
-        chosen = plan.choose("auto", of, dtype, mode, onednn_3d=onednn)
+    for mode, dtype, onednn in itertools.product(MODES, DTYPES, (True, False)):
+        chosen = plan.choose("auto", plan.Work(of, dtype, mode, onednn_3d=onednn))
         assert isinstance(chosen, plan.Plan)
         assert {chosen.kernel, chosen.gradient} <= kernels.KERNELS.keys()
 
@@ -102,7 +136,7 @@ def test_implementations_are_auto_and_the_kernels() -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("mode", plan.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_direct_cannot_dilate(mode: str, rank: int) -> None:
     match = r"`implementation` \"direct\" cannot dilate; received dilation_rate=\(2,.*Write impl"
     with pytest.raises(ValueError, match=match):
@@ -112,7 +146,7 @@ def test_direct_cannot_dilate(mode: str, rank: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in NATIVE])
-@pytest.mark.parametrize("mode", plan.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_direct_has_few_dtypes_in_3d(mode: str, dtype: str) -> None:
     match = f"takes float32 and bfloat16 in 3D; received inputs of dtype {dtype}. Write impl"
     with pytest.raises(TypeError, match=match):

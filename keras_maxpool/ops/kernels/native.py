@@ -18,8 +18,8 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
       first one where both stand in one graph.
     - oneDNN's gradient ends the process on an input without elements; where that cannot be excluded while tracing, its
       MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
-    - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride of 1 has it:
-      what is to be differentiated gets explicit pads there.
+    - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
+      it: what is to be differentiated gets explicit pads there.
     """
     if all(n == 1 for n in (*pool, *strides)):
         return x
@@ -30,7 +30,10 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         return operation(x, pool, strides, padding)
 
     def differentiable(x: tf.Tensor) -> tf.Tensor:
-        if padding == "VALID" or any(stride > 1 for stride in strides):
+        keeps_shape = (
+            stride == 1 or n == 1 for stride, n in zip(strides, x.shape[1:-1], strict=True)
+        )
+        if padding == "VALID" or not all(keeps_shape):
             return plain(x)
         axes = (Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True))
         sizes = shapes.sizes(x)[1:-1]
