@@ -151,7 +151,7 @@ def axes(draw: st.DrawFn) -> Axis:
     return Axis(pool, stride, draw(st.tuples(pad, pad)), dilation, draw(st.booleans()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, database=None)
 @given(size=st.integers(0, 80), axis=axes())
 def test_any_axis(size: int, axis: Axis) -> None:
     check_by_placing(size, axis)
