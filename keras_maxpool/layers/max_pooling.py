@@ -176,10 +176,10 @@ class MaxPooling2D(_MaxPooling):
 
     What `nonfinite="backend"` gives (TensorFlow 2.21 on CPU; gradients of such windows differ too):
 
-    | window | eager and graph | XLA, values | `"ieee"`, everywhere |
+    | window | eager and graph | XLA | `"ieee"`, everywhere |
     | --- | --- | --- | --- |
-    | NaN and numbers | the largest number | the largest number, or NaN | NaN |
-    | NaN alone | the dtype's lowest finite number | -inf, or NaN | NaN |
+    | NaN and numbers | the largest number | NaN | NaN |
+    | NaN alone | the dtype's lowest finite number | NaN | NaN |
     | -inf alone | the dtype's lowest finite number | -inf | -inf |
     | padding alone | the dtype's lowest finite number | -inf | -inf |
 
