@@ -178,7 +178,7 @@ class MaxPooling2D(_MaxPooling):
 
     | window | eager and graph | XLA | `"ieee"`, everywhere |
     | --- | --- | --- | --- |
-    | NaN and numbers | the largest number | NaN | NaN |
+    | NaN and numbers | the largest number | the largest number, or NaN | NaN |
     | NaN alone | the dtype's lowest finite number | NaN | NaN |
     | -inf alone | the dtype's lowest finite number | -inf | -inf |
     | padding alone | the dtype's lowest finite number | -inf | -inf |
