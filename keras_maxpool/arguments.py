@@ -54,8 +54,9 @@ def positive_ints(value: Any, rank: int, name: str) -> tuple[int, ...]:
     if items is None:
         items = [value] * rank
     elif len(items) != rank:
+        counts = "1 integer" if rank == 1 else f"1 or {rank} integers"
         raise ValueError(
-            f"`{name}` takes 1 or {rank} integers; received {name}={value!r}, which has {len(items)}. {fix}"
+            f"`{name}` takes {counts}; received {name}={value!r}, which has {len(items)}. {fix}"
         )
     numbers = tuple(one_int(item, name, value, fix) for item in items)
     for number in numbers:
@@ -175,7 +176,8 @@ def input_rank(shape: Sequence[int | None], rank: int, name: str) -> None:
             "is missing, add it: keras.ops.expand_dims(inputs, -1)."
         )
         if rank > 1:
-            hint += f" If it is a batch with {rank - 1} spatial axes, MaxPool{rank - 1}D fits."
+            axes = "1 spatial axis" if rank == 2 else f"{rank - 1} spatial axes"
+            hint += f" If it is a batch with {axes}, MaxPool{rank - 1}D fits."
     elif len(shape) == rank:
         hint = "If these are spatial axes alone, add the batch axis and the channel axis: "
         hint += "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1)."

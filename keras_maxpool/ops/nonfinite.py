@@ -1,5 +1,7 @@
 """IEEE 754 maxima over any kernel: NaN propagates, -inf stays, gradients go to the first NaN or the first element."""
 
+import math
+
 import tensorflow as tf
 
 from keras_maxpool.ops.gradients import Formula, substitute
@@ -21,8 +23,8 @@ def ieee(kernel: Formula) -> Formula:
         rank = is_true(x >= lowest) + is_true(x > lowest) + three * is_true(tf.math.is_nan(x))
         ranks = kernel(substitute(rank, x))
         values = kernel(tf.where(x > lowest, x, lowest))
-        rare = tf.where(ranks == 1, lowest, -float("inf"))
-        rare = tf.where(ranks == three, float("nan"), rare)
+        rare = tf.where(ranks == 1, lowest, -math.inf)
+        rare = tf.where(ranks == three, math.nan, rare)
         return tf.where(ranks == 2, values, substitute(rare, ranks))
 
     return function

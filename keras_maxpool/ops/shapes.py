@@ -1,7 +1,7 @@
 """Shapes as lists whose entries are ints where known and scalar tensors where not."""
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import tensorflow as tf
@@ -33,7 +33,7 @@ def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
     """`x` (batch, *spatial, channels) padded with what never wins a maximum: -inf, or an integer type's smallest."""
     if all(isinstance(n, int) and n == 0 for pair in pads for n in pair):
         return x
-    lowest = tf.constant(-float("inf") if x.dtype.is_floating else x.dtype.min, x.dtype)
+    lowest = tf.constant(-inf if x.dtype.is_floating else x.dtype.min, x.dtype)
     # Not tf.pad's own constant, which tf.vectorized_map drops (TensorFlow 2.21). Adding -0.0 changes no bit.
     nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
     bias = tf.pad(nothing, pads, constant_values=lowest)
