@@ -23,8 +23,8 @@ def ieee(kernel: Formula) -> Formula:
         rank = is_true(x >= lowest) + is_true(x > lowest) + three * is_true(tf.math.is_nan(x))
         ranks = kernel(substitute(rank, x))
         values = kernel(tf.where(x > lowest, x, lowest))
-        rare = tf.where(ranks == 1, lowest, -math.inf)
-        rare = tf.where(ranks == three, math.nan, rare)
+        rare = tf.where(ranks == 1, lowest, tf.constant(-math.inf, x.dtype))
+        rare = tf.where(ranks == three, tf.constant(math.nan, x.dtype), rare)
         return tf.where(ranks == 2, values, substitute(rare, ranks))
 
     return function

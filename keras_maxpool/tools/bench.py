@@ -50,14 +50,13 @@ def render(outcome: Outcome, console: Console) -> None:
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:
-    table = _right(
-        Table("case", "mode", "direction", "peer", "ours, ms", "peer, ms", "ratio", title=title), 3
-    )
+    words = ("case", "mode", "direction", "peer")
+    table = _right(Table(*words, "rounds", "ours, ms", "peer, ms", "ratio", title=title), 4)
     for row in rows:
         setting = row.setting
         table.add_row(
             *(setting.case.name, setting.mode, setting.direction, setting.peer),
-            *(_spread(row.ours_ms), _spread(row.peer_ms), _ratio(row)),
+            *(str(row.rounds), _spread(row.ours_ms), _spread(row.peer_ms), _ratio(row)),
         )
     return table
 

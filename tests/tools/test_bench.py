@@ -51,6 +51,23 @@ def rendered(outcome):
     return console.file.getvalue()
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still but for what the sides add to it."""
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
+    monkeypatch.setattr(bench_measure, "time", clock)
+    return clock
+
+
+def side(name, seconds, clock, log):
+    def step():
+        clock.now += seconds
+        log.append((name, gc.isenabled()))
+
+    return bench_peers.Side(step, lambda result: [])
+
+
 # What is measured.
 
 
@@ -259,7 +276,7 @@ def twice_the_gradient(case):
     return lambda x: double(layer(x))
 
 
-def no_time_for(*_):
+def no_time_for(*_, **__):
     raise AssertionError("a wrong layer was timed")
 
 
@@ -320,6 +337,23 @@ def test_unable_peer_is_left_out(monkeypatch):
     assert outcome == Outcome(left_out=[Note(GRAPH, "UnimplementedError: no kernel")])
 
 
+@pytest.mark.parametrize(("seconds", "warm_up"), [(7.9, True), (8.1, False)])
+def test_slow_peer_is_warm_after_its_comparison(seconds, warm_up, clock, monkeypatch):
+    asked = []
+
+    def slow(setting, data):
+        return side("peer", seconds, clock, [])
+
+    def take_turns(ours, peer, budget, *, warm_up):
+        asked.append(warm_up)
+        return [1.0], [1.0]
+
+    monkeypatch.setattr(bench_peers, "peer", slow)
+    monkeypatch.setattr(bench_measure, "take_turns", take_turns)
+    bench_measure.run([replace(GRAPH, peer="copy")], 2.0, ignore)
+    assert asked == [warm_up]
+
+
 def test_own_failure_is_no_reason_to_leave_out(monkeypatch):
     def failing(case):
         raise RuntimeError("ours")
@@ -332,23 +366,6 @@ def test_own_failure_is_no_reason_to_leave_out(monkeypatch):
 # The measuring.
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still but for what the sides add to it."""
-    clock = SimpleNamespace(now=0.0)
-    clock.perf_counter = lambda: clock.now
-    monkeypatch.setattr(bench_measure, "time", clock)
-    return clock
-
-
-def side(name, seconds, clock, log):
-    def step():
-        clock.now += seconds
-        log.append((name, gc.isenabled()))
-
-    return bench_peers.Side(step, lambda result: [])
-
-
 @pytest.mark.parametrize(
     ("ours", "peer", "warm", "rounds"),
     [
@@ -357,14 +374,15 @@ def side(name, seconds, clock, log):
         (0.5, 0.7, 1, 5),
         (1.0, 3.0, 1, 3),
         (10.0, 30.0, 1, 2),
+        (10.0, 30.0, 0, 2),
     ],
 )
 def test_turns(ours, peer, warm, rounds, clock):
     log = []
     sides = side("ours", ours, clock, log), side("peer", peer, clock, log)
-    times = bench_measure.take_turns(*sides, budget=2.0)
+    times = bench_measure.take_turns(*sides, budget=2.0, warm_up=warm > 0)
     assert [name for name, _ in log] == ["ours", "peer"] * (warm + rounds)
-    assert {enabled for _, enabled in log[: 2 * warm]} == {True}
+    assert False not in {enabled for _, enabled in log[: 2 * warm]}
     assert {enabled for _, enabled in log[2 * warm :]} == {False}
     assert gc.isenabled()
     assert times == (pytest.approx([ours] * rounds), pytest.approx([peer] * rounds))
@@ -439,7 +457,7 @@ def test_table_is_sorted_worst_first(extra):
     ]
     assert ratios == ["0.25", "1.50", "2.50", "0.12"], "the floor has a table of its own"
     assert any(
-        re.search(r"2/2.*graph.*forward.*built-in.*3 \(2\.5-3\.5\).*7\.5 \(6\.2", line)
+        re.search(r"2/2.*graph.*forward.*built-in.* 3 │ +3 \(2\.5-3\.5\).*7\.5 \(6\.2", line)
         for line in lines
     )
 
