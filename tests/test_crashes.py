@@ -27,7 +27,7 @@ import tensorflow as tf
 
 import keras_maxpool
 
-SECONDS_A_CASE = 30
+SECONDS_A_CASE = 25
 MOST_CHILDREN = 10
 EXTRA_MEMORY = 6 * 2**30
 M = 2**31 - 1  # the largest number that is an argument
@@ -469,8 +469,8 @@ GROUPS: dict[str, Cases] = {
     "empty with": EMPTY_WITH,
     "only padding": ONLY_PADDING,
     "fit": FIT,
-    "huge": HUGE,
     "larger": LARGER,
+    "huge": HUGE,
     "faults": FAULTS,
 }
 ALL: Cases = {
@@ -582,13 +582,13 @@ def test_fit_with_an_empty_last_batch(case: str, outcomes: dict[str, str]) -> No
     assert outcomes[case] == "fine"
 
 
-@cases("huge")
-def test_numbers_near_2_to_the_31(case: str, outcomes: dict[str, str]) -> None:
+@cases("larger")
+def test_windows_larger_than_inputs_of_unknown_size(case: str, outcomes: dict[str, str]) -> None:
     assert outcomes[case] == "fine"
 
 
-@cases("larger")
-def test_windows_larger_than_inputs_of_unknown_size(case: str, outcomes: dict[str, str]) -> None:
+@cases("huge")
+def test_numbers_near_2_to_the_31(case: str, outcomes: dict[str, str]) -> None:
     assert outcomes[case] == "fine"
 
 

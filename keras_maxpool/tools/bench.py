@@ -105,7 +105,11 @@ def _right(table: Table, last: int) -> Table:
 
 
 def _spread(spread: Spread) -> str:
-    return f"{spread.median:.3g} ({spread.lower:.3g}-{spread.upper:.3g})"
+    median, lower, upper = (
+        f"{ms:.3g}" if ms < 1000 else f"{ms:.0f}"
+        for ms in (spread.median, spread.lower, spread.upper)
+    )
+    return f"{median} ({lower}-{upper})"
 
 
 def _ratio(row: Row) -> str:

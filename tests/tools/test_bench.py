@@ -473,11 +473,11 @@ def test_summary_and_notes_are_shown(extra):
 def test_growth_is_shown_by_size(extra):
     grown = [Case((batch, 8, 6, 3), 2, 2, grows="batch") for batch in (1, 2)]
     longer = bench_measure.make_row(
-        Setting(grown[1], "graph", "forward", "built-in"), [0.006], [0.03]
+        Setting(grown[1], "graph", "forward", "built-in"), [0.006], [3.0]
     )
     text = rendered(Outcome([row(2.0, grown[0]), longer]))
-    assert re.search(r"batch │ +1 │ +3 \(.*\) │ +1\.0 │ +6 \(.*\) │ +1\.0 │ 2\.00", text)
-    assert re.search(r"batch │ +2 │ +6 \(.*\) │ +2\.0 │ +30 \(.*\) │ +5\.0 │ 5\.00", text)
+    assert re.search(r"batch │ +1 │ +3 \(.*\) │ +1\.0 │ +6 \(.*\) │ +1\.0 │ +2\.00", text)
+    assert re.search(r"batch │ +2 │ +6 \(.*\) │ +2\.0 │ +3000 \(.*\) │ +500\.0 │ +500\.00", text)
     assert "summary" not in text
 
 
