@@ -6,7 +6,7 @@ None, or scalar tensors, since the formulas need only arithmetic and a maximum t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from keras_maxpool import arguments
@@ -27,6 +27,11 @@ class Axis:
         """Elements from the window's first to its last, gaps of the dilation included."""
         return (self.pool - 1) * self.dilation + 1
 
+    @property
+    def dilated(self) -> bool:
+        """Whether there are gaps."""
+        return self.length > self.pool
+
     def output_size(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
         """How many windows fit on `size` elements; below 1 where not even one fits.
 
@@ -42,6 +47,16 @@ class Axis:
         starting_in_reach = -(-(size + before) // self.stride)
         return overhanging - maximum(overhanging - starting_in_reach, 0)
 
+    def too_large(self, place: int, elements: str) -> str:
+        """The message where no window fits on the elements of spatial axis `place`."""
+        pads = sum(self.padding) if isinstance(self.padding, tuple) else 0
+        return (
+            f"The window is larger than its input: spatial axis {place} has {elements}"
+            f"{f' and {pads} of padding' if pads else ''}, and the window spans {self.length} "
+            f"(pool_size={self.pool}, dilation_rate={self.dilation}). "
+            'Use a smaller pool_size, padding="same", or a larger input.'
+        )
+
     def pads(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> tuple[Any, Any]:
         """The padding before and after `size` elements, with which a plain "valid" pooling gives the same windows."""
         reach = (self.output_size(size, maximum) - 1) * self.stride + self.length
@@ -55,7 +70,7 @@ class Axis:
         return (half, surplus - half) if self.padding == "same" else (surplus - half, half)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """A pooling window: one `Axis` for each spatial axis."""
 
@@ -66,12 +81,12 @@ class Window:
         """The number of spatial axes."""
         return len(self.axes)
 
-    @property
+    @cached_property
     def dilated(self) -> bool:
         """Whether any axis has gaps."""
-        return any(axis.dilation > 1 for axis in self.axes)
+        return any(axis.dilated for axis in self.axes)
 
-    @property
+    @cached_property
     def padding(self) -> str | arguments.Pads:
         """The padding as a user writes it: a name, or one (before, after) pair an axis."""
         if isinstance(self.axes[0].padding, str):
@@ -98,18 +113,21 @@ class Window:
                 and not (size == 0 and isinstance(axis.padding, str))
             ):
                 raise ValueError(self._too_large(place, sizes, data_format, channels))
+            if size is not None and size + sum(axis.pads(size)) >= arguments.INT_LIMIT:
+                raise ValueError(
+                    f"`pool_size`, `dilation_rate` and `padding` stretch the {size} elements of spatial axis {place} "
+                    f"to {size + sum(axis.pads(size))}, and 2**31 or more is too long; received "
+                    f"pool_size={axis.pool}, dilation_rate={axis.dilation}, padding={axis.padding!r}. "
+                    "Make one of them smaller."
+                )
         return outputs
 
     def _too_large(
         self, place: int, sizes: Sequence[int | None], data_format: str, channels: int | None
     ) -> str:
-        axis, size = self.axes[place], sizes[place]
-        before, after = axis.padding if isinstance(axis.padding, tuple) else (0, 0)
         message = (
-            f"The window is larger than its input: spatial axis {place} has {size} elements"
-            f"{f' and {before + after} of padding' if before + after else ''}, and the window spans {axis.length} "
-            f"(pool_size={axis.pool}, dilation_rate={axis.dilation}); received spatial sizes {tuple(sizes)}. "
-            'Use a smaller pool_size, padding="same", or a larger input.'
+            f"{self.axes[place].too_large(place, f'{sizes[place]} elements')} "
+            f"Received spatial sizes {tuple(sizes)}."
         )
         other = "channels_first" if data_format == "channels_last" else "channels_last"
         # The axis that the other format would call channels: the first spatial one, or the last.

@@ -3,11 +3,13 @@
 The only place that touches TensorFlow's private modules, and each touch has a fallback that is right, if slower.
 """
 
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import tensorflow as tf
 
 try:
+    from tensorflow.python.eager.forwardprop_util import pack_tangents as _pack_tangents
     from tensorflow.python.eager.record import could_possibly_record as _tape_is_active
     from tensorflow.python.ops.control_flow_util import (
         GraphOrParentsInXlaContext as _traced_for_xla,
@@ -19,6 +21,9 @@ except ImportError:  # pragma: no cover - a TensorFlow that has moved them
 
     def _traced_for_xla(graph: tf.Graph) -> bool:
         return False
+
+    def _pack_tangents(tensors: list[tf.Tensor]) -> Any:
+        return SimpleNamespace(tangents=tensors)
 
 
 Mode = Literal["eager", "graph", "xla"]
@@ -39,3 +44,8 @@ def is_vectorized() -> bool:
 def tape_is_active() -> bool:
     """Whether a gradient may be asked of operations made now by a tape that is already open."""
     return _tape_is_active()
+
+
+def has_tangent(x: tf.Tensor) -> bool:
+    """Whether a `tf.autodiff.ForwardAccumulator` that is open now follows `x`: it sees through custom gradients."""
+    return bool(_pack_tangents([x]).tangents)

@@ -3,6 +3,7 @@
 The comment of each row says what was measured (TensorFlow 2.21 on x86, 2 cores; built-in time over ours).
 """
 
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     gradient: str
 
 
+@lru_cache(maxsize=1024)
 def choose(implementation: str, work: Work) -> Plan:
     """The plan for one call: `implementation` names the kernel, or is "auto".
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import mode, plan
+from keras_maxpool.ops import mode, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.nonfinite import ieee
@@ -18,6 +18,7 @@ from keras_maxpool.ops.unsigned import as_signed
 from keras_maxpool.window import Window
 
 
+@tf.autograph.experimental.do_not_convert
 def max_pool(
     inputs: Any,
     pool_size: Any = 2,
@@ -74,7 +75,7 @@ def pool(
     """`max_pool` for arguments and a shape that have been checked."""
     if 0 in x.shape:
         out_shape = output_shape(x.shape, window, data_format)
-        if None not in out_shape:
+        if None not in out_shape and 0 in out_shape:
             # Nothing to pool, but the gradient still has to lead back to x.
             return tf.reshape(x, out_shape)
     static_shape = (
@@ -83,6 +84,8 @@ def pool(
     channels_first = data_format == "channels_first"
     if channels_first:
         x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
+    if static_shape is not None and mode.current() == "graph":
+        x = _where_windows_fit(x, window)
     kernel = _kernel(x, window, implementation)
     if x.dtype in (tf.uint32, tf.uint64):
         kernel = as_signed(kernel)
@@ -95,6 +98,21 @@ def pool(
         # What is known stays known: operations that pad by tensors forget it.
         y.set_shape(static_shape)
     return y
+
+
+def _where_windows_fit(x: tf.Tensor, window: Window) -> tf.Tensor:
+    """`x`, which a graph that learns its sizes when it runs hands on only if at least one window fits each axis."""
+    sizes = shapes.sizes(x)[1:-1]
+    checks = [
+        tf.debugging.Assert(
+            axis.output_size(size, shapes.maximum) > 0,
+            [axis.too_large(place, "these elements"), size],
+        )
+        for place, (axis, size) in enumerate(zip(window.axes, sizes, strict=True))
+        if isinstance(size, tf.Tensor) and isinstance(axis.padding, tuple)
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(x)
 
 
 def _kernel(x: tf.Tensor, window: Window, implementation: str) -> Formula:

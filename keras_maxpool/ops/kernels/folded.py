@@ -32,13 +32,13 @@ def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
         x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis)
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
-    if axis.dilation == 1 and axis.padding == "same":
+    if axis.padding == "same" and not axis.dilated:
         x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")
     else:
         x = shapes.pad(x, [axis.pads(size, shapes.maximum), (0, 0)])
         x = (
             _dilated(x, axis)
-            if axis.dilation > 1
+            if axis.dilated
             else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "VALID")
         )
     return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
@@ -63,5 +63,5 @@ def _dilated(x: tf.Tensor, axis: Axis) -> tf.Tensor:
     )
     if gap == 1:
         return x
-    x = tf.reshape(x, [outer, (groups - axis.pool + 1) * gap, 1, inner])
+    x = tf.reshape(x, [outer, shapes.sizes(x)[1] * gap, 1, inner])
     return x[:, : (outputs - 1) * stride + 1 : stride]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_maxpool.ops import mode, shapes
-from keras_maxpool.ops.gradients import gradient_of, with_gradient
+from keras_maxpool.ops.gradients import Formula, gradient_of, with_gradient, with_second_order
 from keras_maxpool.window import Axis
 
 
@@ -16,42 +16,49 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
     - In graphs only a MaxPoolGrad beside its MaxPool runs in oneDNN, which alone favours the first of 3D ties and
       is ten times as fast; so the backward pass brings a MaxPool of its own, which TensorFlow merges with the
       first one where both stand in one graph.
-    - oneDNN's gradient ends the process on an input without elements; where that cannot be excluded while tracing, its
-      MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
+    - oneDNN's gradient ends the process where the input or the output has no elements; where that cannot be excluded
+      while tracing, its MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
     - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
       it: what is to be differentiated gets explicit pads there.
     """
-    if all(n == 1 for n in (*pool, *strides)):
+    if max(*pool, *strides) == 1:
         return x
     # The functions for one rank skip what tf.nn.max_pool does to find it, 7 microseconds of an eager call's 128.
     operation = tf.nn.max_pool2d if len(pool) == 2 else tf.nn.max_pool3d
 
+    now, taped = mode.current(), mode.tape_is_active()
+    if not x.dtype.is_floating or now == "xla" or (now == "eager" and not taped):
+        return operation(x, pool, strides, padding)
+
     def plain(x: tf.Tensor) -> tf.Tensor:
         return operation(x, pool, strides, padding)
 
-    def differentiable(x: tf.Tensor) -> tf.Tensor:
-        keeps_shape = (
-            stride == 1 or n == 1 for stride, n in zip(strides, x.shape[1:-1], strict=True)
-        )
-        if padding == "VALID" or not all(keeps_shape):
-            return plain(x)
+    def padded(x: tf.Tensor) -> tf.Tensor:
         axes = (Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True))
         sizes = shapes.sizes(x)[1:-1]
         pads = [axis.pads(size, shapes.maximum) for axis, size in zip(axes, sizes, strict=True)]
         return operation(shapes.pad(x, pads), pool, strides, "VALID")
 
-    def guarded(x: tf.Tensor) -> tf.Tensor:
-        # Both the pad and the slice hand their input on without a copy where nothing is empty.
-        shape = tf.shape(x)
-        empty = tf.equal(shape, 0)
-        one_if_empty = tf.cast(empty, tf.int32)
-        y = differentiable(tf.pad(x, tf.stack([tf.zeros_like(one_if_empty), one_if_empty], axis=1)))
-        return tf.slice(y, tf.zeros_like(shape), tf.where(empty, 0, tf.shape(y)))
+    def guarded(formula: Formula) -> Formula:
+        def function(x: tf.Tensor) -> tf.Tensor:
+            # Both the pad and the slice hand their input on without a copy where nothing is missing.
+            least = tf.constant([1, *(pool if padding == "VALID" else [1] * len(pool)), 1])
+            missing = tf.maximum(least - tf.shape(x), 0)
+            y = formula(tf.pad(x, tf.stack([tf.zeros_like(missing), missing], axis=1)))
+            return tf.slice(y, tf.zeros_like(missing), tf.where(missing > 0, 0, tf.shape(y)))
 
-    now, taped = mode.current(), mode.tape_is_active()
-    if not x.dtype.is_floating or now == "xla" or (now == "eager" and not taped):
+        return function if None in x.shape or 0 in x.shape else formula
+
+    keeps_shape = padding == "SAME" and all(
+        stride == 1 or size == 1 for stride, size in zip(strides, x.shape[1:-1], strict=True)
+    )
+    if now == "eager" and not keeps_shape:
         return plain(x)
-    if now == "eager":
-        return differentiable(x)
-    backward = differentiable if x.shape.is_fully_defined() else guarded
-    return with_gradient(backward if taped else plain, gradient_of(backward))(x)
+    first = guarded(plain)
+    if not keeps_shape:
+        return with_gradient(first if taped else plain, gradient_of(first))(x)
+    further = guarded(padded)
+    if mode.has_tangent(x):
+        return further(x)
+    gradient = with_second_order(gradient_of(first), gradient_of(further))
+    return with_gradient(first if taped else plain, gradient)(x)

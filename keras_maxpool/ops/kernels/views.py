@@ -33,9 +33,13 @@ def max_of_views(
     `whole` says that this step is a whole pooling without gaps, whose values can be had without a padded copy.
     """
     batch, *sizes, channels = shapes.sizes(x)
-    outputs = [
-        (size + before + after - axis.displacements[-1] - 1) // axis.stride + 1
+    strides = [
+        _useful_stride(axis, size + before + after)
         for size, (before, after), axis in zip(sizes, pads, axes, strict=True)
+    ]
+    outputs = [
+        (size + before + after - axis.displacements[-1] - 1) // stride + 1
+        for size, (before, after), axis, stride in zip(sizes, pads, axes, strides, strict=True)
     ]
     places = list(product(*(axis.displacements for axis in axes)))
     code = tf.int8 if len(places) <= tf.int8.max else tf.int32
@@ -44,8 +48,8 @@ def max_of_views(
         padded = shapes.pad(x, pads)
         for place in places:
             along = (
-                slice(start, start + (count - 1) * axis.stride + 1, axis.stride)
-                for start, count, axis in zip(place, outputs, axes, strict=True)
+                slice(start, start + (count - 1) * stride + 1, stride)
+                for start, count, stride in zip(place, outputs, strides, strict=True)
             )
             yield padded[(slice(None), *along)]
 
@@ -58,10 +62,10 @@ def max_of_views(
         rows = tf.reshape(x, [-1, channels])
         for place in places:
             index = tf.range(batch)
-            for start, size, output, axis, (before, _) in zip(
-                place, sizes, outputs, axes, pads, strict=True
+            for start, size, output, stride, (before, _) in zip(
+                place, sizes, outputs, strides, pads, strict=True
             ):
-                along = tf.range(output) * axis.stride + (start - before)
+                along = tf.range(output) * stride + (start - before)
                 index = index[..., None] * size + tf.clip_by_value(along, 0, size - 1)
             view = tf.gather(rows, tf.reshape(index, [-1]))
             yield tf.reshape(view, [batch, *outputs, channels])
@@ -80,8 +84,8 @@ def max_of_views(
         # Position q * stride + r of the padded input is element lag * stride + r of window q - lag.
         lags = [sorted({place // axis.stride for place in axis.displacements}) for axis in axes]
         counts = [
-            -(-(size + before) // axis.stride)
-            for size, (before, _), axis in zip(sizes, pads, axes, strict=True)
+            -(-(size + before) // stride)
+            for size, (before, _), stride in zip(sizes, pads, strides, strict=True)
         ]
         margins = [
             (lag[-1], shapes.maximum(count - output, 0))
@@ -104,10 +108,10 @@ def max_of_views(
                     for margin, of_axis, count in zip(margins, lag, counts, strict=True)
                 ),
             )
-            won = apart(index[part]) == _view_at(axes, lag, code)
+            won = apart(index[part]) == _view_at(axes, strides, lag, code)
             term = tf.where(won, apart(upstream[part]), tf.zeros([], upstream.dtype))
             total = term if total is None else total + term
-        covered = [count * axis.stride for count, axis in zip(counts, axes, strict=True)]
+        covered = [count * stride for count, stride in zip(counts, strides, strict=True)]
         total = tf.reshape(total, [batch, *covered, channels])
         inner = (
             slice(before, before + size) for (before, _), size in zip(pads, sizes, strict=True)
@@ -117,7 +121,8 @@ def max_of_views(
     @tf.custom_gradient
     def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         padded = any(not isinstance(n, int) or n > 0 for pair in pads for n in pair)
-        y, *others = clamped_views(x) if whole and padded else views(x)
+        filled = all(isinstance(size, int) and size > 0 for size in sizes)
+        y, *others = clamped_views(x) if whole and padded and filled else views(x)
         for view in others:
             y = tf.maximum(y, view)
         return y, lambda upstream: spread(winner(x), upstream)
@@ -125,18 +130,35 @@ def max_of_views(
     return pool(x)
 
 
-def _view_at(axes: Sequence[Views], lag: Sequence[int], code: tf.DType) -> tf.Tensor:
+def _useful_stride(axis: Views, size: shapes.Size) -> shapes.Size:
+    """The axis's stride, or a shorter one that makes the same single step: tables and pads grow with it."""
+    reach = axis.displacements[-1] + 1
+    if axis.stride <= reach:
+        return axis.stride
+    longest = shapes.maximum(size, reach)
+    return (
+        min(axis.stride, longest) if isinstance(longest, int) else tf.minimum(axis.stride, longest)
+    )
+
+
+def _view_at(
+    axes: Sequence[Views], strides: Sequence[shapes.Size], lag: Sequence[int], code: tf.DType
+) -> tf.Tensor:
     """By the remainder of a position along each axis, the view in which a window `lag` back sees it, or -1.
 
     Shaped to broadcast against (batch * count, remainder, count, remainder, ..., channels).
     """
     view: np.ndarray = np.zeros([], int)
-    for axis, back in zip(axes, lag, strict=True):
+    gaps: list[tuple[shapes.Size, shapes.Size]] = []
+    for axis, stride, back in zip(axes, strides, lag, strict=True):
+        # What lies between the windows of a long stride is seen by none.
+        reach = min(axis.stride, axis.displacements[-1] + 1)
         seen = [
             axis.displacements.index(place) if place in axis.displacements else -1
-            for place in range(back * axis.stride, (back + 1) * axis.stride)
+            for place in range(back * axis.stride, back * axis.stride + reach)
         ]
         own, outer = np.array(seen), view[..., None]
         view = np.where((outer < 0) | (own < 0), -1, outer * len(axis.displacements) + own)
-    shape = [*chain(*((1, axis.stride) for axis in axes)), 1]
-    return tf.constant(view.reshape(shape), code)
+        gaps.append((0, stride - reach))
+    table = tf.pad(tf.constant(view, code), gaps, constant_values=tf.constant(-1, code))
+    return tf.reshape(table, [*chain(*((1, stride) for stride in strides)), 1])
