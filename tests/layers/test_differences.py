@@ -232,25 +232,40 @@ def test_a_symbolic_whole_number_stays_one(dtype: str, rank: int) -> None:
     state(present=got == "float32", mended=got == dtype, got=got)
 
 
+def second_order(layer: keras.Layer, mode: str, given: Any, tangent: np.ndarray) -> Any:
+    """The gradient differentiated by what came in from above, for twice the tangent, which nothing else holds."""
+
+    def function(x: tf.Tensor, upstream: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as outer:
+            outer.watch(upstream)
+            _, gradient = with_gradient(layer)(x, upstream)
+        return outer.gradient(gradient, upstream, output_gradients=tangent + tangent)
+
+    return run(function, mode, given.x, given.upstream, tangent)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_second_order_gradients_in_xla(dtype: str) -> None:
     """The built-in has them in float32 alone."""
-    given = case(Config((6, 5), 3, 2, "same"), distinct, dtype)
-    tangent = case(Config((6, 5), 3, 2, "same"), ties, dtype).x
-    expected = oracle.gather(tangent, given.places)
-
-    def second(layer: keras.Layer) -> Any:
-        def function(x: tf.Tensor, upstream: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as outer:
-                outer.watch(upstream)
-                _, gradient = with_gradient(layer)(x, upstream)
-            return outer.gradient(gradient, upstream, output_gradients=tangent)
-
-        return run(function, "xla", given.x, given.upstream, tangent)
-
-    assert_same(second(ours(2, 3, 2, "same", dtype=dtype)), expected)
-    got = attempt(lambda: second(builtin(2, 3, 2, "same", dtype=dtype)))
+    config = Config((6, 5), 3, 2, "same")
+    given, tangent = case(config, distinct, dtype), case(config, ties, dtype).x
+    expected = oracle.gather(tangent + tangent, given.places)
+    assert_same(second_order(ours(2, 3, 2, "same", dtype=dtype), "xla", given, tangent), expected)
+    got = attempt(
+        lambda: second_order(builtin(2, 3, 2, "same", dtype=dtype), "xla", given, tangent)
+    )
     state(present=refuses(got), mended=equal(got, expected), got=got)
+
+
+def test_second_order_gradients_where_the_size_stays() -> None:
+    """In a graph the built-in's kernel writes over what it has still to read."""
+    config = Config((6, 5), 3, 1, "same")
+    given, tangent = case(config, distinct), case(config, ties).x
+    expected = oracle.gather(tangent + tangent, given.places)
+    assert_same(second_order(ours(2, 3, 1, "same"), "graph", given, tangent), expected)
+    got = second_order(builtin(2, 3, 1, "same"), "graph", given, tangent)
+    right = equal(got, expected)
+    state(present=not right, mended=right, got=got)
 
 
 # What the built-in does not have
@@ -352,6 +367,14 @@ def test_a_window_larger_than_its_input(rank: int) -> None:
     text = str(errors[0])
     assert text.startswith("The window is larger than its input: spatial axis 0 has 4 elements")
     assert [text in str(error) for error in errors] == [True] * len(calls)
+
+    of_any_size = tf.function(
+        layer, input_signature=[tf.TensorSpec([None, *[None] * rank, 1], tf.float32)]
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        of_any_size(x)
+    assert "The window is larger than its input: spatial axis 0" in str(caught.value)
+    assert "the window spans 5 (pool_size=5, dilation_rate=1)" in str(caught.value)
 
     got = [attempt(lambda call=call: call(builtin(rank, 5))) for call in calls]
     alike = all(isinstance(error, ValueError) for error in got) and len(set(map(str, got))) == 1

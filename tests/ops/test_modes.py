@@ -336,6 +336,16 @@ def test_forward_mode(mode: str, dtype: str, implementation: str, config: Config
     assert_same(derivative, oracle.gather(2 * tangent, given.places))
 
 
+@pytest.mark.parametrize("config", [*PLAIN.values(), LEVEL[0]], ids=str)
+def test_forward_mode_through_a_traced_function(config: Config) -> None:
+    """TensorFlow derives it from the function's gradient, differentiated again."""
+    given, tangent = case(config, ties), tangent_for(config, "float32")
+    pool = tf.function(pooling(config))
+    values, derivative = run(forward_mode(pool), "eager", given.x, tangent)
+    assert_same(values, given.values)
+    assert_same(derivative, oracle.gather(2 * tangent, given.places))
+
+
 @by_rank
 @by_mode
 def test_forward_over_reverse(mode: str, rank: int) -> None:
