@@ -1,0 +1,52 @@
+"""The gather and the scatter by flat places against loops in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from running import FLOATS, INTEGERS, MODES, run
+
+from keras_maxpool.ops.places import gather, scatter
+
+SPATIAL = (2, 3)
+
+
+def example(dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, places of which some repeat and some lie outside, and the volume that they make."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 5, (2, 4, 3))
+    places = rng.integers(-2, 8, (2, 4, 3))
+    volume = np.zeros((2, 6, 3), int)
+    for n, i, c in np.ndindex(values.shape):
+        if 0 <= places[n, i, c] < 6:
+            volume[n, places[n, i, c], c] += values[n, i, c]
+    to = tf.as_dtype(dtype).as_numpy_dtype
+    return values.astype(to), places, volume.reshape(2, *SPATIAL, 3).astype(to)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
+def test_scatter_and_gather(dtype: str, mode: str) -> None:
+    values, places, volume = example(dtype)
+    scattered = run(lambda v, p: scatter(v, p, SPATIAL), mode, values, places)
+    np.testing.assert_array_equal(scattered, volume)
+    expected = [
+        [
+            [volume[n].reshape(6, 3)[p, c] if 0 <= p < 6 else 0 for c, p in enumerate(row)]
+            for row in places[n]
+        ]
+        for n in range(2)
+    ]
+    np.testing.assert_array_equal(run(gather, mode, volume, places), expected)
+
+
+def test_places_beyond_32_bits_are_outside() -> None:
+    values, places, _ = example("float32")
+    far = places.astype("int64") + np.where(places < 0, 0, 2**32)
+    assert not scatter(tf.constant(values), tf.constant(far), SPATIAL).numpy().any()
+
+
+def test_an_empty_volume() -> None:
+    places = tf.zeros([2, 1, 1, 3], tf.int64)
+    np.testing.assert_array_equal(gather(tf.zeros([2, 0, 3, 3]), places), np.zeros((2, 1, 1, 3)))
