@@ -158,7 +158,7 @@ def dtype_or_castable(given: Any) -> None:
         dtype(name)
 
 
-def input_rank(shape: Sequence[int | None], rank: int, name: str) -> None:
+def input_rank(shape: Sequence[int | None], rank: int, name: str, family: str = "MaxPool") -> None:
     """Refuses an input whose rank is not the layer's, and says what would fit."""
     # TensorFlow's shapes have no length where the rank is unknown.
     known = getattr(shape, "rank", 0) is not None
@@ -177,14 +177,14 @@ def input_rank(shape: Sequence[int | None], rank: int, name: str) -> None:
         )
         if rank > 1:
             axes = "1 spatial axis" if rank == 2 else f"{rank - 1} spatial axes"
-            hint += f" If it is a batch with {axes}, MaxPool{rank - 1}D fits."
+            hint += f" If it is a batch with {axes}, {family}{rank - 1}D fits."
     elif len(shape) == rank:
         hint = "If these are spatial axes alone, add the batch axis and the channel axis: "
         hint += "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1)."
         if rank == 3:
-            hint += " If they are batch, steps and channels, MaxPool1D fits."
+            hint += f" If they are batch, steps and channels, {family}1D fits."
     elif 3 <= len(shape) <= 5:
-        hint = f"MaxPool{len(shape) - 2}D fits inputs of that rank."
+        hint = f"{family}{len(shape) - 2}D fits inputs of that rank."
     else:
         hint = "Max pooling exists for 1, 2 and 3 spatial axes."
     raise ValueError(

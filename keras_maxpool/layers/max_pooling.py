@@ -8,15 +8,20 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
+from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.ops import plan
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
 
 
-class _MaxPooling(keras.layers.Layer):
+class _MaxPooling(SpatialLayer):
     """What the three ranks share, which is all but the rank."""
 
-    rank: int
+    family = "MaxPool"
+    own_arguments = (
+        *("pool_size", "strides", "padding", "data_format"),
+        *("dilation_rate", "ceil_mode", "nonfinite", "implementation"),
+    )
 
     def __init__(
         self,
@@ -32,17 +37,7 @@ class _MaxPooling(keras.layers.Layer):
         implementation: str = "auto",
         **kwargs: Any,
     ) -> None:
-        try:
-            super().__init__(name=name, **kwargs)
-        except ValueError as error:
-            unknown = sorted(kwargs.keys() - _KERAS_ARGUMENTS)
-            if not unknown:
-                raise
-            raise ValueError(
-                f"{type(self).__name__} does not know the argument {', '.join(map(repr, unknown))}; received "
-                f"{ {key: kwargs[key] for key in unknown} }. It takes {', '.join(_ARGUMENTS)}, and Keras's own "
-                f"{', '.join(sorted(_KERAS_ARGUMENTS))}."
-            ) from error
+        super().__init__(data_format, name, **kwargs)
         self._window = windows.parse(
             self.rank, pool_size, strides, padding, dilation_rate, ceil_mode
         )
@@ -50,11 +45,6 @@ class _MaxPooling(keras.layers.Layer):
         self.pool_size = tuple(axis.pool for axis in axes)
         self.strides = tuple(axis.stride for axis in axes)
         self.padding = self._window.padding
-        self.data_format = (
-            keras.config.image_data_format()
-            if data_format is None
-            else arguments.data_format(data_format)
-        )
         self.dilation_rate = tuple(axis.dilation for axis in axes)
         self.ceil_mode = ceil_mode
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
@@ -62,16 +52,10 @@ class _MaxPooling(keras.layers.Layer):
             implementation, "implementation", arguments.IMPLEMENTATIONS
         )
         plan.check(implementation, self._window)
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
-        self.built = True
 
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        # Before Keras's own checks, whose messages cannot know which layer would fit.
-        shape = getattr(inputs, "shape", None)
-        if shape is not None:
-            arguments.dtype_or_castable(inputs.dtype)
-            self.compute_output_shape(shape)
-        return super().__call__(inputs, *args, **kwargs)
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Refuses a shape of another rank, and one that the window does not fit."""
+        self.compute_output_shape(shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Pools a tensor."""
@@ -79,31 +63,13 @@ class _MaxPooling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The output's shape, None where unknown; a ValueError where the window does not fit."""
-        arguments.input_rank(input_shape, self.rank, type(self).__name__)
+        super().check_shape(input_shape)
         return tuple(output_shape(input_shape, self._window, self.data_format))
 
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """The output's shape and dtype for a symbolic input."""
         plan.check(self.implementation, self._window, inputs.dtype)
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer: the built-in's keys and values, and this layer's own."""
-        config = super().get_config()
-        names = ("pool_size", "padding", "strides", "data_format", *_OWN_ARGUMENTS)
-        return config | {name: getattr(self, name) for name in names}
-
-
-_OWN_ARGUMENTS = ("dilation_rate", "ceil_mode", "nonfinite", "implementation")
-_ARGUMENTS = ("pool_size", "strides", "padding", "data_format", "name", *_OWN_ARGUMENTS)
-_KERAS_ARGUMENTS = {
-    "trainable",
-    "dtype",
-    "autocast",
-    "activity_regularizer",
-    "input_shape",
-    "input_dim",
-}
 
 
 @register(alias="MaxPool1D")

@@ -51,7 +51,10 @@ def max_of_views(
                 slice(start, start + (count - 1) * stride + 1, stride)
                 for start, count, stride in zip(place, outputs, strides, strict=True)
             )
-            yield padded[(slice(None), *along)]
+            view = padded[(slice(None), *along)]
+            # Slices by tensors forget even the rank.
+            view.set_shape([x.shape[0], *([None] * len(outputs)), x.shape[-1]])
+            yield view
 
     def clamped_views(x: tf.Tensor) -> Iterator[tf.Tensor]:
         """The views with each place in the padding reading the nearest real one, which is in the window too.

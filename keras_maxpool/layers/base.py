@@ -1,0 +1,66 @@
+"""What all layers of the package share: checks before Keras's own, the data format, and the config."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_maxpool import arguments
+
+KERAS_ARGUMENTS = (
+    "activity_regularizer",
+    "autocast",
+    "dtype",
+    "input_dim",
+    "input_shape",
+    "trainable",
+)
+
+
+class SpatialLayer(keras.layers.Layer):
+    """A layer without weights over `rank` spatial axes.
+
+    A subclass sets `rank`, its `family`'s short name, and the names of its own arguments, which are attributes too.
+    """
+
+    rank: int
+    family: str
+    own_arguments: tuple[str, ...]
+
+    def __init__(self, data_format: str | None, name: str | None, **kwargs: Any) -> None:
+        """Takes what every layer has; `kwargs` are Keras's own."""
+        try:
+            super().__init__(name=name, **kwargs)
+        except ValueError as error:
+            unknown = sorted(kwargs.keys() - set(KERAS_ARGUMENTS))
+            if not unknown:
+                raise
+            raise ValueError(
+                f"{type(self).__name__} does not know the argument {', '.join(map(repr, unknown))}; received "
+                f"{ {key: kwargs[key] for key in unknown} }. It takes {', '.join((*self.own_arguments, 'name'))}, "
+                f"and Keras's own {', '.join(KERAS_ARGUMENTS)}."
+            ) from error
+        self.data_format = (
+            keras.config.image_data_format()
+            if data_format is None
+            else arguments.data_format(data_format)
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Applies the layer, as Keras does, to what fits it."""
+        # Before Keras's own checks, whose messages cannot know which layer would fit.
+        shape = getattr(inputs, "shape", None)
+        if shape is not None:
+            arguments.dtype_or_castable(inputs.dtype)
+            self.check_shape(shape)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Refuses a shape that the layer cannot take."""
+        arguments.input_rank(shape, self.rank, type(self).__name__, self.family)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer, after those of every Keras layer."""
+        return super().get_config() | {name: getattr(self, name) for name in self.own_arguments}
