@@ -15,6 +15,7 @@ NAMED_PADDINGS = ("valid", "same", "same_lower", "causal")
 IMPLEMENTATIONS = ("auto", "direct", "folded", "shifted")
 NONFINITE = ("backend", "ieee")
 DATA_FORMATS = ("channels_last", "channels_first")
+INDICES_DTYPES = ("int64", "int32")
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64"),
     *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
@@ -156,6 +157,18 @@ def dtype_or_castable(given: Any) -> None:
     name = getattr(given, "name", str(given))
     if not name.startswith(("float", "bfloat")):
         dtype(name)
+
+
+def mask_shape(received: Sequence[int | None], shape: Sequence[int | None]) -> None:
+    """Refuses a mask that does not have one boolean for each place of inputs of `shape`, which is (batch, *spatial)."""
+    fits = len(received) == len(shape) and all(
+        None in sizes or sizes[0] == sizes[1] for sizes in zip(received, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "`mask` takes one boolean for each sample and place, (batch, *spatial) in either data format, which is "
+            f"{tuple(shape)} here; received one of shape {tuple(received)}. Reshape it, or drop it with mask=None."
+        )
 
 
 def input_rank(shape: Sequence[int | None], rank: int, name: str, family: str = "MaxPool") -> None:

@@ -9,8 +9,9 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.ops import plan
-from keras_maxpool.ops.pool import output_shape, pool
+from keras_maxpool.ops.pool import output_shape, places, pool
 from keras_maxpool.registry import register
 
 
@@ -20,7 +21,7 @@ class _MaxPooling(SpatialLayer):
     family = "MaxPool"
     own_arguments = (
         *("pool_size", "strides", "padding", "data_format"),
-        *("dilation_rate", "ceil_mode", "nonfinite", "implementation"),
+        *("dilation_rate", "ceil_mode", "return_indices", "nonfinite", "implementation"),
     )
 
     def __init__(
@@ -33,6 +34,7 @@ class _MaxPooling(SpatialLayer):
         *,
         dilation_rate: Any = 1,
         ceil_mode: bool = False,
+        return_indices: bool = False,
         nonfinite: str = "backend",
         implementation: str = "auto",
         **kwargs: Any,
@@ -47,29 +49,54 @@ class _MaxPooling(SpatialLayer):
         self.padding = self._window.padding
         self.dilation_rate = tuple(axis.dilation for axis in axes)
         self.ceil_mode = ceil_mode
+        self.return_indices = arguments.flag(return_indices, "return_indices")
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
         self.implementation = arguments.choice(
             implementation, "implementation", arguments.IMPLEMENTATIONS
         )
         plan.check(implementation, self._window)
+        self.supports_masking = True
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape of another rank, and one that the window does not fit."""
         self.compute_output_shape(shape)
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Pools a tensor."""
-        return pool(inputs, self._window, self.data_format, self.nonfinite, self.implementation)
+    def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+        """Pools a tensor; `mask` hides what it says is False."""
+        return pool(
+            inputs,
+            self._window,
+            self.data_format,
+            self.nonfinite,
+            self.implementation,
+            mask,
+            "int64" if self.return_indices else None,
+        )
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The outgoing mask: whether a window sees any element that the incoming one shows."""
+        if previous_mask is None:
+            return None
+        mask = MaskPooling(
+            self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
+        )(previous_mask)
+        return (mask, mask) if self.return_indices else mask
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         """The output's shape, None where unknown; a ValueError where the window does not fit."""
         super().check_shape(input_shape)
-        return tuple(output_shape(input_shape, self._window, self.data_format))
+        shape = tuple(output_shape(input_shape, self._window, self.data_format))
+        return (shape, shape) if self.return_indices else shape
 
-    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """The output's shape and dtype for a symbolic input."""
+    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
+        """The shape and dtype of what a symbolic input gives."""
         plan.check(self.implementation, self._window, inputs.dtype)
-        return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
+        if mask is not None:
+            arguments.mask_shape(mask.shape, places(inputs.shape, self.data_format))
+        shape = self.compute_output_shape(inputs.shape)
+        if self.return_indices:
+            return keras.KerasTensor(shape[0], inputs.dtype), keras.KerasTensor(shape[1], "int64")
+        return keras.KerasTensor(shape, inputs.dtype)
 
 
 @register(alias="MaxPool1D")

@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import mode, plan, shapes
+from keras_maxpool.ops import masks, mode, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
+from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.nonfinite import ieee
 from keras_maxpool.ops.ties import graph_3d_favours_first
-from keras_maxpool.ops.unsigned import as_signed
+from keras_maxpool.ops.unsigned import SIGNED, as_signed, signed
 from keras_maxpool.window import Window
 
 
@@ -28,18 +29,27 @@ def max_pool(
     *,
     dilation_rate: Any = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
     nonfinite: str = "backend",
     implementation: str = "auto",
-) -> tf.Tensor:
+    mask: Any = None,
+    indices_dtype: str = "int64",
+) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     """Max pooling over 1, 2 or 3 spatial axes.
 
     Args:
         inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
-        pool_size, strides, padding, data_format, dilation_rate, ceil_mode, nonfinite, implementation: as
-            `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
+        pool_size, strides, padding, data_format, dilation_rate, ceil_mode, return_indices, nonfinite, implementation:
+            as `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
+        mask: booleans of shape (batch, *spatial) in either data format, or None. Elements that are False never win;
+            a window that sees no other gives 0, and -1 as its index.
+        indices_dtype: `"int64"` or `"int32"`.
 
     Returns:
-        The pooled tensor, of the inputs' dtype.
+        The pooled tensor, of the inputs' dtype; with `return_indices` the pair of it and the indices, equally shaped.
+        An index is the place of a window's first maximum in the spatial volume of its own sample and channel, counted
+        in row-major order without padding: PyTorch's convention, in both data formats. A window of padding alone has
+        the index -1. `keras_maxpool.ops.convert_indices` gives other conventions.
 
     Raises:
         TypeError, ValueError: as `keras_maxpool.MaxPooling2D` does.
@@ -49,6 +59,9 @@ def max_pool(
     >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
     >>> keras_maxpool.ops.max_pool(ramp, 2, dilation_rate=2, strides=1)[0, :, :, 0].numpy().tolist()
     [[10.0, 11.0], [14.0, 15.0]]
+    >>> values, indices = keras_maxpool.ops.max_pool(ramp, 2, return_indices=True)
+    >>> indices[0, :, :, 0].numpy().tolist()
+    [[5, 7], [13, 15]]
     """
     x = tf.convert_to_tensor(inputs)
     if x.shape.rank not in (3, 4, 5):
@@ -65,19 +78,28 @@ def max_pool(
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     arguments.choice(implementation, "implementation", arguments.IMPLEMENTATIONS)
     arguments.dtype(x.dtype.name)
+    arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     output_shape(x.shape, window, data_format)
-    return pool(x, window, data_format, nonfinite, implementation)
+    indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None
+    return pool(x, window, data_format, nonfinite, implementation, mask, indices)
 
 
 def pool(
-    x: tf.Tensor, window: Window, data_format: str, nonfinite: str, implementation: str
-) -> tf.Tensor:
-    """`max_pool` for arguments and a shape that have been checked."""
+    x: tf.Tensor,
+    window: Window,
+    data_format: str,
+    nonfinite: str,
+    implementation: str,
+    mask: Any = None,
+    indices: str | None = None,
+) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+    """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
     if 0 in x.shape:
         out_shape = output_shape(x.shape, window, data_format)
         if None not in out_shape and 0 in out_shape:
             # Nothing to pool, but the gradient still has to lead back to x.
-            return tf.reshape(x, out_shape)
+            y = tf.reshape(x, out_shape)
+            return y if indices is None else (y, tf.zeros(out_shape, indices))
     static_shape = (
         None if x.shape.is_fully_defined() else output_shape(x.shape, window, data_format)
     )
@@ -86,18 +108,46 @@ def pool(
         x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
     if static_shape is not None and mode.current() == "graph":
         x = _where_windows_fit(x, window)
+    if mask is not None:
+        mask = tf.cast(mask, tf.bool)
+        arguments.mask_shape(mask.shape, x.shape[:-1])
+        x = masks.hide(x, mask)
     kernel = _kernel(x, window, implementation)
-    if x.dtype in (tf.uint32, tf.uint64):
+    if x.dtype in SIGNED:
         kernel = as_signed(kernel)
     elif nonfinite == "ieee" and x.dtype.is_floating:
         kernel = ieee(kernel)
     y = kernel(x)
+    if mask is not None:
+        y = tf.where(masks.pooled(mask, window)[..., None], y, tf.zeros([], y.dtype))
+    results = [y]
+    if indices is not None:
+        results.append(_indices(x, y, window, nonfinite, mask, tf.as_dtype(indices)))
     if channels_first:
-        y = tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)])
+        order = [0, window.rank + 1, *range(1, window.rank + 1)]
+        results = [tf.transpose(result, order) for result in results]
     if static_shape is not None:
         # What is known stays known: operations that pad by tensors forget it.
-        y.set_shape(static_shape)
-    return y
+        for result in results:
+            result.set_shape(static_shape)
+    return results[0] if indices is None else (results[0], results[1])
+
+
+def _indices(
+    x: tf.Tensor,
+    y: tf.Tensor,
+    window: Window,
+    nonfinite: str,
+    mask: tf.Tensor | None,
+    dtype: tf.DType,
+) -> tf.Tensor:
+    """The flat indices of the maxima `y` of `x`."""
+    x = tf.stop_gradient(x)
+    places = first_maxima(signed(x) if x.dtype in SIGNED else x, window, dtype)
+    if nonfinite == "ieee" and x.dtype.is_floating:
+        first_nan = first_maxima(tf.cast(tf.math.is_nan(x), tf.int8), window, dtype)
+        places = tf.where(tf.math.is_nan(y), first_nan, places)
+    return places if mask is None else masks.seen_places(places, mask, window)
 
 
 def _where_windows_fit(x: tf.Tensor, window: Window) -> tf.Tensor:
@@ -161,3 +211,9 @@ def output_shape(shape: Sequence[int | None], window: Window, data_format: str) 
         return [batch, *window.output_sizes(spatial, data_format, channels), channels]
     batch, channels, *spatial = shape
     return [batch, channels, *window.output_sizes(spatial, data_format, channels)]
+
+
+def places(shape: Sequence[int | None], data_format: str) -> list[int | None]:
+    """(batch, *spatial) of a `shape`."""
+    batch, *rest = shape
+    return [batch, *(rest[:-1] if data_format == "channels_last" else rest[1:])]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_maxpool.ops import mode, shapes
-from keras_maxpool.ops.gradients import Formula, gradient_of, with_gradient, with_second_order
+from keras_maxpool.ops.gradients import gradient_of, with_gradient, with_second_order
+from keras_maxpool.ops.kernels.guard import guarded
 from keras_maxpool.window import Axis
 
 
@@ -39,25 +40,17 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         pads = [axis.pads(size, shapes.maximum) for axis, size in zip(axes, sizes, strict=True)]
         return operation(shapes.pad(x, pads), pool, strides, "VALID")
 
-    def guarded(formula: Formula) -> Formula:
-        def function(x: tf.Tensor) -> tf.Tensor:
-            # Both the pad and the slice hand their input on without a copy where nothing is missing.
-            least = tf.constant([1, *(pool if padding == "VALID" else [1] * len(pool)), 1])
-            missing = tf.maximum(least - tf.shape(x), 0)
-            y = formula(tf.pad(x, tf.stack([tf.zeros_like(missing), missing], axis=1)))
-            return tf.slice(y, tf.zeros_like(missing), tf.where(missing > 0, 0, tf.shape(y)))
-
-        return function if None in x.shape or 0 in x.shape else formula
-
     keeps_shape = padding == "SAME" and all(
         stride == 1 or size == 1 for stride, size in zip(strides, x.shape[1:-1], strict=True)
     )
     if now == "eager" and not keeps_shape:
         return plain(x)
-    first = guarded(plain)
+    may_be_empty = None in x.shape or 0 in x.shape
+    least = [1, *(pool if padding == "VALID" else [1] * len(pool)), 1]
+    first = guarded(plain, least) if may_be_empty else plain
     if not keeps_shape:
         return with_gradient(first if taped else plain, gradient_of(first))(x)
-    further = guarded(padded)
+    further = guarded(padded, least) if may_be_empty else padded
     if mode.has_tangent(x):
         return further(x)
     gradient = with_second_order(gradient_of(first), gradient_of(further))

@@ -30,7 +30,7 @@ def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
         return max_of_views(x, elements, pads, whole=wide and not window.dilated)
     for place in range(window.rank - 1, -1, -1):
         pad = pads[place]
-        for views in _cut(window.axes[place]):
+        for views in cut(window.axes[place]):
             of_axes, of_pads = [Views()] * window.rank, [(0, 0)] * window.rank
             of_axes[place], of_pads[place] = views, pad
             x, pad = _step(x, of_axes, of_pads), (0, 0)
@@ -41,7 +41,7 @@ def _elements(axis: Axis) -> Views:
     return Views(tuple(range(0, axis.length, axis.dilation)), axis.stride)
 
 
-def _cut(axis: Axis) -> list[Views]:
+def cut(axis: Axis) -> list[Views]:
     """Steps that together pool one axis: each maximum over CUT neighbours widens the next step's reach by as much."""
     done, steps = 1, []
     while -(-axis.pool // done) > LONG:

@@ -1,0 +1,41 @@
+"""Where each window's first maximum stands in the plane of the last two axes: one `tf.nn.max_pool_with_argmax`."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_maxpool.ops import shapes
+from keras_maxpool.ops.kernels.guard import guarded
+from keras_maxpool.window import Axis
+
+
+def planar(x: tf.Tensor, axes: Sequence[Axis]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pools (batch, *any, height, width, channels) over the two `axes`, which have no gaps.
+
+    Returns the maxima, and the place of each first one in its plane of height times width.
+    """
+    *outer, height, width, channels = shapes.sizes(x)
+    pads = [
+        axis.pads(size, shapes.maximum) for axis, size in zip(axes, (height, width), strict=True)
+    ]
+    x = shapes.pad(tf.reshape(x, [shapes.product(outer), height, width, channels]), pads)
+    _, _, padded_width, _ = shapes.sizes(x)
+    # 32 bits divide in half the time, and are enough for samples of known size.
+    sample = shapes.product(shapes.sizes(x)[1:])
+    dtype = tf.int32 if isinstance(sample, int) and sample < 2**31 else tf.int64
+    pool, strides = [axis.pool for axis in axes], [axis.stride for axis in axes]
+
+    def argmax(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.nn.max_pool_with_argmax(x, pool, strides, "VALID", output_dtype=dtype)
+
+    may_be_empty = None in x.shape or 0 in x.shape
+    values, place = (guarded(argmax, [1, *pool, 1]) if may_be_empty else argmax)(x)
+    place //= tf.cast(channels, dtype)
+    if any(not isinstance(n, int) or n > 0 for pair in pads for n in pair):
+        # Where padding ties with the smallest value it may have won: the window's first real element is the next one.
+        before = [tf.cast(pair[0], dtype) for pair in pads]
+        row = place // tf.cast(padded_width, dtype)
+        column = tf.maximum(place - row * tf.cast(padded_width, dtype) - before[1], 0)
+        place = tf.maximum(row - before[0], 0) * tf.cast(width, dtype) + column
+    shape = [*outer, *shapes.sizes(values)[1:]]
+    return tf.reshape(values, shape), tf.reshape(place, shape)

@@ -1,0 +1,32 @@
+"""Masks over (batch, *spatial): what they hide never wins, and a window that sees nothing else gives 0."""
+
+import math
+
+import tensorflow as tf
+
+from keras_maxpool.ops.indices import first_maxima
+from keras_maxpool.ops.kernels import KERNELS
+from keras_maxpool.ops.places import gather
+from keras_maxpool.window import Window
+
+
+def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """`x` (batch, *spatial, channels) with the smallest value there is wherever `mask` is False."""
+    lowest = tf.constant(-math.inf if x.dtype.is_floating else x.dtype.min, x.dtype)
+    return tf.where(mask[..., None], x, lowest)
+
+
+def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
+    """The outgoing mask: whether a window sees any element of which `mask` is True."""
+    seen = KERNELS["folded"](tf.cast(mask, tf.float32)[..., None], window)
+    return tf.squeeze(seen, -1) > 0
+
+
+def seen_places(places: tf.Tensor, mask: tf.Tensor, window: Window) -> tf.Tensor:
+    """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it."""
+    shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
+    volume = tf.cast(mask, tf.int8)[..., None]
+    is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
+    first = first_maxima(volume, window, places.dtype)
+    first = tf.where(pooled(mask, window)[..., None], first, tf.constant(-1, places.dtype))
+    return tf.where(is_seen, places, first)
