@@ -9,6 +9,14 @@ from keras_maxpool.layers.max_pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from keras_maxpool.layers.max_unpooling import (
+    MaxUnpool1D,
+    MaxUnpool2D,
+    MaxUnpool3D,
+    MaxUnpooling1D,
+    MaxUnpooling2D,
+    MaxUnpooling3D,
+)
 
 __version__ = "0.1.0"
 
@@ -19,5 +27,11 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "MaxUnpool1D",
+    "MaxUnpool2D",
+    "MaxUnpool3D",
+    "MaxUnpooling1D",
+    "MaxUnpooling2D",
+    "MaxUnpooling3D",
     "ops",
 ]

@@ -68,6 +68,44 @@ def positive_ints(value: Any, rank: int, name: str) -> tuple[int, ...]:
     return numbers
 
 
+def optional_sizes(value: Any, rank: int, name: str) -> tuple[int, ...] | None:
+    """One positive int an axis, or None."""
+    return None if value is None else positive_ints(value, rank, name)
+
+
+def unpooling(
+    values: Sequence[int | None],
+    indices: Sequence[int | None],
+    indices_dtype: str,
+    output_size: Sequence[int] | None,
+    like: Sequence[int | None] | None,
+) -> None:
+    """Refuses indices that are not the values' own, and a `like` that does not fit, all given as shapes."""
+    if indices_dtype not in INDICES_DTYPES:
+        raise TypeError(
+            f"`indices` takes {' or '.join(INDICES_DTYPES)}; received {indices_dtype}. Take them from a max pooling "
+            "with return_indices=True, and keep casts to floats away from them."
+        )
+    for shape, name in ((indices, "indices"), (like, "like")):
+        if shape is None:
+            continue
+        # Only batch and channels of `like` are the values' own, and which axes those are is told by the data format.
+        same = len(shape) == len(values) and (
+            name == "like"
+            or all(None in pair or pair[0] == pair[1] for pair in zip(shape, values, strict=True))
+        )
+        if not same:
+            raise ValueError(
+                f"`{name}` must have the {'shape' if name == 'indices' else 'rank'} of the values, {tuple(values)}; "
+                f"received shape {tuple(shape)}. Pass what belongs to one pooling."
+            )
+    if like is not None and output_size is not None:
+        raise ValueError(
+            f"`output_size` and `like` both tell the output's size; received output_size={tuple(output_size)} and "
+            f"like of shape {tuple(like)}. Leave one of them out."
+        )
+
+
 def paddings(value: Any, rank: int) -> str | Pads:
     """A named padding in lower case, or one (before, after) pair an axis; "valid" is pairs of 0."""
     if isinstance(value, str):

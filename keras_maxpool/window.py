@@ -47,6 +47,15 @@ class Axis:
         starting_in_reach = -(-(size + before) // self.stride)
         return overhanging - maximum(overhanging - starting_in_reach, 0)
 
+    def unpooled_size(self, outputs: Any) -> Any:
+        """The input's size that `outputs` windows without gaps stand for, where nothing else tells it.
+
+        As `torch.nn.MaxUnpool2d` infers it; for named paddings the largest of the sizes that give so many windows.
+        """
+        if isinstance(self.padding, str):
+            return outputs * self.stride
+        return (outputs - 1) * self.stride + self.length - sum(self.padding)
+
     def too_large(self, place: int, elements: str) -> str:
         """The message where no window fits on the elements of spatial axis `place`."""
         pads = sum(self.padding) if isinstance(self.padding, tuple) else 0

@@ -1,5 +1,7 @@
 """Max pooling as functions of tensors; the layers are thin covers over these."""
 
+from keras_maxpool.ops.convert import convert_indices
 from keras_maxpool.ops.pool import max_pool
+from keras_maxpool.ops.unpool import max_unpool
 
-__all__ = ["max_pool"]
+__all__ = ["convert_indices", "max_pool", "max_unpool"]

@@ -1,0 +1,161 @@
+"""Max unpooling layers for 1D, 2D and 3D: one base class, three subclasses, and the alias names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool import window as windows
+from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.unpool import output_shape, unpool
+from keras_maxpool.registry import register
+
+
+class _MaxUnpooling(SpatialLayer):
+    """What the three ranks share, which is all but the rank."""
+
+    family = "MaxUnpool"
+    own_arguments = ("pool_size", "strides", "padding", "data_format", "output_size")
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        *,
+        output_size: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, name, **kwargs)
+        self._window = windows.parse(self.rank, pool_size, strides, padding, 1, False)
+        self.pool_size = tuple(axis.pool for axis in self._window.axes)
+        self.strides = tuple(axis.stride for axis in self._window.axes)
+        self.padding = self._window.padding
+        self.output_size = arguments.optional_sizes(output_size, self.rank, "output_size")
+
+    def call(
+        self, values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Puts values at their indices."""
+        self._check(values, indices, like)
+        return unpool(values, indices, self._window, self.data_format, self.output_size, like)
+
+    def compute_output_shape(
+        self,
+        values_shape: Sequence[int | None],
+        indices_shape: Sequence[int | None] | None = None,
+        like_shape: Sequence[int | None] | None = None,
+    ) -> tuple[int | None, ...]:
+        """The output's shape, None where unknown."""
+        super().check_shape(values_shape)
+        return tuple(
+            output_shape(values_shape, self._window, self.data_format, self.output_size, like_shape)
+        )
+
+    def compute_output_spec(
+        self,
+        values: keras.KerasTensor,
+        indices: keras.KerasTensor,
+        like: keras.KerasTensor | None = None,
+    ) -> keras.KerasTensor:
+        """The output's shape and dtype for symbolic inputs."""
+        self._check(values, indices, like)
+        like_shape = None if like is None else like.shape
+        shape = self.compute_output_shape(values.shape, indices.shape, like_shape)
+        return keras.KerasTensor(shape, values.dtype)
+
+    def _check(self, values: Any, indices: Any, like: Any) -> None:
+        arguments.unpooling(
+            values.shape,
+            indices.shape,
+            getattr(indices.dtype, "name", indices.dtype),
+            self.output_size,
+            getattr(like, "shape", None),
+        )
+
+
+@register(alias="MaxUnpool1D")
+class MaxUnpooling1D(_MaxUnpooling):
+    """Max unpooling over one spatial or temporal axis; `MaxUnpool1D` is the same class.
+
+    The arguments, errors and rules are those of `MaxUnpooling2D`, with one integer or pair in place of two.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> x = np.array([[1.0, 5.0, 2.0, 4.0, 3.0]])[..., None]
+    >>> values, indices = keras_maxpool.MaxPooling1D(2, return_indices=True)(x)
+    >>> keras_maxpool.MaxUnpooling1D(2)(values, indices)[0, :, 0].numpy().tolist()
+    [0.0, 5.0, 0.0, 4.0]
+    """
+
+    rank = 1
+
+
+@register(alias="MaxUnpool2D")
+class MaxUnpooling2D(_MaxUnpooling):
+    """Max unpooling over two spatial axes, as in SegNet; `MaxUnpool2D` is the same class.
+
+    `layer(values, indices)` puts the values that a max pooling layer with `return_indices=True` gave back to where they
+    came from, with zeros elsewhere, as `torch.nn.MaxUnpool2d` does. Values that meet at one place, as overlapping
+    windows make them, are added (PyTorch keeps one of them), so that unpooling is the adjoint of gathering the maxima.
+
+    Args:
+        pool_size, strides, padding: those of the pooling; from them the size of the output is inferred.
+        data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
+        name: the layer's name.
+        output_size: the output's spatial sizes, one integer or one an axis, in place of the inferred ones.
+        **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
+
+    Call arguments:
+        values: `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
+            `data_format="channels_first"`.
+        indices: int32 or int64 of the same shape: flat places in the spatial volume of the sample and channel. -1
+            stands for none.
+        like: a tensor whose spatial sizes the output takes, as a rule the one that was pooled. So odd sizes come back
+            exact, and unknown ones can.
+
+    Output shape:
+        The same with the spatial sizes of `like`, or else `output_size`, or else as PyTorch infers them:
+        (n - 1) * strides - P + pool_size with the padding P on both sides; n * strides for a
+        named padding other than `"valid"`.
+
+    Raises:
+        TypeError: an argument of the wrong type; indices that are not int32 or int64.
+        ValueError: an argument out of range; shapes that do not fit together; in eager mode, indices beyond the output.
+            In graphs and under XLA such values are left out.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> values, indices = keras_maxpool.MaxPooling2D(2, return_indices=True)(ramp)
+    >>> keras_maxpool.MaxUnpooling2D(2)(values, indices)[0, :, :, 0].numpy().tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 7.0], [0.0, 0.0, 0.0, 0.0], [0.0, 13.0, 0.0, 15.0]]
+    """
+
+    rank = 2
+
+
+@register(alias="MaxUnpool3D")
+class MaxUnpooling3D(_MaxUnpooling):
+    """Max unpooling over three spatial or spatio-temporal axes; `MaxUnpool3D` is the same class.
+
+    The arguments, errors and rules are those of `MaxUnpooling2D`, with three integers or pairs in place of two.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(8.0).reshape(1, 2, 2, 2, 1)
+    >>> values, indices = keras_maxpool.MaxPooling3D(2, return_indices=True)(ramp)
+    >>> keras_maxpool.MaxUnpooling3D(2)(values, indices).numpy().ravel().tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0]
+    """
+
+    rank = 3
+
+
+MaxUnpool1D = MaxUnpooling1D
+MaxUnpool2D = MaxUnpooling2D
+MaxUnpool3D = MaxUnpooling3D

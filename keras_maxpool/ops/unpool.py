@@ -1,0 +1,141 @@
+"""`max_unpool`: values back to the places that pooling took them from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool import window as windows
+from keras_maxpool.ops import shapes
+from keras_maxpool.ops.places import scatter
+from keras_maxpool.window import Window
+
+
+def max_unpool(
+    values: Any,
+    indices: Any,
+    pool_size: Any = 2,
+    strides: Any = None,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    *,
+    output_size: Any = None,
+    like: Any = None,
+) -> tf.Tensor:
+    """Puts values at the flat indices that `max_pool(..., return_indices=True)` gave, and zeros elsewhere.
+
+    Values that meet at one place, as overlapping windows make them, are added: this is the adjoint of gathering the
+    maxima, and its gradient is that gather.
+
+    Args:
+        values, indices, pool_size, strides, padding, data_format, output_size, like: as `keras_maxpool.MaxUnpooling2D`
+            takes them, with one integer or pair for each spatial axis.
+
+    Returns:
+        The unpooled tensor, of the values' dtype.
+
+    Raises:
+        TypeError, ValueError: as `keras_maxpool.MaxUnpooling2D` does.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> x = np.array([[1.0, 5.0, 2.0, 4.0, 3.0]])[..., None]
+    >>> values, indices = keras_maxpool.ops.max_pool(x, 2, return_indices=True)
+    >>> keras_maxpool.ops.max_unpool(values, indices, 2, like=x)[0, :, 0].numpy().tolist()
+    [0.0, 5.0, 0.0, 4.0, 0.0]
+    """
+    y = tf.convert_to_tensor(values)
+    if y.shape.rank not in (3, 4, 5):
+        raise ValueError(
+            "`values` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
+            f"received shape {y.shape}. Add the missing axes, or set the shape."
+        )
+    rank = y.shape.rank - 2
+    window = windows.parse(rank, pool_size, strides, padding, 1, False)
+    data_format = (
+        keras.config.image_data_format()
+        if data_format is None
+        else arguments.data_format(data_format)
+    )
+    size = arguments.optional_sizes(output_size, rank, "output_size")
+    arguments.dtype(y.dtype.name)
+    found = tf.convert_to_tensor(indices)
+    like = None if like is None else tf.convert_to_tensor(like)
+    arguments.unpooling(y.shape, found.shape, found.dtype.name, size, getattr(like, "shape", None))
+    return unpool(y, found, window, data_format, size, like)
+
+
+def unpool(
+    values: tf.Tensor,
+    indices: tf.Tensor,
+    window: Window,
+    data_format: str,
+    output_size: tuple[int, ...] | None,
+    like: tf.Tensor | None,
+) -> tf.Tensor:
+    """`max_unpool` for arguments and shapes that have been checked."""
+    known = output_shape(
+        values.shape, window, data_format, output_size, None if like is None else like.shape
+    )
+    channels_first = data_format == "channels_first"
+    if channels_first:
+        order = [0, *range(2, window.rank + 2), 1]
+        values, indices = tf.transpose(values, order), tf.transpose(indices, order)
+    if like is not None:
+        spatial = _spatial(shapes.sizes(like), data_format)
+    elif output_size is not None:
+        spatial = list(output_size)
+    else:
+        spatial = [
+            axis.unpooled_size(size)
+            for axis, size in zip(window.axes, shapes.sizes(values)[1:-1], strict=True)
+        ]
+    if tf.executing_eagerly():
+        _check_range(indices, spatial)
+    y = scatter(values, indices, spatial)
+    if channels_first:
+        y = tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)])
+    y.set_shape(known)
+    return y
+
+
+def output_shape(
+    shape: Sequence[int | None],
+    window: Window,
+    data_format: str,
+    output_size: Sequence[int] | None = None,
+    like: Sequence[int | None] | None = None,
+) -> list[int | None]:
+    """The shape that unpooling gives for values of `shape`, None where unknown."""
+    channels_axis = -1 if data_format == "channels_last" else 1
+    if like is not None:
+        spatial = _spatial(like, data_format)
+    elif output_size is not None:
+        spatial = list(output_size)
+    else:
+        spatial = [
+            None if size is None else axis.unpooled_size(size)
+            for axis, size in zip(window.axes, _spatial(shape, data_format), strict=True)
+        ]
+    result = [shape[0], *spatial]
+    result.insert(len(result) if channels_axis == -1 else 1, shape[channels_axis])
+    return result
+
+
+def _spatial(shape: Sequence[Any], data_format: str) -> list[Any]:
+    return list(shape[1:-1] if data_format == "channels_last" else shape[2:])
+
+
+def _check_range(indices: tf.Tensor, spatial: Sequence[int]) -> None:
+    """Refuses indices outside the volume, where that costs no graph an operation that cannot be exported."""
+    outside = (indices < -1) | (indices >= shapes.product(spatial))
+    if tf.reduce_any(outside):
+        place = tf.where(outside)[0].numpy().tolist()
+        raise ValueError(
+            f"`indices` must be below {shapes.product(spatial)}, the elements of the output's spatial sizes "
+            f"{tuple(spatial)}, and at least -1, which stands for none; received {int(indices[tuple(place)])} at "
+            f"{tuple(place)} (batch, *spatial, channels). Pass the pooled tensor as like=, or its spatial sizes as "
+            "output_size=."
+        )
