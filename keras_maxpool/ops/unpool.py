@@ -10,6 +10,7 @@ from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.ops import shapes
 from keras_maxpool.ops.places import scatter
+from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
 
 
@@ -94,7 +95,11 @@ def unpool(
         ]
     if tf.executing_eagerly():
         _check_range(indices, spatial)
-    y = scatter(values, indices, spatial)
+    y = (
+        unpool_tiles(values, indices, window, spatial)
+        if are_tiles(window)
+        else scatter(values, indices, spatial)
+    )
     if channels_first:
         y = tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)])
     y.set_shape(known)
