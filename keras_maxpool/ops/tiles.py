@@ -63,7 +63,9 @@ def unpool_tiles(
             shapes.maximum(size - count * pool, 0)
             for size, count, pool in zip(spatial, outputs, pools, strict=True)
         ]
-        return tf.pad(parts[0], [(0, 0), *((0, end) for end in ends), (0, 0)])
+        filled = tf.pad(parts[0], [(0, 0), *((0, end) for end in ends), (0, 0)])
+        # XLA builds this branch for windows that hang over too, and both must have one shape.
+        return tf.slice(filled, [0] * (window.rank + 2), [-1, *spatial, -1])
 
     in_window = indices < 0
     for element in flat:

@@ -1,0 +1,292 @@
+"""Unpooling: the adjoint of gathering the maxima, PyTorch's where windows do not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from running import (
+    FLOATS,
+    FORMATS,
+    INTEGERS,
+    MODES,
+    Config,
+    assert_same,
+    case,
+    distinct,
+    in_mode,
+    run,
+    ties,
+)
+
+from keras_maxpool.ops import max_pool, max_unpool
+
+# Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
+CONFIGS = [
+    Config((8,), 2),
+    Config((9,), 4),
+    Config((9,), 3, 1, "same"),
+    Config((6, 8), 2),
+    Config((7, 9), (2, 3)),
+    Config((7, 9), 2, 3),
+    Config((7, 6), 3, 2, 1),
+    Config((5, 7), 2, 2, "same"),
+    Config((5, 7), 2, 2, "valid", 1, True),
+    Config((11, 12), 5),
+    Config((4, 5, 6), 2),
+    Config((4, 5, 6), 3, 2, "same_lower"),
+]
+TILED = Config((5, 7), 2)
+
+by_mode = pytest.mark.parametrize("mode", MODES)
+by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
+
+
+def scattered(values: np.ndarray, indices: np.ndarray, spatial: tuple[int, ...]) -> np.ndarray:
+    """The oracle: one element at a time."""
+    batch, channels = values.shape[0], values.shape[-1]
+    volume = np.zeros((batch, int(np.prod(spatial)), channels), values.dtype)
+    values, indices = (a.reshape(batch, -1, channels) for a in (values, indices))
+    for n, i, c in np.ndindex(values.shape):
+        if indices[n, i, c] >= 0:
+            volume[n, indices[n, i, c], c] += values[n, i, c]
+    return volume.reshape(batch, *spatial, channels)
+
+
+def unpooling(config: Config, **options: object) -> Callable:
+    own = {"pool_size": config.pool_size, "strides": config.strides, "padding": config.padding}
+    return lambda values, indices, like=None: max_unpool(
+        values, indices, **own | {"data_format": "channels_last", "like": like} | options
+    )
+
+
+@by_mode
+@by_config
+def test_values_and_gradient(config: Config, mode: str) -> None:
+    given = case(config, ties)
+    spatial = config.spatial
+    weights = case(config, distinct).x
+
+    def function(values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            y = unpooling(config)(values, indices, like)
+        return y, tape.gradient(y, values, output_gradients=like)
+
+    y, gradient = run(function, mode, given.upstream, given.places, weights)
+    assert_same(y, scattered(given.upstream, given.places, spatial))
+    assert_same(y, given.gradient)  # the adjoint: what pooling's gradient does with the same values
+    gathered = np.take_along_axis(
+        weights.reshape(2, -1, 3), given.places.reshape(2, -1, 3), axis=1
+    ).reshape(given.places.shape)
+    assert_same(gradient, gathered)
+
+
+@by_mode
+@pytest.mark.parametrize("config", [CONFIGS[0], CONFIGS[3], CONFIGS[6], CONFIGS[10]], ids=str)
+def test_adjoint_of_pooling(config: Config, mode: str) -> None:
+    """<unpool(v), x> = <v, gather(x)>, whole numbers, so exactly."""
+    x = case(config, distinct).x
+    v = case(config, distinct).upstream
+
+    def function(x: tf.Tensor, v: tf.Tensor) -> tuple:
+        values, indices = max_pool(x, **config.arguments, return_indices=True)
+        return tf.reduce_sum(unpooling(config)(v, indices, x) * x), tf.reduce_sum(v * values)
+
+    left, right = run(function, mode, x, v)
+    assert left == right
+
+
+@by_mode
+@by_config
+def test_pooling_again_gives_the_same(config: Config, mode: str) -> None:
+    """Of positive values; where windows overlap their maxima add up, so there each place counts once."""
+    x = case(config, distinct).x + 200
+    overlapping = any(axis[1] > axis[2] for axis in config.axes)
+
+    def function(x: tf.Tensor) -> tuple:
+        values, indices = max_pool(x, **config.arguments, return_indices=True)
+        y = unpooling(config)(values, indices, x)
+        if overlapping:
+            y = tf.math.divide_no_nan(y, unpooling(config)(tf.ones_like(values), indices, x))
+        return values, max_pool(y, **config.arguments)
+
+    once, twice = run(function, mode, x)
+    assert_same(once, twice)
+
+
+@by_mode
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
+@pytest.mark.parametrize("config", [TILED, Config((7, 6), 3, 2, 1)], ids=str)
+def test_dtypes(config: Config, dtype: str, mode: str) -> None:
+    given = case(config, ties, dtype)
+    y = run(unpooling(config), mode, given.upstream, given.places, given.x)
+    assert_same(y, given.gradient)
+    narrow = run(unpooling(config), mode, given.upstream, given.places.astype("int32"), given.x)
+    assert_same(narrow, given.gradient)
+
+
+@by_mode
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_inferred_sizes(data_format: str, mode: str) -> None:
+    """(n - 1) * stride - padding + window, as `torch.nn.MaxUnpool2d`; n * stride for "same"."""
+    for padding, sizes in {
+        "valid": (7, 7),
+        1: (5, 5),
+        ((1, 0), (0, 2)): (6, 5),
+        "same": (6, 6),
+    }.items():
+        values = np.ones((1, 3, 3, 2), "float32")
+        places = np.zeros((1, 3, 3, 2), "int64")
+        if data_format == "channels_first":
+            values, places = (np.moveaxis(a, -1, 1) for a in (values, places))
+        function = in_mode(lambda v, i, p=padding: max_unpool(v, i, 3, 2, p, data_format), mode)
+        y = function(tf.constant(values), tf.constant(places))
+        channels_last = data_format == "channels_last"
+        assert y.shape == (1, *sizes, 2) if channels_last else (1, 2, *sizes)
+        assert y.numpy().sum() == 18
+
+
+def test_output_size() -> None:
+    given = case(Config((5, 7), 2), distinct)
+    y = max_unpool(given.values, given.places, 2, output_size=(5, 7))
+    assert_same(y.numpy(), scattered(given.values, given.places, (5, 7)))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "config", [TILED, Config((5, 7), 2, 2, "same"), Config((7, 6), 3, 2, 1)], ids=str
+)
+def test_unknown_sizes(config: Config, jit_compile: bool) -> None:
+    given = case(config, distinct)
+    specs = [
+        tf.TensorSpec([None] * 4, tf.float32),
+        tf.TensorSpec([None] * 4, tf.int64),
+        tf.TensorSpec([None] * 4, tf.float32),
+    ]
+    function = tf.function(unpooling(config), input_signature=specs, jit_compile=jit_compile)
+    y = function(given.values, given.places, given.x)
+    assert_same(y.numpy(), scattered(given.values, given.places, config.spatial))
+
+
+@by_mode
+def test_indices_of_other_windows(mode: str) -> None:
+    """Side by side windows whose indices are anywhere: nothing is lost, and what meets is added."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 5, (2, 3, 4, 3)).astype("float32")
+    places = rng.integers(-1, 48, (2, 3, 4, 3))
+    y = run(unpooling(Config((6, 8), 2)), mode, values, places)
+    assert_same(y, scattered(values, places, (6, 8)))
+
+
+@by_mode
+def test_indices_beyond_a_hanging_window(mode: str) -> None:
+    """The place beside a window's last column is the next row's first one."""
+    values = np.ones((1, 1, 2, 1), "float32")
+    places = np.array([0, 3]).reshape(1, 1, 2, 1)
+    y = run(lambda v, i: max_unpool(v, i, (2, 2), output_size=(2, 3)), mode, values, places)
+    assert_same(y, scattered(values, places, (2, 3)))
+
+
+@pytest.mark.parametrize("far", [6, -2, 2**40])
+def test_indices_out_of_range(far: int) -> None:
+    """An error that shows the first one; in a graph they are left out."""
+    values = np.ones((1, 1, 3, 2), "float32")
+    places = np.array([0, 0, 2, 1, far, 3]).reshape(1, 1, 3, 2)
+    with pytest.raises(ValueError, match=rf"received {far} at \(0, 0, 2, 0\).*like="):
+        max_unpool(values, places, (1, 2))
+    kept = np.where(places == far, -1, places)
+    for pool in ((1, 2), (1, 20)):
+        function = lambda v, i, p=pool: max_unpool(v, i, p, output_size=(1, 6))  # noqa: E731
+        for mode in ("graph", "xla"):
+            y = run(function, mode, values, places)
+            assert_same(y, scattered(values, kept, (1, 6)))
+
+
+@by_mode
+@pytest.mark.parametrize("shape", [(0, 2, 2, 3), (2, 2, 2, 0)], ids=str)
+def test_empty(shape: tuple[int, ...], mode: str) -> None:
+    y = run(max_unpool, mode, np.zeros(shape, "float32"), np.zeros(shape, "int64"))
+    assert y.shape == (shape[0], 4, 4, shape[3])
+
+
+@by_mode
+@pytest.mark.parametrize("config", [TILED, Config((7, 6), 3, 2, 1)], ids=str)
+def test_second_order(config: Config, mode: str) -> None:
+    """Of the sum of the squares."""
+    given = case(config, distinct)
+
+    def function(values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as outer:
+            outer.watch(values)
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                y = tf.reduce_sum(unpooling(config)(values, indices, like) ** 2)
+            first = tape.gradient(y, values)
+        return outer.gradient(first, values)
+
+    # The Hessian times ones: as many values as meet at each place.
+    meet = scattered(np.ones_like(given.values), given.places, config.spatial)
+    of_each = np.take_along_axis(meet.reshape(2, -1, 3), given.places.reshape(2, -1, 3), 1)
+    actual = run(function, mode, given.values, given.places, given.x)
+    assert_same(actual, 2 * of_each.reshape(given.places.shape))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_pytorch_live(rank: int, stride: int) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install '.[peers]'")
+    config = Config((7, 6, 5)[:rank], 2, stride)
+    given = case(config, distinct, data_format="channels_first")
+    layer = getattr(torch.nn, f"MaxUnpool{rank}d")(2, stride)
+    values, places = torch.from_numpy(given.values), torch.from_numpy(given.places)
+    y = max_unpool(
+        given.values, given.places, 2, stride, data_format="channels_first", like=given.x
+    )
+    expected = layer(values, places, output_size=config.spatial)
+    np.testing.assert_array_equal(y, expected)
+    places = torch.clip(places, max=1)  # which fit any size
+    y = max_unpool(given.values, places.numpy(), 2, stride, data_format="channels_first")
+    assert y.shape == layer(values, places).shape
+
+
+GOOD = {"values": np.ones((1, 2, 2, 1), "float32"), "indices": np.zeros((1, 2, 2, 1), "int64")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"indices": np.zeros((1, 2, 2, 1))},
+            TypeError,
+            "`indices` takes int64 or int32; received float64",
+        ),
+        (
+            {"indices": np.zeros((1, 2, 1, 1), int)},
+            ValueError,
+            "`indices` must have the shape of the values, ",
+        ),
+        ({"like": np.zeros((1, 2, 2))}, ValueError, r"`like` must have the rank .*\(1, 2, 2\)"),
+        ({"output_size": (4, 0)}, ValueError, "`output_size` must be positive"),
+        ({"output_size": (4, 4, 4)}, ValueError, "`output_size` takes 1 or 2 integers"),
+        ({"output_size": 4.0}, TypeError, "`output_size` takes integers, not float"),
+        (
+            {"output_size": 4, "like": np.zeros((1, 4, 4, 1))},
+            ValueError,
+            "`output_size` and `like` both",
+        ),
+        ({"pool_size": 0}, ValueError, "`pool_size` must be positive"),
+        (
+            {"values": np.ones((2, 1), "float32")},
+            ValueError,
+            "`values` must have 1, 2 or 3 spatial axes",
+        ),
+        ({"values": np.ones((1, 2, 2, 1), bool)}, TypeError, "max pooling takes"),
+        ({"data_format": "NHWC"}, ValueError, "`data_format` is unknown"),
+    ],
+)
+def test_bad_arguments(arguments: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        max_unpool(**(GOOD | arguments))
