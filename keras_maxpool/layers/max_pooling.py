@@ -147,6 +147,8 @@ class MaxPooling2D(_MaxPooling):
         dilation_rate: the step from one element of a window to the next: an integer, or one an axis.
         ceil_mode: whether a last window may hang over the end, as in PyTorch; it is dropped if it would start
             in the padding after the end. Needs `"valid"` or explicit padding.
+        return_indices: whether to return a pair, the maxima and where they were found, for `MaxUnpooling2D` and
+            for models from PyTorch and ONNX (see below).
         nonfinite: what NaN and windows without a value above the dtype's lowest finite number give.
             `"backend"`, TensorFlow's answer at no cost, which depends on the mode (see below); `"ieee"`, NumPy's and
             PyTorch's in every mode, for two poolings in place of one.
@@ -154,18 +156,29 @@ class MaxPooling2D(_MaxPooling):
             an axis), `"shifted"` (slices and maxima). They differ in speed alone.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
+    Call arguments:
+        inputs: the tensor to pool.
+        mask: booleans of shape (batch, height, width) in either data format, or None. What is False never wins, and
+            a window that sees nothing else gives 0 and is False in the outgoing mask. Keras hands masks on by itself,
+            as from `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them.
+
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
         `data_format="channels_first"`. float16, bfloat16, float32, float64 and (u)int8 to (u)int64.
 
     Output shape:
-        The same with height and width pooled. With L = (pool_size - 1) * dilation_rate + 1 and P the padding
-        on both sides, a size n becomes floor((n + P - L) / strides) + 1, or ceil(n / strides) for a
-        named padding other than `"valid"` (PyTorch's and TensorFlow's formulas).
+        The same with height and width pooled; indices are int64 of the same shape. With
+        L = (pool_size - 1) * dilation_rate + 1 and P the padding on both sides, a size n becomes
+        floor((n + P - L) / strides) + 1, or ceil(n / strides) for a named padding other than `"valid"` (PyTorch's
+        and TensorFlow's formulas).
 
     Raises:
         TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled.
         ValueError: an argument out of range; inputs of another rank; a window larger than its padded input.
+
+    Indices follow PyTorch's convention in both data formats: the place of a window's first maximum in the spatial
+    volume of its own sample and channel, y * width + x, counted without padding; with `"ieee"` the first NaN's. A
+    window of padding alone has -1. `keras_maxpool.ops.convert_indices` gives those of TensorFlow and ONNX.
 
     What `nonfinite="backend"` gives (TensorFlow 2.21 on CPU; gradients of such windows differ too):
 
@@ -184,6 +197,9 @@ class MaxPooling2D(_MaxPooling):
     >>> pooled = keras_maxpool.MaxPool2D(3, strides=2, padding=1)(ramp)  # a ResNet stem's
     >>> pooled[0, :, :, 0].numpy().tolist()
     [[5.0, 7.0], [13.0, 15.0]]
+    >>> values, indices = keras_maxpool.MaxPooling2D(2, return_indices=True)(ramp)
+    >>> indices[0, :, :, 0].numpy().tolist()
+    [[5, 7], [13, 15]]
     """
 
     rank = 2
