@@ -51,11 +51,7 @@ def max_pool(
     [[10.0, 11.0], [14.0, 15.0]]
     """
     x = tf.convert_to_tensor(inputs)
-    if x.shape.rank not in (3, 4, 5):
-        raise ValueError(
-            "`inputs` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
-            f"received shape {x.shape}. Add the missing axes, or set the shape."
-        )
+    arguments.spatial_rank(x.shape)
     window = windows.parse(x.shape.rank - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = (
         keras.config.image_data_format()
