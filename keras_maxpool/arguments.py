@@ -168,7 +168,7 @@ def spatial_rank(shape: Any) -> None:
 
 
 def mask(given: Any, inputs: Sequence[int | None], data_format: str) -> None:
-    """Refuses a mask, a tensor, that is not of booleans or not (batch, *spatial), as the inputs' shape has them."""
+    """Refuses a mask, which is a tensor, unless it is of booleans and (batch, *spatial) or (batch,)."""
     kind = getattr(given.dtype, "name", given.dtype)
     if kind != "bool":
         raise TypeError(
@@ -179,14 +179,14 @@ def mask(given: Any, inputs: Sequence[int | None], data_format: str) -> None:
     wanted = (wanted[0], *wanted[2:]) if data_format == "channels_first" else wanted[:-1]
     # TensorFlow's shapes have no length where the rank is unknown.
     known = getattr(given.shape, "rank", 0) is not None
-    if known and len(given.shape) == len(wanted):
-        pairs = zip(given.shape, wanted, strict=True)
+    if known and len(given.shape) in (1, len(wanted)):
+        pairs = zip(given.shape, wanted, strict=False)
         if all(a is None or b is None or a == b for a, b in pairs):
             return
     raise ValueError(
         f"`mask` must have the shape (batch, *spatial), which is {wanted} for inputs of shape {tuple(inputs)} with "
         f'data_format="{data_format}"; received a mask of shape {tuple(given.shape) if known else "unknown"}. '
-        "Write one boolean for each spatial place of a sample, whatever the data_format."
+        "Write one boolean for each spatial place of a sample, whatever the data_format, or one for each sample."
     )
 
 

@@ -40,7 +40,7 @@ class _GlobalMaxPooling(SpatialLayer):
         output_shape(shape, self.data_format, self.keepdims)
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> Pooled:
-        """Pools a tensor, all of it or what a mask of shape (batch, *spatial) leaves."""
+        """Pools a tensor, all of it or what a mask leaves."""
         return global_pool(
             inputs, self.data_format, self.keepdims, mask, self.return_indices, self.nonfinite
         )
@@ -111,8 +111,9 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
 
     Call arguments:
         inputs: a tensor, see below.
-        mask: None, or booleans of shape `(batch, height, width)` in both data formats. What is False never
-            wins. A sample without any True gives 0, and passes no gradient on.
+        mask: None, or booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
+            `TimeDistributed` hands on of its own mask. What is False never wins. A sample without any True gives 0,
+            and passes no gradient on.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
@@ -142,9 +143,9 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
     >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
     >>> keras_maxpool.GlobalMaxPooling2D()(ramp).numpy().tolist()
     [[15.0]]
-    >>> values, indices = keras_maxpool.GlobalMaxPool2D(return_indices=True)(-ramp)
+    >>> values, indices = keras_maxpool.GlobalMaxPool2D(return_indices=True)(7.0 - ramp)
     >>> values.numpy().tolist(), indices.numpy().tolist()
-    ([[0.0]], [[0]])
+    ([[7.0]], [[0]])
     """
 
     rank = 2

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool.ops import mode, shapes
 
-Pooled = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
+Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
 """The values, or the values and their places."""
 
 
@@ -29,8 +29,9 @@ def global_max_pool(
     Args:
         inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
         data_format, keepdims, return_indices, nonfinite: as `keras_maxpool.GlobalMaxPooling2D` takes them.
-        mask: None, or booleans of shape `(batch, *spatial)` in both data formats, as what converts to a tensor. What
-            is False never wins. A sample without any True gives 0, passes no gradient on, and has the index -1.
+        mask: None, or booleans of shape `(batch, *spatial)` in both data formats, or `(batch,)` for whole samples: a
+            tensor, or what converts to one. What is False never wins. A sample without any True gives 0, passes no
+            gradient on, and has the index -1.
 
     Returns:
         The maxima, of the inputs' dtype, `(batch, channels)`; with `keepdims`, of the inputs' rank with spatial
@@ -75,16 +76,16 @@ def global_pool(
     """`global_max_pool` for arguments and a shape that have been checked; the mask is checked here."""
     channel = 1 if data_format == "channels_first" else x.shape.rank - 1
     axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
-    valid = None
     if mask is not None:
         mask = _as_tensor(mask)
         arguments.mask(mask, x.shape, data_format)
     if mode.current() == "graph":
         x = _where_sizes_fit(x, mask, axes)
+    valid = None
     if mask is not None:
-        sizes = shapes.sizes(x)
-        sizes[channel] = 1
         # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
+        masked = _masked_axes(mask, axes)
+        sizes = [n if axis in masked else 1 for axis, n in enumerate(shapes.sizes(x))]
         valid = tf.reshape(mask, sizes)
     values = _maximum(x, axes, valid, nonfinite)
     if not return_indices:
@@ -122,6 +123,11 @@ def _as_tensor(mask: Any) -> tf.Tensor:
         ) from error
 
 
+def _masked_axes(mask: tf.Tensor, axes: list[int]) -> list[int]:
+    """The input's axes that the mask has: the batch's, and with them or without the spatial ones."""
+    return [0] if mask.shape.rank == 1 else [0, *axes]
+
+
 def _where_sizes_fit(x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]) -> tf.Tensor:
     """`x`, which a graph that learns its sizes when it runs hands on only if they are not empty and the mask's."""
     sizes = shapes.sizes(x)
@@ -131,9 +137,9 @@ def _where_sizes_fit(x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]) -> t
         message = "`inputs` must have an element on every spatial axis; received shape"
         room = tf.reduce_all(tf.stack([sizes[axis] for axis in unknown]) > 0)
         checks.append(tf.debugging.Assert(room, [message, tf.shape(x)]))
-    if mask is not None and not (mask.shape.is_fully_defined() and not unknown):
-        wanted = tf.stack([sizes[axis] for axis in (0, *axes)])
-        message = "`mask` must have the shape (batch, *spatial), which is"
+    if mask is not None and not (mask.shape.is_fully_defined() and x.shape.is_fully_defined()):
+        wanted = tf.stack([sizes[axis] for axis in _masked_axes(mask, axes)])
+        message = "`mask` must have the shape (batch, *spatial) or (batch,), which is"
         alike = tf.reduce_all(tf.shape(mask) == wanted)
         facts = [message, wanted, "received a mask of shape", tf.shape(mask)]
         checks.append(tf.debugging.Assert(alike, facts))
