@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_maxpool import arguments
@@ -32,7 +33,12 @@ class _GlobalMaxPooling(SpatialLayer):
         self.keepdims = arguments.flag(keepdims, "keepdims")
         self.return_indices = arguments.flag(return_indices, "return_indices")
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-        self.supports_masking = True
+
+    def __call__(self, inputs: Any, mask: Any = None, **kwargs: Any) -> Any:
+        """Applies the layer, as Keras does."""
+        if isinstance(mask, np.ndarray):  # of whose booleans older versions of Keras make floats
+            mask = keras.ops.convert_to_tensor(mask)
+        return super().__call__(inputs, mask=mask, **kwargs)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape of another rank, and one without spatial elements."""

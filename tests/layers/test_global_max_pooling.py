@@ -408,7 +408,6 @@ def ways(layer: keras.layers.Layer, shape: tuple, dtype: str) -> list[Callable[[
             ["(2, 4, 4, 0)", "channels_first", "no maximum"],
         ),
         (2, {}, (2, 4, 4, 3), "bool", TypeError, ["dtype bool", "float16", "uint64", "Cast"]),
-        (1, {}, (2, 4, 3), "complex64", TypeError, ["dtype complex64", "bfloat16", "Cast"]),
     ],
     ids=str,
 )
