@@ -109,17 +109,17 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
         keepdims: whether the spatial axes stay, with one element each.
         return_indices: whether to return `(values, indices)`: the place of the first maximum in row-major order, int64,
             flat in the spatial volume of its own sample and channel (PyTorch's convention, the same for both data
-            formats); -1 where nothing has won, which is a sample that the mask empties.
+            formats; but where NaN is the maximum PyTorch has the last); -1 in a sample that the mask empties.
         nonfinite: what NaN gives. `"backend"`, TensorFlow's answer at no cost, which depends on the mode (see below);
-            `"ieee"`, NumPy's and PyTorch's in every mode, for one more pass. Infinities are exact with both.
+            `"ieee"`, NumPy's and PyTorch's in every mode, for a second reduction. Infinities are exact with both.
         name: the layer's name.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
     Call arguments:
         inputs: a tensor, see below.
-        mask: None, or booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
-            `TimeDistributed` hands on of its own mask. What is False never wins. A sample without any True gives 0,
-            and passes no gradient on.
+        mask: booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
+            `TimeDistributed` hands on of its own mask; None takes the mask that Keras hands on with the inputs, if
+            there is one. What is False never wins. A sample without any True gives 0, and passes no gradient on.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
@@ -139,10 +139,12 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
     | | `"backend"`, eager and graph | `"backend"`, XLA | `"ieee"`, everywhere |
     | --- | --- | --- | --- |
     | NaN and numbers | NaN | the largest number | NaN |
+    | its gradient | NaN to all | to the largest number | to the NaN |
     | NaN alone | NaN | -inf, with the index -1 | NaN |
-    | the gradient, where NaN is the maximum | NaN to all | - | split between the NaN |
+    | its gradient | NaN to all | NaN to all | to the NaN |
 
-    With a mask the gradient is that of the last column, for what the values are.
+    With a mask `"backend"` gives these values of what is valid, and the gradient to what they equal, NaN being
+    equal to NaN.
 
     Example:
     >>> import keras_maxpool, numpy as np
