@@ -1,6 +1,14 @@
 """Max pooling for Keras on TensorFlow: the built-in layers' drop-in, with the options they lack."""
 
 from keras_maxpool import ops
+from keras_maxpool.layers.global_max_pooling import (
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from keras_maxpool.layers.max_pooling import (
     MaxPool1D,
     MaxPool2D,
@@ -21,6 +29,12 @@ from keras_maxpool.layers.max_unpooling import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",

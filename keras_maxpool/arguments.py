@@ -197,16 +197,36 @@ def dtype_or_castable(given: Any) -> None:
         dtype(name)
 
 
-def mask_shape(received: Sequence[int | None], shape: Sequence[int | None]) -> None:
-    """Refuses a mask that does not have one boolean for each place of inputs of `shape`, which is (batch, *spatial)."""
-    fits = len(received) == len(shape) and all(
-        None in sizes or sizes[0] == sizes[1] for sizes in zip(received, shape, strict=True)
-    )
-    if not fits:
+def spatial_rank(shape: Any) -> None:
+    """Refuses a tensor's shape that does not have 1, 2 or 3 spatial axes."""
+    if shape.rank not in (3, 4, 5):
         raise ValueError(
-            "`mask` takes one boolean for each sample and place, (batch, *spatial) in either data format, which is "
-            f"{tuple(shape)} here; received one of shape {tuple(received)}. Reshape it, or drop it with mask=None."
+            "`inputs` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
+            f"received shape {shape}. Add the missing axes, or set the shape."
         )
+
+
+def mask(given: Any, inputs: Sequence[int | None], data_format: str) -> None:
+    """Refuses a mask, which is a tensor, unless it is of booleans and (batch, *spatial) or (batch,)."""
+    kind = getattr(given.dtype, "name", given.dtype)
+    if kind != "bool":
+        raise TypeError(
+            f"`mask` takes booleans; received a mask of dtype {kind}. "
+            'Cast it first: keras.ops.cast(mask, "bool").'
+        )
+    wanted = tuple(inputs)
+    wanted = (wanted[0], *wanted[2:]) if data_format == "channels_first" else wanted[:-1]
+    # TensorFlow's shapes have no length where the rank is unknown.
+    known = getattr(given.shape, "rank", 0) is not None
+    if known and len(given.shape) in (1, len(wanted)):
+        pairs = zip(given.shape, wanted, strict=False)
+        if all(a is None or b is None or a == b for a, b in pairs):
+            return
+    raise ValueError(
+        f"`mask` must have the shape (batch, *spatial), which is {wanted} for inputs of shape {tuple(inputs)} with "
+        f'data_format="{data_format}"; received a mask of shape {tuple(given.shape) if known else "unknown"}. '
+        "Write one boolean for each spatial place of a sample, whatever the data_format, or one for each sample."
+    )
 
 
 def input_rank(shape: Sequence[int | None], rank: int, name: str, family: str = "MaxPool") -> None:

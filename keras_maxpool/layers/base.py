@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_maxpool import arguments
 
@@ -55,6 +57,8 @@ class SpatialLayer(keras.layers.Layer):
         if shape is not None:
             arguments.dtype_or_castable(inputs.dtype)
             self.check_shape(shape)
+        # Of NumPy's booleans and integers Keras 3.3 makes floats.
+        args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         return super().__call__(inputs, *args, **kwargs)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
@@ -64,3 +68,7 @@ class SpatialLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, after those of every Keras layer."""
         return super().get_config() | {name: getattr(self, name) for name in self.own_arguments}
+
+
+def _as_tensor(argument: Any) -> Any:
+    return tf.convert_to_tensor(argument) if isinstance(argument, np.ndarray) else argument

@@ -11,7 +11,7 @@ from keras_maxpool import window as windows
 from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.ops import plan
-from keras_maxpool.ops.pool import output_shape, places, pool
+from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
 
 
@@ -75,11 +75,10 @@ class _MaxPooling(SpatialLayer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The outgoing mask: whether a window sees any element that the incoming one shows."""
-        if previous_mask is None:
-            return None
-        mask = MaskPooling(
-            self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
-        )(previous_mask)
+        mask = previous_mask
+        if mask is not None and len(mask.shape) > 1:  # a mask of whole samples stays one
+            window = self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
+            mask = MaskPooling(*window)(mask)
         return (mask, mask) if self.return_indices else mask
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
@@ -92,7 +91,7 @@ class _MaxPooling(SpatialLayer):
         """The shape and dtype of what a symbolic input gives."""
         plan.check(self.implementation, self._window, inputs.dtype)
         if mask is not None:
-            arguments.mask_shape(mask.shape, places(inputs.shape, self.data_format))
+            arguments.mask(mask, inputs.shape, self.data_format)
         shape = self.compute_output_shape(inputs.shape)
         if self.return_indices:
             return keras.KerasTensor(shape[0], inputs.dtype), keras.KerasTensor(shape[1], "int64")
@@ -158,9 +157,10 @@ class MaxPooling2D(_MaxPooling):
 
     Call arguments:
         inputs: the tensor to pool.
-        mask: booleans of shape (batch, height, width) in either data format, or None. What is False never wins, and
-            a window that sees nothing else gives 0 and is False in the outgoing mask. Keras hands masks on by itself,
-            as from `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them.
+        mask: booleans of shape (batch, height, width) in either data format, or (batch,), which is what
+            `TimeDistributed` hands on of its own mask, or None. What is False never wins, and a window that sees
+            nothing else gives 0 and is False in the outgoing mask. Keras hands masks on by itself, as from
+            `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with

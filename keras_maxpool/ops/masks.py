@@ -1,13 +1,37 @@
 """Masks over (batch, *spatial): what they hide never wins, and a window that sees nothing else gives 0."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from keras_maxpool import arguments
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.places import gather
 from keras_maxpool.window import Window
+
+
+def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
+    """`mask` as a tensor that fits inputs of `shape`, or an error."""
+    try:
+        tensor = tf.convert_to_tensor(mask)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`mask` takes a tensor of booleans, or what converts to one; received mask={mask!r}. "
+            "Write one boolean for each spatial place of a sample."
+        ) from error
+    arguments.mask(tensor, shape, data_format)
+    return tensor
+
+
+def of_places(mask: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """`mask` as (batch, *spatial) of `x` (batch, *spatial, channels), where it may be of whole samples."""
+    if mask.shape.rank > 1:
+        return mask
+    ones = [1] * (x.shape.rank - 2)
+    return tf.broadcast_to(tf.reshape(mask, [-1, *ones]), tf.shape(x)[:-1])
 
 
 def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

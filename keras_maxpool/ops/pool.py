@@ -41,8 +41,8 @@ def max_pool(
         inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
         pool_size, strides, padding, data_format, dilation_rate, ceil_mode, return_indices, nonfinite, implementation:
             as `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
-        mask: booleans of shape (batch, *spatial) in either data format, or None. Elements that are False never win;
-            a window that sees no other gives 0, and -1 as its index.
+        mask: booleans of shape (batch, *spatial) in either data format, or (batch,), or None. What is False never
+            wins; a window that sees nothing else gives 0, and -1 as its index.
         indices_dtype: `"int64"` or `"int32"`.
 
     Returns:
@@ -64,11 +64,7 @@ def max_pool(
     [[5, 7], [13, 15]]
     """
     x = tf.convert_to_tensor(inputs)
-    if x.shape.rank not in (3, 4, 5):
-        raise ValueError(
-            "`inputs` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
-            f"received shape {x.shape}. Add the missing axes, or set the shape."
-        )
+    arguments.spatial_rank(x.shape)
     window = windows.parse(x.shape.rank - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = (
         keras.config.image_data_format()
@@ -94,6 +90,8 @@ def pool(
     indices: str | None = None,
 ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
+    if mask is not None:
+        mask = masks.checked(mask, x.shape, data_format)
     if 0 in x.shape:
         out_shape = output_shape(x.shape, window, data_format)
         if None not in out_shape and 0 in out_shape:
@@ -109,8 +107,7 @@ def pool(
     if static_shape is not None and mode.current() == "graph":
         x = _where_windows_fit(x, window)
     if mask is not None:
-        mask = tf.cast(mask, tf.bool)
-        arguments.mask_shape(mask.shape, x.shape[:-1])
+        mask = masks.of_places(mask, x)
         x = masks.hide(x, mask)
     kernel = _kernel(x, window, implementation)
     if x.dtype in SIGNED:
@@ -211,9 +208,3 @@ def output_shape(shape: Sequence[int | None], window: Window, data_format: str) 
         return [batch, *window.output_sizes(spatial, data_format, channels), channels]
     batch, channels, *spatial = shape
     return [batch, channels, *window.output_sizes(spatial, data_format, channels)]
-
-
-def places(shape: Sequence[int | None], data_format: str) -> list[int | None]:
-    """(batch, *spatial) of a `shape`."""
-    batch, *rest = shape
-    return [batch, *(rest[:-1] if data_format == "channels_last" else rest[1:])]

@@ -218,14 +218,27 @@ def test_functional_models_hold_the_mask(tmp_path: Any) -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("mask", [np.ones((1, 4)), np.ones((1, 4, 4, 1)), np.ones((2, 4, 4))])
-def test_bad_masks(mask: np.ndarray) -> None:
+@pytest.mark.parametrize("shape", [(1, 4), (1, 4, 4, 1), (2, 4, 4)], ids=str)
+def test_bad_shapes(shape: tuple[int, ...]) -> None:
     x = np.zeros((1, 4, 4, 1), "float32")
-    message = "`mask` takes one boolean for each sample and place"
+    message = r"`mask` must have the shape \(batch, \*spatial\), which is \(1, 4, 4\)"
     with pytest.raises(ValueError, match=message):
-        keras_maxpool.MaxPool2D()(x, mask=mask)
+        keras_maxpool.MaxPool2D()(x, mask=np.ones(shape, bool))
     with pytest.raises(ValueError, match=message):
         keras_maxpool.MaxPool2D()(
             keras.Input((4, 4, 1), batch_size=1),
-            mask=keras.Input(mask.shape[1:], batch_size=len(mask)),
+            mask=keras.Input(shape[1:], batch_size=shape[0], dtype="bool"),
         )
+
+
+def test_masks_are_booleans() -> None:
+    with pytest.raises(TypeError, match="`mask` takes booleans; received a mask of dtype float32"):
+        max_pool(np.zeros((1, 4, 1), "float32"), mask=np.ones((1, 4), "float32"))
+
+
+def test_a_mask_of_whole_samples() -> None:
+    """What `TimeDistributed` hands on: its own mask, one time step of it a call."""
+    x = np.arange(1, 17, dtype="float32").reshape(2, 2, 4, 1)
+    mask = np.array([[True, False], [True, True]])
+    pooled = keras.layers.TimeDistributed(keras_maxpool.MaxPool1D())(x, mask=mask)
+    assert pooled.numpy().ravel().tolist() == [2, 4, 0, 0, 10, 12, 14, 16]

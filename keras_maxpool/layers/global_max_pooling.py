@@ -1,0 +1,181 @@
+"""Global max pooling layers for 1D, 2D and 3D: one base class, three subclasses, and the alias names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.global_pool import Pooled, global_pool, output_shape
+from keras_maxpool.registry import register
+
+
+class _GlobalMaxPooling(SpatialLayer):
+    """What the three ranks share, which is all but the rank."""
+
+    family = "GlobalMaxPool"
+    own_arguments = ("data_format", "keepdims", "return_indices", "nonfinite")
+
+    def __init__(
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        *,
+        return_indices: bool = False,
+        nonfinite: str = "backend",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, name, **kwargs)
+        self.keepdims = arguments.flag(keepdims, "keepdims")
+        self.return_indices = arguments.flag(return_indices, "return_indices")
+        self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Refuses a shape of another rank, and one without spatial elements."""
+        super().check_shape(shape)
+        output_shape(shape, self.data_format, self.keepdims)
+
+    def call(self, inputs: tf.Tensor, mask: Any = None) -> Pooled:
+        """Pools a tensor, all of it or what a mask leaves."""
+        return global_pool(
+            inputs, self.data_format, self.keepdims, mask, self.return_indices, self.nonfinite
+        )
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """None: the axes that a mask speaks of are gone."""
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
+        """The output's shape, None where unknown; with `return_indices` a pair of it."""
+        self.check_shape(input_shape)
+        shape = output_shape(input_shape, self.data_format, self.keepdims)
+        return (shape, shape) if self.return_indices else shape
+
+    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
+        """The output's shape and dtype for a symbolic input; with `return_indices` those of both outputs."""
+        self.check_shape(inputs.shape)
+        if isinstance(mask, keras.KerasTensor):
+            arguments.mask(mask, inputs.shape, self.data_format)
+        shape = output_shape(inputs.shape, self.data_format, self.keepdims)
+        values = keras.KerasTensor(shape, inputs.dtype)
+        return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values
+
+
+@register(alias="GlobalMaxPool1D")
+class GlobalMaxPooling1D(_GlobalMaxPooling):
+    """The maximum over all steps; `GlobalMaxPool1D` is the same class.
+
+    A drop-in for `keras.layers.GlobalMaxPooling1D` that honours masks: those that Keras hands on, from
+    `Embedding(mask_zero=True)` or `Masking`, and `mask=`. The arguments, errors and rules are those of
+    `GlobalMaxPooling2D`.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` with `data_format="channels_first"`.
+
+    Output shape:
+        `(batch, channels)`; with `keepdims` the same as the input's with 1 step.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> x = np.array([[1.0, 5.0, 2.0]])[..., None]
+    >>> keras_maxpool.GlobalMaxPooling1D()(x).numpy().tolist()
+    [[5.0]]
+    >>> keras_maxpool.GlobalMaxPooling1D()(x, mask=np.array([[True, False, True]])).numpy().tolist()
+    [[2.0]]
+    """
+
+    rank = 1
+
+
+@register(alias="GlobalMaxPool2D")
+class GlobalMaxPooling2D(_GlobalMaxPooling):
+    """The maximum over two whole spatial axes; `GlobalMaxPool2D` is the same class.
+
+    A drop-in for `keras.layers.GlobalMaxPooling2D` with masks and the places of the maxima. Each channel of each
+    sample is pooled on its own. The gradient is split evenly between the elements that are the maximum, as
+    the built-in does (`MaxPooling2D`, here and there, gives it to the first).
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
+        keepdims: whether the spatial axes stay, with one element each.
+        return_indices: whether to return `(values, indices)`: the place of the first maximum in row-major order, int64,
+            flat in the spatial volume of its own sample and channel (PyTorch's convention, the same for both data
+            formats; but where NaN is the maximum PyTorch has the last); -1 in a sample that the mask empties.
+        nonfinite: what NaN gives. `"backend"`, TensorFlow's answer at no cost, which depends on the mode (see below);
+            `"ieee"`, NumPy's and PyTorch's in every mode, for a second reduction. Infinities are exact with both.
+        name: the layer's name.
+        **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
+
+    Call arguments:
+        inputs: a tensor, see below.
+        mask: booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
+            `TimeDistributed` hands on of its own mask; None takes the mask that Keras hands on with the inputs, if
+            there is one. What is False never wins. A sample without any True gives 0, and passes no gradient on.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
+        `data_format="channels_first"`. float16, bfloat16, float32, float64 and (u)int8 to (u)int64.
+
+    Output shape:
+        `(batch, channels)`; with `keepdims`, `(batch, 1, 1, channels)` or `(batch, channels, 1, 1)`. With
+        `return_indices` the indices have it, too. The outgoing mask is None.
+
+    Raises:
+        TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled; a mask that is not boolean.
+        ValueError: an argument out of range; inputs of another rank, or without spatial elements; a mask of another
+            shape.
+
+    What a volume with NaN gives (TensorFlow 2.21 on CPU):
+
+    | | `"backend"`, eager and graph | `"backend"`, XLA | `"ieee"`, everywhere |
+    | --- | --- | --- | --- |
+    | NaN and numbers | NaN | the largest number | NaN |
+    | its gradient | NaN to all | to the largest number | to the NaN |
+    | NaN alone | NaN | -inf, with the index -1 | NaN |
+    | its gradient | NaN to all | NaN to all | to the NaN |
+
+    With a mask `"backend"` gives these values of what is valid, and the gradient to what they equal, NaN being
+    equal to NaN.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> keras_maxpool.GlobalMaxPooling2D()(ramp).numpy().tolist()
+    [[15.0]]
+    >>> values, indices = keras_maxpool.GlobalMaxPool2D(return_indices=True)(7.0 - ramp)
+    >>> values.numpy().tolist(), indices.numpy().tolist()
+    ([[7.0]], [[0]])
+    """
+
+    rank = 2
+
+
+@register(alias="GlobalMaxPool3D")
+class GlobalMaxPooling3D(_GlobalMaxPooling):
+    """The maximum over three whole spatial or spatio-temporal axes; `GlobalMaxPool3D` is the same class.
+
+    A drop-in for `keras.layers.GlobalMaxPooling3D`. The arguments, errors and rules are those of
+    `GlobalMaxPooling2D`; the mask's shape is `(batch, depth, height, width)`.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)` with
+        `data_format="channels_first"`.
+
+    Output shape:
+        `(batch, channels)`; with `keepdims` the same as the input's with 1 for depth, height and width.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> ramp = np.arange(8.0).reshape(1, 2, 2, 2, 1)
+    >>> keras_maxpool.GlobalMaxPooling3D(keepdims=True)(ramp).numpy().tolist()
+    [[[[[7.0]]]]]
+    """
+
+    rank = 3
+
+
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D

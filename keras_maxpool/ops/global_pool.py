@@ -1,0 +1,190 @@
+"""`global_max_pool`: the one maximum of each sample's and channel's whole spatial volume."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool.ops import masks, mode, shapes
+
+Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
+"""The values, or the values and their places."""
+
+
+@tf.autograph.experimental.do_not_convert
+def global_max_pool(
+    inputs: Any,
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    mask: Any = None,
+    return_indices: bool = False,
+    nonfinite: str = "backend",
+) -> Pooled:
+    """The maximum over all of 1, 2 or 3 spatial axes.
+
+    Args:
+        inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
+        data_format, keepdims, return_indices, nonfinite: as `keras_maxpool.GlobalMaxPooling2D` takes them.
+        mask: None, or booleans of shape `(batch, *spatial)` in both data formats, or `(batch,)` for whole samples: a
+            tensor, or what converts to one. What is False never wins. A sample without any True gives 0, passes no
+            gradient on, and has the index -1.
+
+    Returns:
+        The maxima, of the inputs' dtype, `(batch, channels)`; with `keepdims`, of the inputs' rank with spatial
+        sizes of 1. With `return_indices`, a pair with their places, int64 and of the same shape.
+
+    Raises:
+        TypeError: an argument of the wrong type; a dtype that cannot be pooled; a mask of another dtype than bool.
+        ValueError: an argument out of range; inputs of another rank, or without spatial elements; a mask whose
+            shape is another. Where a graph learns sizes only when it runs, a
+            `tf.errors.InvalidArgumentError` then; XLA has no such check, and gives the dtype's lowest value.
+
+    Example:
+    >>> import keras_maxpool, numpy as np
+    >>> steps = np.array([[[3.0], [9.0], [7.0]]])
+    >>> keras_maxpool.ops.global_max_pool(steps).numpy().tolist()
+    [[9.0]]
+    >>> values, places = keras_maxpool.ops.global_max_pool(steps, mask=[[True, False, True]], return_indices=True)
+    >>> values.numpy().tolist(), places.numpy().tolist()
+    ([[7.0]], [[2]])
+    """
+    x = tf.convert_to_tensor(inputs)
+    arguments.spatial_rank(x.shape)
+    data_format = arguments.data_format(
+        keras.config.image_data_format() if data_format is None else data_format
+    )
+    arguments.flag(keepdims, "keepdims")
+    arguments.flag(return_indices, "return_indices")
+    arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
+    arguments.dtype(x.dtype.name)
+    output_shape(x.shape, data_format, keepdims)
+    return global_pool(x, data_format, keepdims, mask, return_indices, nonfinite)
+
+
+def global_pool(
+    x: tf.Tensor,
+    data_format: str,
+    keepdims: bool,
+    mask: Any,
+    return_indices: bool,
+    nonfinite: str,
+) -> Pooled:
+    """`global_max_pool` for arguments and a shape that have been checked; the mask is checked here."""
+    channel = 1 if data_format == "channels_first" else x.shape.rank - 1
+    axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
+    if mask is not None:
+        mask = masks.checked(mask, x.shape, data_format)
+    if mode.current() == "graph":
+        x = _where_sizes_fit(x, mask, axes)
+    valid = None
+    if mask is not None:
+        # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
+        masked = _masked_axes(mask, axes)
+        sizes = [n if axis in masked else 1 for axis, n in enumerate(shapes.sizes(x))]
+        valid = tf.reshape(mask, sizes)
+    values = _maximum(x, axes, valid, nonfinite)
+    if not return_indices:
+        return values if keepdims else tf.squeeze(values, axes)
+    places = _places(x, values, axes, valid)
+    return (values, places) if keepdims else (tf.squeeze(values, axes), tf.squeeze(places, axes))
+
+
+def output_shape(
+    shape: Sequence[int | None], data_format: str, keepdims: bool
+) -> tuple[int | None, ...]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError for empty volumes."""
+    channels_first = data_format == "channels_first"
+    batch, channels = shape[0], shape[1 if channels_first else -1]
+    spatial = shape[2:] if channels_first else shape[1:-1]
+    if 0 in spatial:
+        raise ValueError(
+            "`inputs` must have an element on every spatial axis, as nothing has no maximum; "
+            f'received shape {tuple(shape)} with data_format="{data_format}". Leave such inputs out, or pad them '
+            "and mask the padding."
+        )
+    if not keepdims:
+        return batch, channels
+    ones = (1,) * len(spatial)
+    return (batch, channels, *ones) if channels_first else (batch, *ones, channels)
+
+
+def _masked_axes(mask: tf.Tensor, axes: list[int]) -> list[int]:
+    """The input's axes that the mask has: the batch's, and with them or without the spatial ones."""
+    return [0] if mask.shape.rank == 1 else [0, *axes]
+
+
+def _where_sizes_fit(x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]) -> tf.Tensor:
+    """`x`, which a graph that learns its sizes when it runs hands on only if they are not empty and the mask's."""
+    sizes = shapes.sizes(x)
+    checks = []
+    unknown = [axis for axis in axes if isinstance(sizes[axis], tf.Tensor)]
+    if unknown:
+        message = "`inputs` must have an element on every spatial axis; received shape"
+        room = tf.reduce_all(tf.stack([sizes[axis] for axis in unknown]) > 0)
+        checks.append(tf.debugging.Assert(room, [message, tf.shape(x)]))
+    if mask is not None and not (mask.shape.is_fully_defined() and x.shape.is_fully_defined()):
+        wanted = tf.stack([sizes[axis] for axis in _masked_axes(mask, axes)])
+        message = "`mask` must have the shape (batch, *spatial) or (batch,), which is"
+        alike = tf.reduce_all(tf.shape(mask) == wanted)
+        facts = [message, wanted, "received a mask of shape", tf.shape(mask)]
+        checks.append(tf.debugging.Assert(alike, facts))
+    with tf.control_dependencies(checks):
+        return tf.identity(x)
+
+
+def _maximum(x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, nonfinite: str) -> tf.Tensor:
+    """The maxima of what is valid, on axes of size 1, with an even split of the gradient between ties."""
+    ieee = nonfinite == "ieee" and x.dtype.is_floating
+    if valid is None and not ieee:
+        return tf.reduce_max(x, axes, keepdims=True)
+
+    def forward(x: tf.Tensor) -> tf.Tensor:
+        if valid is not None:
+            lowest = -math.inf if x.dtype.is_floating else x.dtype.min
+            x = tf.where(valid, x, tf.constant(lowest, x.dtype))
+        y = tf.reduce_max(x, axes, keepdims=True)
+        if ieee:  # XLA passes NaN over
+            any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)
+            y = tf.where(any_nan, tf.constant(math.nan, x.dtype), y)
+        if valid is not None:
+            y = tf.where(tf.reduce_any(valid, axes, keepdims=True), y, tf.zeros([], x.dtype))
+        return y
+
+    @tf.custom_gradient
+    def function(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        y = forward(x)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            winners = tf.cast(_winners(x, y, valid), x.dtype)
+            count = tf.reduce_sum(winners, axes, keepdims=True)
+            return tf.math.divide_no_nan(winners, count) * upstream
+
+        return y, gradient
+
+    return function(x)
+
+
+def _winners(x: tf.Tensor, y: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:
+    """Which elements are the maximum, NaN being equal to NaN."""
+    winners = x == y
+    if x.dtype.is_floating:
+        winners |= tf.math.is_nan(x) & tf.math.is_nan(y)
+    return winners if valid is None else winners & valid
+
+
+def _places(x: tf.Tensor, y: tf.Tensor, axes: list[int], valid: tf.Tensor | None) -> tf.Tensor:
+    """The flat place of the first winner, -1 where none has won, on axes of size 1."""
+    sizes = [n if axis in axes else 1 for axis, n in enumerate(shapes.sizes(x))]
+    size = shapes.product(sizes)
+    # 32 bits take half the time, where they are known to be enough.
+    wide = not isinstance(size, int) or size > tf.int32.max
+    size = tf.cast(size, tf.int64 if wide else tf.int32)
+    order = tf.reshape(tf.range(size), sizes)
+    # Not tf.argmax, which promises nothing of ties, and whose NaN depends on the mode.
+    places = tf.where(_winners(x, y, valid), order, size)
+    first = tf.reduce_min(places, axes, keepdims=True)
+    return tf.cast(tf.where(first < size, first, -1), tf.int64)

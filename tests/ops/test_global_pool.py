@@ -1,0 +1,538 @@
+"""`ops.global_max_pool` against loops in NumPy, TensorFlow's own `reduce_max`, and PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from running import (
+    FLOATS,
+    FORMATS,
+    INTEGERS,
+    MODES,
+    assert_same,
+    distinct,
+    in_mode,
+    run,
+    ties,
+    wild,
+)
+
+from keras_maxpool.ops import global_max_pool
+
+NAN, INF = np.nan, np.inf
+SPATIAL = {1: (7,), 2: (3, 4), 3: (2, 3, 2)}
+
+by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
+by_mode = pytest.mark.parametrize("mode", MODES)
+by_format = pytest.mark.parametrize("data_format", FORMATS)
+by_masked = pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+by_kind = pytest.mark.parametrize("kind", ["backend", "ieee"])
+
+
+class Wanted(NamedTuple):
+    """The values and places, (batch, channels), and each element's share of the gradient."""
+
+    values: np.ndarray
+    places: np.ndarray
+    shares: np.ndarray
+
+
+def numpy_pool(x: np.ndarray, mask: np.ndarray | None = None) -> Wanted:
+    """Sample by sample, channel by channel, under IEEE rules: the first NaN, or else the first maximum."""
+    batch, *spatial, channels = x.shape
+    flat = x.astype("float64" if x.dtype.kind not in "iu" else x.dtype)
+    flat = flat.reshape(batch, -1, channels)
+    seen = np.full(x.shape[:-1], True) if mask is None else mask
+    values = np.zeros((batch, channels), flat.dtype)
+    places = np.full((batch, channels), -1)
+    shares = np.zeros(flat.shape)
+    for n, c in np.ndindex(batch, channels):
+        candidates = np.flatnonzero(seen[n])
+        if candidates.size == 0:
+            continue
+        numbers = flat[n, candidates, c]
+        best = numbers.max()  # NaN, if there is one
+        winners = candidates[np.isnan(numbers) if np.isnan(best) else numbers == best]
+        values[n, c], places[n, c] = best, winners[0]
+        shares[n, winners, c] = 1 / len(winners)
+    return Wanted(values.astype(x.dtype), places, shares.reshape(batch, *spatial, channels))
+
+
+def example(
+    rank: int, fill: Callable[..., np.ndarray] = ties, dtype: str = "float32"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An input, an upstream gradient, and a mask whose second sample is empty."""
+    rng = np.random.default_rng(rank)
+    to = tf.as_dtype(dtype).as_numpy_dtype
+    x = fill((3, *SPATIAL[rank], 3), dtype, rng).astype(to)
+    mask = rng.random(x.shape[:-1]) < 0.5
+    mask[1] = False
+    return x, rng.integers(1, 4, (3, 3)).astype(to), mask
+
+
+def laid_out(x: np.ndarray, data_format: str) -> np.ndarray:
+    return oracle.channels_first(x) if data_format == "channels_first" else x
+
+
+def pool_and_derive(x: tf.Tensor, upstream: tf.Tensor, mask: Any = None, **options: Any) -> tuple:
+    """(values, places, gradient)."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values, places = global_max_pool(x, mask=mask, return_indices=True, **options)
+    return values, places, tape.gradient(values, x, output_gradients=upstream)
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, dtype: str = "float32") -> None:
+    """Equal up to a rounding or two of the dtype."""
+    eps = {"float16": 1e-3, "bfloat16": 8e-3, "float32": 1e-7, "float64": 1e-15}[dtype]
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual.astype("float64"), expected, rtol=2 * eps, atol=0)
+
+
+# Values, places, gradients
+
+
+@by_rank
+@by_format
+@by_masked
+@by_kind
+@pytest.mark.parametrize(
+    ("fill", "mode"),
+    [(ties, "eager"), (ties, "graph"), (ties, "xla"), (distinct, "eager")],
+    ids=["ties-eager", "ties-graph", "ties-xla", "distinct-eager"],
+)
+def test_finite(
+    fill: Callable, kind: str, masked: bool, mode: str, data_format: str, rank: int
+) -> None:
+    x, upstream, mask = example(rank, fill)
+    wanted = numpy_pool(x, mask if masked else None)
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(
+            x, upstream, mask if masked else None, data_format=data_format, nonfinite=kind
+        ),
+        mode,
+        laid_out(x, data_format),
+        upstream,
+    )
+    assert_same(values, wanted.values)
+    assert_same(places, wanted.places)
+    shares = wanted.shares * np.reshape(upstream, (3, *[1] * rank, 3))
+    assert_close(gradient, laid_out(shares, data_format))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
+@by_mode
+@by_masked
+def test_dtypes(masked: bool, mode: str, dtype: str) -> None:
+    x, _, mask = example(2, ties, dtype)
+    if dtype in INTEGERS:  # the ends of the range, which masked elements must not be mistaken for
+        x[0], x[2, ..., 0] = tf.as_dtype(dtype).min, tf.as_dtype(dtype).max
+    wanted = numpy_pool(x, mask if masked else None)
+    values, places = run(
+        lambda x: global_max_pool(x, mask=mask if masked else None, return_indices=True), mode, x
+    )
+    assert_same(values, wanted.values)
+    assert_same(places, wanted.places)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@by_mode
+@by_masked
+def test_ieee(masked: bool, mode: str, dtype: str) -> None:
+    """NaN, infinities and the ends of the range: NumPy's maxima in every mode, and a gradient to the winners."""
+    x, upstream, mask = example(2, wild, dtype)
+    x[0, 1, :, 2] = NAN  # of which the mask leaves two
+    mask[0, 1] = [False, True, True, False]
+    wanted = numpy_pool(x, mask if masked else None)
+    assert np.isnan(wanted.values.astype("float64")).any()
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(
+            x, upstream, mask if masked else None, nonfinite="ieee"
+        ),
+        mode,
+        x,
+        upstream,
+    )
+    assert_same(values, wanted.values)
+    assert_same(places, wanted.places)
+    assert_close(gradient, wanted.shares * upstream[:, None, None].astype("float64"), dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@by_mode
+def test_backend_is_reduce_max(mode: str, dtype: str) -> None:
+    """Whatever NaN gives there, in values and gradients."""
+    x, upstream, _ = example(2, wild, dtype)
+
+    def reduce_max(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values = tf.reduce_max(x, [1, 2])
+        return values, tape.gradient(values, x, output_gradients=upstream)
+
+    values, _, gradient = run(pool_and_derive, mode, x, upstream)
+    wanted_values, wanted_gradient = run(reduce_max, mode, x, upstream)
+    assert_same(values, wanted_values)
+    assert_same(gradient, wanted_gradient)
+
+
+@by_mode
+def test_nan_as_the_docstring_has_it(mode: str) -> None:
+    x = np.array([[NAN, 1, 2], [NAN, NAN, NAN], [-INF, -INF, -INF]], "float32")[..., None]
+    upstream = np.ones((3, 1), "float32")
+    values, places, gradient = run(pool_and_derive, mode, x, upstream)
+    if mode == "xla":
+        assert_same(values[:, 0], np.array([2, -INF, -INF], "float32"))
+        assert places[:, 0].tolist() == [2, -1, 0]
+    else:
+        assert_same(values[:, 0], np.array([NAN, NAN, -INF], "float32"))
+        assert places[:, 0].tolist() == [0, 0, 0]
+        assert np.isnan(gradient[:2]).all()
+    assert_close(gradient[2, :, 0], np.full(3, 1 / 3))
+
+
+# Masks
+
+
+@by_mode
+@by_kind
+def test_masked_elements_take_no_share_of_infinities(kind: str, mode: str) -> None:
+    """Where all that is valid is as low as what stands in for the masked."""
+    x = np.full((1, 4, 1), -INF, "float32")
+    mask = np.array([[False, True, True, False]])
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(x, upstream, mask, nonfinite=kind),
+        mode,
+        x,
+        np.ones((1, 1), "float32"),
+    )
+    assert (values.item(), places.item()) == (-INF, 1)
+    assert gradient.ravel().tolist() == [0, 0.5, 0.5, 0]
+
+
+@by_mode
+@by_kind
+def test_masked_nan_stays_out(kind: str, mode: str) -> None:
+    x = np.array([[[NAN], [2], [3]]], "float32")
+    mask = np.array([[False, True, True]])
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(x, upstream, mask, nonfinite=kind),
+        mode,
+        x,
+        np.ones((1, 1), "float32"),
+    )
+    assert (values.item(), places.item()) == (3, 2)
+    assert gradient.ravel().tolist() == [0, 0, 1]
+
+
+@by_rank
+@by_mode
+@by_format
+def test_mask_of_samples(data_format: str, mode: str, rank: int) -> None:
+    x, upstream, _ = example(rank)
+    mask = np.array([True, False, True])
+    wanted = numpy_pool(x, np.broadcast_to(mask.reshape(3, *[1] * rank), x.shape[:-1]))
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(x, upstream, mask, data_format=data_format),
+        mode,
+        laid_out(x, data_format),
+        upstream,
+    )
+    assert_same(values, wanted.values)
+    assert_same(places, wanted.places)
+    shares = wanted.shares * np.reshape(upstream, (3, *[1] * rank, 3))
+    assert_close(gradient, laid_out(shares, data_format))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=9).filter(
+        lambda steps: any(valid for _, valid in steps)
+    )
+)
+def test_a_mask_is_as_good_as_leaving_out(steps: list[tuple[int, bool]]) -> None:
+    numbers, mask = (np.array(column) for column in zip(*steps, strict=True))
+    x = numbers.astype("float32")[None, :, None]
+    left = np.flatnonzero(mask)
+    one = tf.ones([1, 1])
+    values, places, gradient = pool_and_derive(tf.constant(x), one, mask[None])
+    alone, place, share = pool_and_derive(tf.constant(x[:, left]), one)
+    assert values.numpy() == alone.numpy()
+    assert places.numpy().item() == left[place.numpy().item()]
+    np.testing.assert_array_equal(gradient.numpy()[:, left], share.numpy())
+    assert not gradient.numpy()[0, ~mask].any()
+
+
+# Shapes
+
+
+@by_rank
+@by_format
+@pytest.mark.parametrize("keepdims", [False, True])
+@by_masked
+def test_unknown_sizes(masked: bool, keepdims: bool, data_format: str, rank: int) -> None:
+    """One graph for all sizes, with places of 64 bits, as it cannot know how many are enough."""
+    unknown = tf.TensorSpec([None] * (rank + 2)), tf.TensorSpec([None] * (rank + 1), tf.bool)
+
+    @tf.function(input_signature=unknown)
+    def function(x: tf.Tensor, mask: tf.Tensor) -> tuple:
+        return global_max_pool(
+            x, data_format, keepdims, mask=mask if masked else None, return_indices=True
+        )
+
+    for grown in (0, 2):
+        shape = (2, *(n + grown for n in SPATIAL[rank]), 3)
+        rng = np.random.default_rng(grown)
+        x = rng.integers(0, 9, shape).astype("float32")
+        mask = rng.random(shape[:-1]) < 0.5
+        wanted = numpy_pool(x, mask if masked else None)
+        values, places = function(laid_out(x, data_format), mask)
+        kept = (2, *[1] * rank, 3) if keepdims else (2, 3)
+        kept_shape = laid_out(np.empty(kept), data_format).shape if keepdims else kept
+        assert values.shape == places.shape == kept_shape
+        assert_same(values.numpy().reshape(2, 3), wanted.values)
+        assert_same(places.numpy().reshape(2, 3), wanted.places)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4, 2), (2, 3, 4, 0), (0, 3, 4, 0)], ids=str)
+@by_mode
+@by_masked
+def test_nothing_to_pool(masked: bool, mode: str, shape: tuple) -> None:
+    mask = np.ones(shape[:-1], bool) if masked else None
+    values, places, gradient = run(
+        lambda x, upstream: pool_and_derive(x, upstream, mask, nonfinite="ieee"),
+        mode,
+        np.zeros(shape, "float32"),
+        np.zeros((shape[0], shape[-1]), "float32"),
+    )
+    assert values.shape == places.shape == (shape[0], shape[-1])
+    assert gradient.shape == shape
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@by_mode
+def test_far_places(mode: str, dtype: str) -> None:
+    """A place is a whole number, also where the dtype holds no such number."""
+    x = np.zeros((1, 70001, 2), "float32")
+    x[0, 69999:, 1] = x[0, 65537, 0] = 1
+    places = run(lambda x: global_max_pool(tf.cast(x, dtype), return_indices=True)[1], mode, x)
+    assert places.tolist() == [[65537, 69999]]
+
+
+# Ways to run
+
+
+@by_masked
+@by_kind
+def test_vectorized_map(kind: str, masked: bool) -> None:
+    x, upstream, mask = example(2)
+    wanted = numpy_pool(x, mask if masked else None)
+
+    def one(parts: tuple) -> tuple:
+        x, upstream, mask = (part[None] for part in parts)
+        results = pool_and_derive(x, upstream, mask if masked else None, nonfinite=kind)
+        return tuple(result[0] for result in results)
+
+    arrays = tuple(map(tf.constant, (x, upstream, mask)))
+    values, places, gradient = tf.vectorized_map(one, arrays, fallback_to_while_loop=False)
+    assert_same(values.numpy(), wanted.values)
+    assert_same(places.numpy(), wanted.places)
+    assert_close(gradient.numpy(), wanted.shares * upstream[:, None, None])
+
+
+@by_mode
+@by_masked
+@by_kind
+def test_second_order(kind: str, masked: bool, mode: str) -> None:
+    """Of the sum of the squares: the Hessian is twice the shares' outer product, sample and channel by their own."""
+    x, _, mask = example(2)
+    wanted = numpy_pool(x, mask if masked else None)
+    vector = np.random.default_rng(0).integers(-3, 4, x.shape).astype("float32")
+
+    def product(x: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                values = global_max_pool(x, mask=mask if masked else None, nonfinite=kind)
+                loss = tf.reduce_sum(values**2)
+            gradient = inner.gradient(loss, x)
+        return outer.gradient(gradient, x, output_gradients=vector)
+
+    along = (wanted.shares * vector).sum((1, 2), keepdims=True)
+    expected = 2 * wanted.shares * along
+    np.testing.assert_allclose(run(product, mode, x, vector), expected, rtol=1e-6, atol=1e-6)
+
+
+@by_masked
+@by_kind
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_forward_mode(mode: str, kind: str, masked: bool) -> None:
+    x, _, mask = example(2)
+    wanted = numpy_pool(x, mask if masked else None)
+    tangent = np.random.default_rng(0).integers(-3, 4, x.shape).astype("float32")
+
+    def function(x: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
+        with tf.autodiff.ForwardAccumulator(x, tangent) as accumulator:
+            values = global_max_pool(x, mask=mask if masked else None, nonfinite=kind)
+        return accumulator.jvp(values)
+
+    expected = (wanted.shares * tangent).sum((1, 2))
+    np.testing.assert_allclose(run(function, mode, x, tangent), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_data_map() -> None:
+    x, _, mask = example(1)
+    wanted = numpy_pool(x, mask)
+    data = tf.data.Dataset.from_tensors((x, mask))
+    (values, places) = next(
+        iter(data.map(lambda x, mask: global_max_pool(x, mask=mask, return_indices=True)))
+    )
+    assert_same(values.numpy(), wanted.values)
+    assert_same(places.numpy(), wanted.places)
+
+
+# PyTorch
+
+
+@by_rank
+@pytest.mark.parametrize("fill", [distinct, ties, wild], ids=["distinct", "ties", "wild"])
+def test_torch(fill: Callable, rank: int) -> None:
+    """Adaptive pooling to one element: its values and its places, NaN included."""
+    torch = pytest.importorskip("torch", reason="PyTorch: pip install '.[peers]'")
+    x, _, _ = example(rank, fill)
+    # Torch keeps the last NaN, where this package and NumPy's argmax have the first: one at most.
+    again = np.isnan(x).reshape(3, -1, 3).cumsum(1).reshape(x.shape) > 1
+    x[again & np.isnan(x)] = 0
+    pool = getattr(torch.nn.functional, f"adaptive_max_pool{rank}d")
+    first = np.ascontiguousarray(oracle.channels_first(x))
+    wanted, wanted_places = pool(torch.tensor(first), 1, return_indices=True)
+    for data_format, array in zip(FORMATS, (x, first), strict=True):
+        values, places = global_max_pool(
+            array, data_format, keepdims=True, return_indices=True, nonfinite="ieee"
+        )
+        assert_same(values.numpy().reshape(3, 3), wanted.numpy().reshape(3, 3))
+        assert_same(places.numpy().reshape(3, 3), wanted_places.numpy().reshape(3, 3))
+
+
+# Bad input
+
+STEPS = np.zeros((2, 5, 3), "float32")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "fragments"),
+    [
+        ({"keepdims": 1}, TypeError, ["`keepdims`", "keepdims=1", "True or False"]),
+        ({"return_indices": "no"}, TypeError, ["`return_indices`", "'no'", "True or False"]),
+        ({"nonfinite": "numpy"}, ValueError, ["`nonfinite`", "'numpy'", '"backend" or "ieee"']),
+        ({"data_format": "NWC"}, ValueError, ["`data_format`", "'NWC'", '"channels_last"']),
+        ({"data_format": ""}, ValueError, ["`data_format`", "''", '"channels_last"']),
+        ({"mask": np.ones((2, 5))}, TypeError, ["`mask`", "dtype float64", "cast"]),
+        ({"mask": [[1] * 5] * 2}, TypeError, ["`mask`", "dtype int32", "cast"]),
+        ({"mask": "yes"}, TypeError, ["`mask`", "dtype string", "cast"]),
+        ({"mask": [[True], [True, False]]}, TypeError, ["`mask`", "[[True], [True, False]]"]),
+        ({"mask": {True}}, TypeError, ["`mask`", "{True}", "Write"]),
+        ({"mask": True}, ValueError, ["`mask`", "(2, 5)", "(2, 5, 3)", "shape ()"]),
+        ({"mask": np.full((5, 2), True)}, ValueError, ["`mask`", "(2, 5)", "shape (5, 2)"]),
+        ({"mask": np.full((2, 1), True)}, ValueError, ["`mask`", "(2, 5)", "shape (2, 1)"]),
+        ({"mask": np.full(5, True)}, ValueError, ["`mask`", "(2, 5)", "shape (5,)"]),
+        ({"mask": np.full((2, 5, 3), True)}, ValueError, ["`mask`", "shape (2, 5, 3)", "Write"]),
+        (
+            {"mask": np.full((2, 5), True), "data_format": "channels_first"},
+            ValueError,
+            ["`mask`", "which is (2, 3)", "channels_first", "shape (2, 5)"],
+        ),
+    ],
+    ids=str,
+)
+@by_mode
+def test_bad_arguments(
+    mode: str, options: dict, error: type[Exception], fragments: list[str]
+) -> None:
+    with pytest.raises(error) as caught:
+        in_mode(lambda x: global_max_pool(x, **options), mode)(tf.constant(STEPS))
+    assert caught.type is error
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "fragments"),
+    [
+        (np.zeros((2, 3)), ValueError, ["`inputs`", "1, 2 or 3 spatial axes", "(2, 3)"]),
+        (np.zeros((1,) * 6), ValueError, ["`inputs`", "(1, 1, 1, 1, 1, 1)"]),
+        (np.zeros((2, 5, 3), bool), TypeError, ["dtype bool", "bfloat16", "Cast"]),
+        (np.zeros((2, 5, 3), complex), TypeError, ["dtype complex128", "bfloat16", "Cast"]),
+        (np.zeros((2, 0, 3)), ValueError, ["`inputs`", "(2, 0, 3)", "no maximum", "mask"]),
+        (np.zeros((2, 4, 0, 3)), ValueError, ["`inputs`", "(2, 4, 0, 3)", "channels_last"]),
+        (np.zeros((0, 0, 3)), ValueError, ["`inputs`", "(0, 0, 3)"]),
+    ],
+    ids=["2 axes", "6 axes", "bool", "complex", "no steps", "no columns", "no samples or steps"],
+)
+@by_mode
+def test_bad_inputs(mode: str, x: np.ndarray, error: type[Exception], fragments: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        in_mode(global_max_pool, mode)(tf.constant(x))
+    assert caught.type is error
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def test_empty_only_as_channels_first() -> None:
+    x = np.zeros((2, 5, 0), "float32")
+    assert global_max_pool(x).shape == (2, 0)
+    with pytest.raises(ValueError, match="channels_first"):
+        global_max_pool(x, "channels_first")
+
+
+def test_of_unknown_rank() -> None:
+    function = tf.function(global_max_pool, input_signature=[tf.TensorSpec(None)])
+    with pytest.raises(ValueError, match="`inputs` must have 1, 2 or 3"):
+        function.get_concrete_function()
+    masked = tf.function(lambda mask: global_max_pool(STEPS, mask=mask))
+    with pytest.raises(ValueError, match="mask of shape unknown"):
+        masked.get_concrete_function(tf.TensorSpec(None, tf.bool))
+
+
+def test_a_graph_says_at_run_time_what_does_not_fit() -> None:
+    sizes = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, None, None], tf.bool)
+    function = tf.function(lambda x, mask: global_max_pool(x, mask=mask), input_signature=sizes)
+    x = np.ones((2, 4, 5, 3), "float32")
+    assert function(x, np.full((2, 4, 5), True)).numpy().tolist() == [[1] * 3] * 2
+    for shape in ((2, 5, 4), (2, 1, 5), (1, 4, 5)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="`mask` must have the shape"):
+            function(x, np.full(shape, True))
+    plain = tf.function(global_max_pool, input_signature=sizes[:1])
+    assert plain(x[:0]).shape == (0, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="an element on every spatial axis"):
+        plain(x[:, :0])
+
+
+def test_xla_does_not_stretch_a_mask() -> None:
+    sizes = tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, None], tf.bool)
+    function = tf.function(
+        lambda x, mask: global_max_pool(x, mask=mask), input_signature=sizes, jit_compile=True
+    )
+    x = np.ones((2, 4, 3), "float32")
+    assert function(x, np.full((2, 4), True)).numpy().tolist() == [[1] * 3] * 2
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        function(x, np.full((2, 1), True))
+
+
+def test_image_data_format_of_keras() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    assert global_max_pool(x).shape == (2, 4)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        assert global_max_pool(x).shape == (2, 3)
+    finally:
+        keras.config.set_image_data_format("channels_last")
