@@ -192,7 +192,7 @@ def dtype(name: str) -> None:
 
 def dtype_or_castable(given: Any) -> None:
     """Refuses what Keras cannot cast to a dtype for pooling: it casts floats alone."""
-    name = getattr(given, "name", str(given))
+    name = given if isinstance(given, str) else given.name
     if not name.startswith(("float", "bfloat")):
         dtype(name)
 

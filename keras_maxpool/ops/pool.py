@@ -92,15 +92,14 @@ def pool(
     """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
     if mask is not None:
         mask = masks.checked(mask, x.shape, data_format)
-    if 0 in x.shape:
+    shape = x.shape.as_list()
+    if 0 in shape:
         out_shape = output_shape(x.shape, window, data_format)
         if None not in out_shape and 0 in out_shape:
             # Nothing to pool, but the gradient still has to lead back to x.
             y = tf.reshape(x, out_shape)
             return y if indices is None else (y, tf.zeros(out_shape, indices))
-    static_shape = (
-        None if x.shape.is_fully_defined() else output_shape(x.shape, window, data_format)
-    )
+    static_shape = output_shape(shape, window, data_format) if None in shape else None
     channels_first = data_format == "channels_first"
     if channels_first:
         x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
@@ -201,10 +200,20 @@ def _graph_gradient(window: Window, implementation: str) -> Gradient:
     return tf.function(gradient_of(pooled), autograph=False, reduce_retracing=True)
 
 
-def output_shape(shape: Sequence[int | None], window: Window, data_format: str) -> list[int | None]:
+def output_shape(
+    shape: Sequence[int | None], window: Window, data_format: str
+) -> tuple[int | None, ...]:
     """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError where no window fits."""
+    return _output_shape(tuple(shape), window, data_format)
+
+
+# Asked at every eager call.
+@lru_cache(maxsize=1024)
+def _output_shape(
+    shape: tuple[int | None, ...], window: Window, data_format: str
+) -> tuple[int | None, ...]:
     if data_format == "channels_last":
         batch, *spatial, channels = shape
-        return [batch, *window.output_sizes(spatial, data_format, channels), channels]
+        return (batch, *window.output_sizes(spatial, data_format, channels), channels)
     batch, channels, *spatial = shape
-    return [batch, channels, *window.output_sizes(spatial, data_format, channels)]
+    return (batch, channels, *window.output_sizes(spatial, data_format, channels))
