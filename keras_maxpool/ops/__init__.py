@@ -1,5 +1,6 @@
 """Max pooling as functions of tensors; the layers are thin covers over these."""
 
+from keras_maxpool.ops.adaptive_pool import adaptive_max_pool
 from keras_maxpool.ops.pool import max_pool
 
-__all__ = ["max_pool"]
+__all__ = ["adaptive_max_pool", "max_pool"]
