@@ -54,9 +54,7 @@ def positive_ints(value: Any, rank: int, name: str) -> tuple[int, ...]:
     return tuple(positive_int(item, name, value, fix) for item in items)
 
 
-def one_an_axis(
-    value: Any, rank: int, name: str, fix: str, noun: str = "integer"
-) -> Sequence[Any]:
+def one_an_axis(value: Any, rank: int, name: str, fix: str, noun: str = "integer") -> Sequence[Any]:
     """The items of a sequence of `rank`, or that many times what is no sequence."""
     items = sequence(value)
     if items is None:

@@ -15,6 +15,7 @@ class RegionPooling(SpatialLayer):
     def __init__(
         self, data_format: str | None, name: str | None, return_indices: bool, **kwargs: Any
     ) -> None:
+        """Takes what these layers have in common; `kwargs` are Keras's own."""
         super().__init__(data_format, name, **kwargs)
         self.return_indices = arguments.flag(return_indices, "return_indices")
 
