@@ -9,6 +9,14 @@ from keras_maxpool.layers.adaptive_max_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from keras_maxpool.layers.fractional_max_pooling import (
+    FractionalMaxPool1D,
+    FractionalMaxPool2D,
+    FractionalMaxPool3D,
+    FractionalMaxPooling1D,
+    FractionalMaxPooling2D,
+    FractionalMaxPooling3D,
+)
 from keras_maxpool.layers.max_pooling import (
     MaxPool1D,
     MaxPool2D,
@@ -27,6 +35,12 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
+    "FractionalMaxPool1D",
+    "FractionalMaxPool2D",
+    "FractionalMaxPool3D",
+    "FractionalMaxPooling1D",
+    "FractionalMaxPooling2D",
+    "FractionalMaxPooling3D",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",

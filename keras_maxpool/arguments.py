@@ -118,10 +118,14 @@ def _ratio(item: Any, name: str, value: Any, fix: str) -> float:
 
 
 def seed(value: Any) -> int | None:
-    """A Python int, or None."""
+    """A Python int that fits every version's seeds, or None."""
+    fix = "Write an integer from 0 to 2**31 - 1, seed=7, or None."
     if value is None:
         return None
-    return one_int(value, "seed", value, "Write an integer, seed=7, or None.")
+    number = one_int(value, "seed", value, fix)
+    if not 0 <= number < INT_LIMIT:
+        raise ValueError(f"`seed` is out of range; received seed={value!r}. {fix}")
+    return number
 
 
 def paddings(value: Any, rank: int) -> str | Pads:

@@ -34,7 +34,7 @@ class RegionPooling(SpatialLayer):
         shape = self.pooled_shape(input_shape)
         return (shape, shape) if self.return_indices else shape
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, **_: Any) -> Any:
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> Any:
         """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
         shape = self.pooled_shape(inputs.shape)
         values = keras.KerasTensor(shape, inputs.dtype)
