@@ -42,3 +42,24 @@ def adaptive(size: int, outputs: int | None) -> Cut:
     length = Fraction(size, outputs)
     starts = [math.floor(i * length) for i in range(outputs)]
     return starts, [math.ceil((i + 1) * length) for i in range(outputs)]
+
+
+def graham(size: int, outputs: int, u: Fraction) -> list[int]:
+    """Graham 2014, section 2: a_i = ceil(alpha * (i + u)), for all i from 0; he counts elements from 1."""
+    alpha = Fraction(size, outputs)
+    return [math.ceil(alpha * (i + u)) for i in range(outputs + 1)]
+
+
+def from_bounds(bounds: Sequence[int], size: int, overlapping: bool) -> Cut:
+    """Graham's regions: disjoint up to before the next one's start, or overlapping with it; counted from 0."""
+    ends = [min(bound + overlapping, size) for bound in bounds[1:]]
+    return list(bounds[:-1]), ends
+
+
+def pytorch_starts(size: int, outputs: int, pool: int, sample: float) -> list[int]:
+    """PyTorch, fractional_max_pool2d: floor((i + u) * alpha) - floor(u * alpha), and the last window at the end."""
+    if outputs == 1:
+        return [size - pool]
+    alpha = (size - pool) / (outputs - 1)
+    starts = [int((i + sample) * alpha) - int(sample * alpha) for i in range(outputs - 1)]
+    return [*starts, size - pool]

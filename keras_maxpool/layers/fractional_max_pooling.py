@@ -93,9 +93,9 @@ class FractionalMaxPooling2D(_FractionalMaxPooling):
     long ones stand is random: one draw an axis and call, the same for all samples and channels. A gradient goes to
     the first maximum of a region in row-major order, and NaN counts as the largest value, in every mode.
 
-    In training, each call draws new regions, as dropout draws new masks; the state of the draws is saved in `.keras`
-    files. In inference the regions are the same in every call: those of `seed`, or of 0 where it is None. To average
-    over regions, as Graham does for his tests, call the layer with `training=True`.
+    In training, each call draws new regions, as dropout draws new masks; like dropout's, the draws of a loaded model
+    begin anew. In inference the regions are the same in every call: those of `seed`, or of 0 where it is None. To
+    average over regions, as Graham does for his tests, call the layer with `training=True`.
 
     Args:
         pooling_ratio: how much smaller each axis becomes, from 1 up: a number, or one a spatial axis.
