@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_maxpool.ops import layout, mode, shapes
 from keras_maxpool.ops.gradients import with_gradient
-from keras_maxpool.ops.places import gather, scatter
+from keras_maxpool.ops.places import scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +75,12 @@ def pool_channels_last(
     x: tf.Tensor, axes: Sequence[Regions | None], with_places: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The maxima and the places of the first ones, of `x` (batch, *spatial, channels)."""
-    tangent = mode.has_tangent(x)
     # Eagerly, what no open tape sees now is never differentiated.
-    seen = tangent or mode.current() != "eager" or mode.tape_is_active()
+    seen = mode.current() != "eager" or mode.tape_is_active()
     differentiable = x.dtype.is_floating and seen
     values, places = _first_maxima(tf.stop_gradient(x), axes, with_places or differentiable)
     if not differentiable:
         return values, places
-    if tangent:
-        # Forward mode does not ask for a custom gradient.
-        return gather(x, places), places
 
     def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         return scatter(upstream, places, shapes.sizes(x)[1:-1])

@@ -8,12 +8,10 @@ import json
 import subprocess
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import make_adaptive_golden as golden
 import numpy as np
@@ -21,6 +19,7 @@ import oracle
 import pytest
 import regions_oracle
 import tensorflow as tf
+from regions_running import rename, upstream_for, with_both
 from running import (
     FLOATS,
     FORMATS,
@@ -75,22 +74,9 @@ def example(
     to = tf.as_dtype(dtype).as_numpy_dtype
     x = fill((2, *spatial, 3), dtype, rng).astype(to)
     pooled = regions_oracle.pool(x, cuts(spatial, output_size))
-    # Small whole numbers, whose sums are exact in every dtype.
-    upstream = rng.integers(1, 4, pooled.values.shape).astype(to)
+    upstream = upstream_for(pooled.values)
     gradient = oracle.gradient(x.shape, pooled.places, upstream, dtype=to)
     return x, upstream, pooled, gradient
-
-
-def with_both(layer: Callable[..., Any]) -> Callable[..., tuple]:
-    """The values, the indices and the gradient of a layer that gives pairs."""
-
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values, indices = layer(x)
-        return values, indices, tape.gradient(values, x, output_gradients=upstream)
-
-    return function
 
 
 # The oracle
@@ -252,25 +238,6 @@ def test_compute_output_shape() -> None:
     assert (spec.shape, spec.dtype) == ((None, 3, 9, 5), "float16")
 
 
-def use_alias(path: Path) -> None:
-    """Changes the name in a saved file to the other spelling."""
-
-    def edit(text: str) -> str:
-        assert "keras_maxpool>AdaptiveMaxPooling" in text
-        return text.replace("AdaptiveMaxPooling", "AdaptiveMaxPool")
-
-    if path.suffix == ".h5":
-        with h5py.File(path, "r+") as file:
-            file.attrs["model_config"] = edit(file.attrs["model_config"])
-        return
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["config.json"] = edit(members["config.json"].decode()).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-
-
 @by_rank
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("alias", [False, True], ids=["name", "alias"])
@@ -279,7 +246,7 @@ def test_saved_models_load(alias: bool, suffix: str, rank: int, tmp_path: Path) 
     path = tmp_path / f"model{suffix}"
     model.save(path)
     if alias:
-        use_alias(path)
+        rename(path, "AdaptiveMaxPooling", "AdaptiveMaxPool")
     loaded = keras.models.load_model(path)
     assert loaded.get_layer("pair").get_config() == model.get_layer("pair").get_config()
     assert type(loaded.get_layer("one")) is type(ours(rank, 1))

@@ -12,6 +12,7 @@ import regions_oracle
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regions_running import upstream_for, with_both
 from running import FLOATS, INTEGERS, MODES, assert_same, distinct, run, ties, wild
 
 from keras_maxpool.ops import regions
@@ -45,25 +46,10 @@ def pool(
     return function
 
 
-def with_gradient(function: Callable[[tf.Tensor], tuple]) -> Callable[..., tuple]:
-    def derived(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values, places = function(x)
-        return values, places, tape.gradient(values, x, output_gradients=upstream)
-
-    return derived
-
-
-def upstream_for(values: np.ndarray) -> np.ndarray:
-    """Small whole numbers, whose sums are exact in every dtype."""
-    return np.random.default_rng(1).integers(1, 4, values.shape).astype(values.dtype)
-
-
 def check(x: np.ndarray, cuts: list[regions_oracle.Cut], mode: str, as_tensors: bool) -> None:
     expected = regions_oracle.pool(x, cuts)
     upstream = upstream_for(expected.values)
-    function = with_gradient(pool(cuts, as_tensors))
+    function = with_both(pool(cuts, as_tensors))
     values, places, gradient = run(function, mode, x, upstream)
     assert_same(values, expected.values)
     assert_same(places, expected.places)
@@ -146,7 +132,7 @@ def test_tiles_are_reshaped(mode: str) -> None:
 def test_no_regions_at_all(mode: str) -> None:
     x = distinct((2, 3, 4, 3), "float32", np.random.default_rng(6)).astype("float32")
     _, places, gradient = run(
-        with_gradient(lambda x: regions.pool_channels_last(x, [None, None])), mode, x, x
+        with_both(lambda x: regions.pool_channels_last(x, [None, None])), mode, x, x
     )
     wanted = np.broadcast_to(np.arange(12, dtype="int32").reshape(1, 3, 4, 1), x.shape)
     np.testing.assert_array_equal(places, wanted)
@@ -169,7 +155,7 @@ def test_second_order(dtype: str, mode: str) -> None:
     def second(x: tf.Tensor, upstream: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as outer:
             outer.watch(upstream)
-            *_, gradient = with_gradient(pool(CUTS[2]))(x, upstream)
+            *_, gradient = with_both(pool(CUTS[2]))(x, upstream)
         return outer.gradient(gradient, upstream, output_gradients=tangent)
 
     assert_same(run(second, mode, x, upstream, tangent), oracle.gather(tangent, expected.places))
@@ -219,6 +205,6 @@ def test_vectorized_map_and_jacobian() -> None:
 def test_empty(shape: tuple[int, ...], mode: str) -> None:
     x = np.zeros(shape, "float32")
     upstream = np.zeros((shape[0], 3, 4, shape[3]), "float32")
-    values, places, gradient = run(with_gradient(pool(CUTS[2])), mode, x, upstream)
+    values, places, gradient = run(with_both(pool(CUTS[2])), mode, x, upstream)
     assert values.shape == places.shape == upstream.shape
     assert_same(gradient, x)
