@@ -91,7 +91,7 @@ def output_sizes(value: Any, rank: int) -> tuple[int | None, ...]:
 def ratios(value: Any, rank: int) -> tuple[float, ...]:
     """One ratio an axis, from 1 up, from a number or from one an axis."""
     name = "pooling_ratio"
-    example = ", ".join(["1.44", "1.73", "1.2"][:rank])
+    example = ", ".join(["1.44", "1.73", "1.2"][:rank]) + ("," if rank == 1 else "")
     fix = f"Write one number from 1 up, {name}=1.44, or one a spatial axis, {name}=({example})."
     items = one_an_axis(value, rank, name, fix, "number")
     return tuple(_ratio(item, name, value, fix) for item in items)

@@ -197,6 +197,23 @@ def test_vectorized_map_and_jacobian() -> None:
     assert_same(jacobian.sum(axis=(1, 2, 3)), gradient)
 
 
+@by_mode
+def test_gradient_inside_a_loop(mode: str) -> None:
+    """There a gradient must find the places that the loop's steps have made."""
+    x = ties((2, *SPATIAL[2], 3), "float32", np.random.default_rng(12)).astype("float32")
+    expected = regions_oracle.pool(x, CUTS[2])
+    upstream = upstream_for(expected.values)
+
+    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values = tf.map_fn(lambda sample: pool(CUTS[2])(sample[None])[0][0], x)
+        return tape.gradient(values, x, output_gradients=upstream)
+
+    wanted = oracle.gradient(x.shape, expected.places, upstream, dtype="float32")
+    assert_same(run(gradient, mode, x, upstream), wanted)
+
+
 # Nothing to pool
 
 
