@@ -58,10 +58,13 @@ def check(x: np.ndarray, cuts: list[regions_oracle.Cut], mode: str, as_tensors: 
 
 @by_rank
 @by_mode
-@pytest.mark.parametrize("fill", [distinct, ties, wild], ids=lambda fill: fill.__name__)
-@pytest.mark.parametrize("as_tensors", [False, True], ids=["arrays", "tensors"])
+@pytest.mark.parametrize(
+    ("fill", "as_tensors"),
+    [(distinct, True), (ties, False), (wild, False), (wild, True)],
+    ids=["distinct-tensors", "ties-arrays", "wild-arrays", "wild-tensors"],
+)
 def test_values_places_and_gradient(
-    as_tensors: bool, fill: Callable[..., np.ndarray], mode: str, rank: int
+    fill: Callable[..., np.ndarray], as_tensors: bool, mode: str, rank: int
 ) -> None:
     shape = (2, *SPATIAL[rank], 3)
     x = fill(shape, "float32", np.random.default_rng(2)).astype("float32")
