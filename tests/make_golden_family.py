@@ -1,7 +1,7 @@
 """Writes data/golden_family_v0_1_0.keras, .h5 and .npz: a model with every other layer of version 0.1.0.
 
-make_golden_models.py does it for the options of max pooling. Run by hand, with keras_maxpool 0.1.0, TensorFlow 2.16.2 and
-Keras 3.3.3, from the root of the repository:
+make_golden_models.py does it for the options of max pooling. Run by hand, with keras_maxpool 0.1.0, TensorFlow 2.16.2
+and Keras 3.3.3, from the root of the repository:
 
     python tests/make_golden_family.py
 

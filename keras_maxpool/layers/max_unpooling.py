@@ -52,8 +52,8 @@ class _MaxUnpooling(SpatialLayer):
     ) -> tuple[int | None, ...]:
         """The output's shape, None where unknown."""
         super().check_shape(values_shape)
-        return tuple(
-            output_shape(values_shape, self._window, self.data_format, self.output_size, like_shape)
+        return output_shape(
+            values_shape, self._window, self.data_format, self.output_size, like_shape
         )
 
     def compute_output_spec(
