@@ -26,7 +26,8 @@ def outputs_of(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 def test_loads_and_predicts_the_same(suffix: str, arrays: dict[str, np.ndarray]) -> None:
     model = keras.models.load_model(golden.STEM.with_suffix(suffix))
     for name, (cls, options) in golden.LAYERS.items():
-        layer = model.get_layer(name)
+        text = model.get_layer("text")
+        layer = next(x for x in (*model.layers, *text.layers) if x.name == name)
         assert type(layer) is getattr(keras_maxpool, cls)
         config = layer.get_config()
         assert {key: config[key] for key in options} == options
@@ -39,7 +40,7 @@ def test_loads_and_predicts_the_same(suffix: str, arrays: dict[str, np.ndarray])
 def test_predictions_are_the_oracles(arrays: dict[str, np.ndarray]) -> None:
     """All but the fractional ones, whose regions are this package's own choice."""
     model = keras.models.load_model(golden.STEM.with_suffix(".keras"))
-    table = model.get_layer("embedding").get_weights()[0]
+    table = model.get_layer("text").layers[0].get_weights()[0]
     tokens, image, volume = (arrays[name] for name in golden.INPUTS)
     steps = np.where(tokens[..., None] > 0, table[tokens], -np.inf).max(1)
     places = oracle.pool(image, 2).places
