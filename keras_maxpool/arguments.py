@@ -223,7 +223,10 @@ def named_padding(value: str, rank: int) -> str:
 def flag(value: Any, name: str) -> bool:
     """A Python bool, and nothing that merely looks true."""
     if not isinstance(value, bool):
-        raise TypeError(f"`{name}` takes True or False; received {name}={value!r}.")
+        kind = type(value).__name__  # NumPy 1 writes its booleans as Python's
+        raise TypeError(
+            f"`{name}` takes True or False; received {name}={value!r}, which is of type {kind}."
+        )
     return value
 
 

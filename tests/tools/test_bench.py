@@ -322,7 +322,7 @@ def test_tolerance_of_gradients(case, relative, same):
 
 
 def test_outputs_are_compared_exactly():
-    ours, other = np.ones(3, "float32"), np.full(3, np.nextafter(np.float32(1), 2))
+    ours, other = np.ones(3, "float32"), np.full(3, np.nextafter(np.float32(1), np.float32(2)))
     assert bench_measure.difference(GRAPH, [ours], [other]) == "the outputs differ"
     wrong_shape = bench_measure.difference(GRAPH, [ours], [ours[:2]])
     assert wrong_shape == "the outputs are float32(3,) and float32(2,)"
