@@ -26,7 +26,7 @@ def masked_layers(model: keras.Model) -> list[str]:
     The model's layers are watched for good, so that it must be a copy that nobody else holds.
 
     Raises:
-        ValueError: the model does not tell what its inputs are.
+        Exception: the model does not tell what its inputs are, or cannot be called on them.
     """
     found: dict[str, None] = {}
     for place in walk(model):
@@ -47,11 +47,15 @@ def _watched(call: Callable[..., Any], path: str, found: dict[str, None]) -> Cal
 
 def _inputs(model: keras.Model) -> Any:
     """What the model takes, as TensorFlow writes it."""
-    # Functional models have `input`, as they were given it; a Sequential one has `inputs` alone.
-    known = getattr(model, "input", getattr(model, "inputs", None))
-    if known is not None:
-        return keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), known)
+    if isinstance(model, keras.Sequential):
+        return _spec(model.inputs[0])
+    if hasattr(model, "operations"):
+        return keras.tree.map_structure(_spec, model.input)
     shape = (model.get_build_config() or {}).get("input_shape")
     if shape is None or not all(size is None or isinstance(size, int) for size in shape):
         raise ValueError("the shape of its one input is not known; call it once, or build it")
     return tf.TensorSpec(shape, keras.config.floatx())
+
+
+def _spec(tensor: keras.KerasTensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)

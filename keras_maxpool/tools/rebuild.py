@@ -1,7 +1,7 @@
 """A model made anew from what Keras saves of it, with a change to its config on the way.
 
-Keras's own file carries all that belongs to a model: weights, the states of generators, vocabularies, and what a
-layer of the user's own saves. Cloning would carry the weights alone, and not reach into wrappers.
+Keras's own file carries nearly all that belongs to a model: weights, vocabularies, what a normalization has learnt,
+and what a layer of the user's own saves. Cloning would carry the weights alone, and not reach into wrappers.
 """
 
 import json
@@ -77,7 +77,9 @@ def _classes(model: keras.Model) -> dict[str, type]:
 
 
 def _carry_training(model: keras.Model, copy: keras.Model) -> None:
-    """What is frozen, the compile settings, and the optimizer's state."""
+    """What Keras's file lacks or loses: random states, what is frozen, and what hangs on that, training's state."""
+    for old, new in zip(_random_states(model), _random_states(copy), strict=True):
+        new.assign(old)
     # Configs do not hold all of it, and what is frozen decides which weights the optimizer has slots for.
     copy.trainable = model.trainable
     for old, new in zip(_layers(model), _layers(copy), strict=True):
@@ -86,9 +88,9 @@ def _carry_training(model: keras.Model, copy: keras.Model) -> None:
     if not model.compiled:
         return
     copy.compile_from_config(model.get_compile_config())
-    state = model.optimizer.variables
     if not model.optimizer.built:
         return
+    state = model.optimizer.variables
     copy.optimizer.build(copy.trainable_variables)
     if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
         warnings.warn(
@@ -104,3 +106,9 @@ def _carry_training(model: keras.Model, copy: keras.Model) -> None:
 def _layers(model: keras.Model) -> list[keras.Layer]:
     """The layers alone: masks add operations to the graph of one model that the other lacks."""
     return [place.layer for place in walk(model) if isinstance(place.layer, keras.Layer)]
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """The variables that are no weights."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
