@@ -28,7 +28,7 @@ from keras_maxpool.tools.follow_masks import can_mask, masked_layers
 from keras_maxpool.tools.from_onnx import from_onnx
 from keras_maxpool.tools.from_torch import from_torch, to_torch_kwargs
 from keras_maxpool.tools.layer_tree import walk
-from keras_maxpool.tools.rebuild import rebuild
+from keras_maxpool.tools.rebuild import carry_training, rebuild
 
 __all__ = [
     "CannotConvertError",
@@ -40,8 +40,6 @@ __all__ = [
     "to_keras_maxpool",
     "to_torch_kwargs",
 ]
-
-TARGETS = ("keras_maxpool", "builtin")
 
 
 class CannotConvertError(ValueError):
@@ -155,7 +153,7 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
-    away = arguments.choice(to, "to", TARGETS) == "builtin"
+    away = arguments.choice(to, "to", swap.TARGETS) == "builtin"
     places = list(walk(model))
     if away:
         reasons = {place.path: swap.obstacle(place.layer) for place in places}
@@ -173,6 +171,7 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     }
     if missed:
         raise CannotConvertError(missed)
+    carry_training(model, converted)
     return Conversion(
         converted,
         {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},

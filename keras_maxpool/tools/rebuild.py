@@ -22,7 +22,7 @@ CONFIG = "config.json"
 
 
 def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model:
-    """The model with `change(entry)` in place of each object's entry in its config.
+    """The model, not compiled, with `change(entry)` in place of each object's entry in its config.
 
     Raises:
         ValueError: Keras cannot save the model, or cannot make it from what it saved.
@@ -33,15 +33,13 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
             model.save(saved)
             _edit(saved, edited, change)
             saved.unlink()
-            copy = keras.saving.load_model(edited, custom_objects=_classes(model))
+            return keras.saving.load_model(edited, custom_objects=_classes(model))
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Keras cannot make {type(model).__name__} {model.name!r} again from its own config, which the "
                 "conversion rests on: see the error above. A class of your own needs get_config, and objects of your "
                 "own a keras.saving.custom_object_scope."
             ) from error
-    _carry_training(model, copy)
-    return copy
 
 
 def _edit(saved: Path, edited: Path, change: Callable[[Entry], Entry]) -> None:
@@ -76,7 +74,7 @@ def _classes(model: keras.Model) -> dict[str, type]:
     }
 
 
-def _carry_training(model: keras.Model, copy: keras.Model) -> None:
+def carry_training(model: keras.Model, copy: keras.Model) -> None:
     """What Keras's file lacks or loses: random states, what is frozen, and what hangs on that, training's state."""
     for old, new in zip(_random_states(model), _random_states(copy), strict=True):
         new.assign(old)
@@ -94,9 +92,9 @@ def _carry_training(model: keras.Model, copy: keras.Model) -> None:
     copy.optimizer.build(copy.trainable_variables)
     if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
         warnings.warn(
-            f"The optimizer of {model.name!r} was built for other weights than are trainable now; "
-            "its state starts anew.",
-            stacklevel=5,
+            f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "
+            "it starts anew.",
+            stacklevel=4,
         )
         return
     for old, new in zip(state, copy.optimizer.variables, strict=True):
