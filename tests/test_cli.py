@@ -89,8 +89,8 @@ def test_version(capsys):
         (["demo", "--seed", str(2**32)], "is not a whole number from 0 to 4294967295"),
         (["convert", "in.pb", "out.keras"], "'in.pb' does not end in .keras or .h5"),
         (["convert", "in.keras", "out.h5"], "'in.keras' does not exist"),
-        (["convert", "in.keras"], "required: OUT"),
-        (["convert", "in.keras", "out.h5", "--to", "torch"], "invalid choice: 'torch'"),
+        (["convert"], "required: IN, OUT"),
+        (["convert", "--to", "torch", "in.keras", "out.h5"], "invalid choice: 'torch'"),
     ],
 )
 def test_wrong_arguments(arguments, complaint, capsys):
