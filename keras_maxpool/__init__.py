@@ -1,6 +1,22 @@
 """Max pooling for Keras on TensorFlow: the built-in layers' drop-in, with the options they lack."""
 
 from keras_maxpool import ops
+from keras_maxpool.layers.adaptive_max_pooling import (
+    AdaptiveMaxPool1D,
+    AdaptiveMaxPool2D,
+    AdaptiveMaxPool3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
+from keras_maxpool.layers.fractional_max_pooling import (
+    FractionalMaxPool1D,
+    FractionalMaxPool2D,
+    FractionalMaxPool3D,
+    FractionalMaxPooling1D,
+    FractionalMaxPooling2D,
+    FractionalMaxPooling3D,
+)
 from keras_maxpool.layers.global_max_pooling import (
     GlobalMaxPool1D,
     GlobalMaxPool2D,
@@ -29,6 +45,18 @@ from keras_maxpool.layers.max_unpooling import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveMaxPool1D",
+    "AdaptiveMaxPool2D",
+    "AdaptiveMaxPool3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
+    "FractionalMaxPool1D",
+    "FractionalMaxPool2D",
+    "FractionalMaxPool3D",
+    "FractionalMaxPooling1D",
+    "FractionalMaxPooling2D",
+    "FractionalMaxPooling3D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
     "GlobalMaxPool3D",

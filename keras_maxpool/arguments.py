@@ -51,21 +51,82 @@ def positive_ints(value: Any, rank: int, name: str) -> tuple[int, ...]:
     """One positive int an axis, from an int or from one int an axis."""
     example = ", ".join(["2"] * rank) + ("," if rank == 1 else "")
     fix = f"Write one positive integer, {name}=2, or one an axis, {name}=({example})."
+    items = one_an_axis(value, rank, name, fix)
+    return tuple(positive_int(item, name, value, fix) for item in items)
+
+
+def one_an_axis(value: Any, rank: int, name: str, fix: str, noun: str = "integer") -> Sequence[Any]:
+    """The items of a sequence of `rank`, or that many times what is no sequence."""
     items = sequence(value)
     if items is None:
-        items = [value] * rank
-    elif len(items) != rank:
-        counts = "1 integer" if rank == 1 else f"1 or {rank} integers"
+        return [value] * rank
+    if len(items) != rank:
+        counts = f"1 {noun}" if rank == 1 else f"1 or {rank} {noun}s"
         raise ValueError(
             f"`{name}` takes {counts}; received {name}={value!r}, which has {len(items)}. {fix}"
         )
-    numbers = tuple(one_int(item, name, value, fix) for item in items)
-    for number in numbers:
-        if number < 1:
-            raise ValueError(f"`{name}` must be positive; received {name}={value!r}. {fix}")
-        if number >= INT_LIMIT:
-            raise ValueError(f"`{name}` must be below 2**31; received {name}={value!r}. {fix}")
-    return numbers
+    return items
+
+
+def positive_int(item: Any, name: str, value: Any, fix: str) -> int:
+    """`item`, one of the integers in `value`, from 1 to 2**31 - 1."""
+    number = one_int(item, name, value, fix)
+    if number < 1:
+        raise ValueError(f"`{name}` must be positive; received {name}={value!r}. {fix}")
+    if number >= INT_LIMIT:
+        raise ValueError(f"`{name}` must be below 2**31; received {name}={value!r}. {fix}")
+    return number
+
+
+def output_sizes(value: Any, rank: int) -> tuple[int | None, ...]:
+    """One positive int an axis, or None for an axis whose size stays, from an int or from one entry an axis."""
+    name = "output_size"
+    example = ", ".join(["7"] * (rank - 1) + ["None"]) + ("," if rank == 1 else "")
+    fix = f"Write one positive integer, {name}=7, or one an axis, with None to keep an axis's size: {name}=({example})."
+    if sequence(value) is None:
+        return (positive_int(value, name, value, fix),) * rank
+    items = one_an_axis(value, rank, name, fix)
+    return tuple(None if item is None else positive_int(item, name, value, fix) for item in items)
+
+
+def ratios(value: Any, rank: int) -> tuple[float, ...]:
+    """One ratio an axis, from 1 up, from a number or from one an axis."""
+    name = "pooling_ratio"
+    example = ", ".join(["1.44", "1.73", "1.2"][:rank]) + ("," if rank == 1 else "")
+    fix = f"Write one number from 1 up, {name}=1.44, or one a spatial axis, {name}=({example})."
+    items = one_an_axis(value, rank, name, fix, "number")
+    return tuple(_ratio(item, name, value, fix) for item in items)
+
+
+def _ratio(item: Any, name: str, value: Any, fix: str) -> float:
+    kind = type(item).__name__
+    # Strings convert to floats too.
+    if isinstance(item, (str, bytes, bool)) or kind in ("bool", "bool_"):
+        raise TypeError(f"`{name}` takes numbers, not {kind}; received {name}={value!r}. {fix}")
+    try:
+        number = float(item)
+    except OverflowError:
+        number = float("inf")
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`{name}` takes numbers, not {kind}; received {name}={value!r}. {fix}"
+        ) from None
+    if not number >= 1:  # as NaN is not
+        raise ValueError(f"`{name}` must be at least 1; received {name}={value!r}. {fix}")
+    if number >= INT_LIMIT:
+        raise ValueError(f"`{name}` must be below 2**31; received {name}={value!r}. {fix}")
+    return number
+
+
+def seed(value: Any) -> int | None:
+    """A Python int that fits every version's seeds, or None."""
+    fix = "Write an integer from 0 to 2**31 - 1, seed=7, or None."
+    if value is None:
+        return None
+    number = one_int(value, "seed", value, fix)
+    if not 0 <= number < INT_LIMIT:
+        raise ValueError(f"`seed` is out of range; received seed={value!r}. {fix}")
+    return number
 
 
 def optional_sizes(value: Any, rank: int, name: str) -> tuple[int, ...] | None:
@@ -181,6 +242,16 @@ def data_format(value: Any) -> str:
     return choice(value.lower() if known else value, "data_format", DATA_FORMATS)
 
 
+def spatial_rank(shape: Any, name: str = "inputs") -> int:
+    """The number of spatial axes of a function's argument, 1 to 3, from a TensorFlow shape."""
+    if shape.rank not in (3, 4, 5):
+        raise ValueError(
+            f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
+            f"received shape {shape}. Add the missing axes, or set the shape."
+        )
+    return shape.rank - 2
+
+
 def dtype(name: str) -> None:
     """Refuses a dtype that has no order or no kernel."""
     if name not in DTYPES:
@@ -192,18 +263,9 @@ def dtype(name: str) -> None:
 
 def dtype_or_castable(given: Any) -> None:
     """Refuses what Keras cannot cast to a dtype for pooling: it casts floats alone."""
-    name = getattr(given, "name", str(given))
+    name = given if isinstance(given, str) else given.name
     if not name.startswith(("float", "bfloat")):
         dtype(name)
-
-
-def spatial_rank(shape: Any) -> None:
-    """Refuses a tensor's shape that does not have 1, 2 or 3 spatial axes."""
-    if shape.rank not in (3, 4, 5):
-        raise ValueError(
-            "`inputs` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
-            f"received shape {shape}. Add the missing axes, or set the shape."
-        )
 
 
 def mask(given: Any, inputs: Sequence[int | None], data_format: str) -> None:

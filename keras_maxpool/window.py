@@ -91,6 +91,21 @@ class Window:
         return len(self.axes)
 
     @cached_property
+    def pool(self) -> tuple[int, ...]:
+        """Elements along each axis."""
+        return tuple(axis.pool for axis in self.axes)
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """The stride along each axis."""
+        return tuple(axis.stride for axis in self.axes)
+
+    @cached_property
+    def needs_pads(self) -> bool:
+        """Whether a plain "valid" or "same" pooling needs more than its own padding."""
+        return self.padding not in ("valid", "same") or any(axis.ceil_mode for axis in self.axes)
+
+    @cached_property
     def dilated(self) -> bool:
         """Whether any axis has gaps."""
         return any(axis.dilated for axis in self.axes)

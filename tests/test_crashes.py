@@ -27,6 +27,9 @@ import tensorflow as tf
 
 import keras_maxpool
 
+# One process asks for the outcomes of all cases.
+pytestmark = pytest.mark.xdist_group("crashes")
+
 SECONDS_A_CASE = 25
 MOST_CHILDREN = 10
 EXTRA_MEMORY = 6 * 2**30

@@ -57,8 +57,9 @@ class SpatialLayer(keras.layers.Layer):
         if shape is not None:
             arguments.dtype_or_castable(inputs.dtype)
             self.check_shape(shape)
-        # Of NumPy's booleans and integers Keras 3.3 makes floats.
-        args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
+        if args or kwargs:
+            # Of NumPy's booleans and integers Keras 3.3 makes floats.
+            args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         return super().__call__(inputs, *args, **kwargs)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:

@@ -43,11 +43,10 @@ class _MaxPooling(SpatialLayer):
         self._window = windows.parse(
             self.rank, pool_size, strides, padding, dilation_rate, ceil_mode
         )
-        axes = self._window.axes
-        self.pool_size = tuple(axis.pool for axis in axes)
-        self.strides = tuple(axis.stride for axis in axes)
+        self.pool_size = self._window.pool
+        self.strides = self._window.strides
         self.padding = self._window.padding
-        self.dilation_rate = tuple(axis.dilation for axis in axes)
+        self.dilation_rate = tuple(axis.dilation for axis in self._window.axes)
         self.ceil_mode = ceil_mode
         self.return_indices = arguments.flag(return_indices, "return_indices")
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
@@ -84,7 +83,7 @@ class _MaxPooling(SpatialLayer):
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         """The output's shape, None where unknown; a ValueError where the window does not fit."""
         super().check_shape(input_shape)
-        shape = tuple(output_shape(input_shape, self._window, self.data_format))
+        shape = output_shape(input_shape, self._window, self.data_format)
         return (shape, shape) if self.return_indices else shape
 
     def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:

@@ -32,8 +32,8 @@ class _MaxUnpooling(SpatialLayer):
     ) -> None:
         super().__init__(data_format, name, **kwargs)
         self._window = windows.parse(self.rank, pool_size, strides, padding, 1, False)
-        self.pool_size = tuple(axis.pool for axis in self._window.axes)
-        self.strides = tuple(axis.stride for axis in self._window.axes)
+        self.pool_size = self._window.pool
+        self.strides = self._window.strides
         self.padding = self._window.padding
         self.output_size = arguments.optional_sizes(output_size, self.rank, "output_size")
 
@@ -52,8 +52,8 @@ class _MaxUnpooling(SpatialLayer):
     ) -> tuple[int | None, ...]:
         """The output's shape, None where unknown."""
         super().check_shape(values_shape)
-        return tuple(
-            output_shape(values_shape, self._window, self.data_format, self.output_size, like_shape)
+        return output_shape(
+            values_shape, self._window, self.data_format, self.output_size, like_shape
         )
 
     def compute_output_spec(

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import masks, mode, plan, shapes
+from keras_maxpool.ops import layout, masks, mode, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
@@ -64,8 +64,8 @@ def max_pool(
     [[5, 7], [13, 15]]
     """
     x = tf.convert_to_tensor(inputs)
-    arguments.spatial_rank(x.shape)
-    window = windows.parse(x.shape.rank - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
+    rank = arguments.spatial_rank(x.shape)
+    window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = (
         keras.config.image_data_format()
         if data_format is None
@@ -92,18 +92,15 @@ def pool(
     """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
     if mask is not None:
         mask = masks.checked(mask, x.shape, data_format)
-    if 0 in x.shape:
+    shape = x.shape.as_list()
+    if 0 in shape:
         out_shape = output_shape(x.shape, window, data_format)
         if None not in out_shape and 0 in out_shape:
             # Nothing to pool, but the gradient still has to lead back to x.
             y = tf.reshape(x, out_shape)
             return y if indices is None else (y, tf.zeros(out_shape, indices))
-    static_shape = (
-        None if x.shape.is_fully_defined() else output_shape(x.shape, window, data_format)
-    )
-    channels_first = data_format == "channels_first"
-    if channels_first:
-        x = tf.transpose(x, [0, *range(2, window.rank + 2), 1])
+    static_shape = output_shape(shape, window, data_format) if None in shape else None
+    x = layout.channels_last(x, data_format)
     if static_shape is not None and mode.current() == "graph":
         x = _where_windows_fit(x, window)
     if mask is not None:
@@ -117,12 +114,10 @@ def pool(
     y = kernel(x)
     if mask is not None:
         y = tf.where(masks.pooled(mask, window)[..., None], y, tf.zeros([], y.dtype))
-    results = [y]
+    results = [layout.restored(y, data_format)]
     if indices is not None:
-        results.append(_indices(x, y, window, nonfinite, mask, tf.as_dtype(indices)))
-    if channels_first:
-        order = [0, window.rank + 1, *range(1, window.rank + 1)]
-        results = [tf.transpose(result, order) for result in results]
+        places = _indices(x, y, window, nonfinite, mask, tf.as_dtype(indices))
+        results.append(layout.restored(places, data_format))
     if static_shape is not None:
         # What is known stays known: operations that pad by tensors forget it.
         for result in results:
@@ -201,10 +196,20 @@ def _graph_gradient(window: Window, implementation: str) -> Gradient:
     return tf.function(gradient_of(pooled), autograph=False, reduce_retracing=True)
 
 
-def output_shape(shape: Sequence[int | None], window: Window, data_format: str) -> list[int | None]:
+def output_shape(
+    shape: Sequence[int | None], window: Window, data_format: str
+) -> tuple[int | None, ...]:
     """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError where no window fits."""
-    if data_format == "channels_last":
-        batch, *spatial, channels = shape
-        return [batch, *window.output_sizes(spatial, data_format, channels), channels]
-    batch, channels, *spatial = shape
-    return [batch, channels, *window.output_sizes(spatial, data_format, channels)]
+    return _output_shape(tuple(shape), window, data_format)
+
+
+# Asked at every eager call.
+@lru_cache(maxsize=1024)
+def _output_shape(
+    shape: tuple[int | None, ...], window: Window, data_format: str
+) -> tuple[int | None, ...]:
+    channels = shape[-1 if data_format == "channels_last" else 1]
+    sizes = layout.spatial(shape, data_format)
+    return layout.with_spatial(
+        shape, data_format, window.output_sizes(sizes, data_format, channels)
+    )

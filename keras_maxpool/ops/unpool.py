@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import shapes
+from keras_maxpool.ops import layout, shapes
 from keras_maxpool.ops.places import scatter
 from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
@@ -48,12 +48,7 @@ def max_unpool(
     [0.0, 5.0, 0.0, 4.0, 0.0]
     """
     y = tf.convert_to_tensor(values)
-    if y.shape.rank not in (3, 4, 5):
-        raise ValueError(
-            "`values` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
-            f"received shape {y.shape}. Add the missing axes, or set the shape."
-        )
-    rank = y.shape.rank - 2
+    rank = arguments.spatial_rank(y.shape, "values")
     window = windows.parse(rank, pool_size, strides, padding, 1, False)
     data_format = (
         keras.config.image_data_format()
@@ -80,12 +75,9 @@ def unpool(
     known = output_shape(
         values.shape, window, data_format, output_size, None if like is None else like.shape
     )
-    channels_first = data_format == "channels_first"
-    if channels_first:
-        order = [0, *range(2, window.rank + 2), 1]
-        values, indices = tf.transpose(values, order), tf.transpose(indices, order)
+    values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
     if like is not None:
-        spatial = _spatial(shapes.sizes(like), data_format)
+        spatial: list[shapes.Size] = list(layout.spatial(shapes.sizes(like), data_format))
     elif output_size is not None:
         spatial = list(output_size)
     else:
@@ -100,8 +92,7 @@ def unpool(
         if are_tiles(window)
         else scatter(values, indices, spatial)
     )
-    if channels_first:
-        y = tf.transpose(y, [0, window.rank + 1, *range(1, window.rank + 1)])
+    y = layout.restored(y, data_format)
     y.set_shape(known)
     return y
 
@@ -112,25 +103,17 @@ def output_shape(
     data_format: str,
     output_size: Sequence[int] | None = None,
     like: Sequence[int | None] | None = None,
-) -> list[int | None]:
+) -> tuple[int | None, ...]:
     """The shape that unpooling gives for values of `shape`, None where unknown."""
-    channels_axis = -1 if data_format == "channels_last" else 1
     if like is not None:
-        spatial = _spatial(like, data_format)
-    elif output_size is not None:
-        spatial = list(output_size)
-    else:
-        spatial = [
-            None if size is None else axis.unpooled_size(size)
-            for axis, size in zip(window.axes, _spatial(shape, data_format), strict=True)
-        ]
-    result = [shape[0], *spatial]
-    result.insert(len(result) if channels_axis == -1 else 1, shape[channels_axis])
-    return result
-
-
-def _spatial(shape: Sequence[Any], data_format: str) -> list[Any]:
-    return list(shape[1:-1] if data_format == "channels_last" else shape[2:])
+        return layout.with_spatial(shape, data_format, layout.spatial(like, data_format))
+    if output_size is not None:
+        return layout.with_spatial(shape, data_format, output_size)
+    sizes = [
+        None if size is None else axis.unpooled_size(size)
+        for axis, size in zip(window.axes, layout.spatial(shape, data_format), strict=True)
+    ]
+    return layout.with_spatial(shape, data_format, sizes)
 
 
 def _check_range(indices: tf.Tensor, spatial: Sequence[int]) -> None:

@@ -9,20 +9,14 @@ from keras_maxpool.window import Window
 
 def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels) without dilation in one operation, after explicit pads if there are any."""
-    padding = "SAME" if window.padding == "same" else "VALID"
-    if (padding == "VALID" and window.padding != "valid") or any(
-        axis.ceil_mode for axis in window.axes
-    ):
+    if window.needs_pads:
         spatial = shapes.sizes(x)[1:-1]
-        x = shapes.pad(
-            x,
-            [
-                axis.pads(size, shapes.maximum)
-                for axis, size in zip(window.axes, spatial, strict=True)
-            ],
-        )
-    pool = [axis.pool for axis in window.axes]
-    strides = [axis.stride for axis in window.axes]
+        pads = [
+            axis.pads(size, shapes.maximum) for axis, size in zip(window.axes, spatial, strict=True)
+        ]
+        x = shapes.pad(x, pads)
+    padding = "SAME" if window.padding == "same" else "VALID"
+    pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, padding)
-    return tf.squeeze(native.max_pool(tf.expand_dims(x, 2), [*pool, 1], [*strides, 1], padding), 2)
+    return tf.squeeze(native.max_pool(tf.expand_dims(x, 2), (*pool, 1), (*strides, 1), padding), 2)

@@ -1,6 +1,7 @@
 """One `tf.nn.max_pool` with the faults of its gradients mended."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import tensorflow as tf
 
@@ -24,21 +25,22 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
     """
     if max(*pool, *strides) == 1:
         return x
-    # The functions for one rank skip what tf.nn.max_pool does to find it, 7 microseconds of an eager call's 128.
-    operation = tf.nn.max_pool2d if len(pool) == 2 else tf.nn.max_pool3d
+    # What tf.nn.max_pool calls; it takes 25 of an eager call's 230 microseconds to do so.
+    raw = tf.raw_ops.MaxPool if len(pool) == 2 else tf.raw_ops.MaxPool3D
 
+    def operation(x: tf.Tensor, padding: str) -> tf.Tensor:
+        return raw(input=x, ksize=(1, *pool, 1), strides=(1, *strides, 1), padding=padding)
+
+    plain = partial(operation, padding=padding)
     now, taped = mode.current(), mode.tape_is_active()
     if not x.dtype.is_floating or now == "xla" or (now == "eager" and not taped):
-        return operation(x, pool, strides, padding)
-
-    def plain(x: tf.Tensor) -> tf.Tensor:
-        return operation(x, pool, strides, padding)
+        return plain(x)
 
     def padded(x: tf.Tensor) -> tf.Tensor:
         axes = (Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True))
         sizes = shapes.sizes(x)[1:-1]
         pads = [axis.pads(size, shapes.maximum) for axis, size in zip(axes, sizes, strict=True)]
-        return operation(shapes.pad(x, pads), pool, strides, "VALID")
+        return operation(shapes.pad(x, pads), "VALID")
 
     keeps_shape = padding == "SAME" and all(
         stride == 1 or size == 1 for stride, size in zip(strides, x.shape[1:-1], strict=True)

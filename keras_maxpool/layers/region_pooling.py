@@ -1,0 +1,41 @@
+"""What the layers that pool over regions share: one result or two, and their shapes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_maxpool import arguments
+from keras_maxpool.layers.base import SpatialLayer
+
+
+class RegionPooling(SpatialLayer):
+    """A layer that gives values, or a pair of values and indices. A subclass says how it changes a shape."""
+
+    def __init__(
+        self, data_format: str | None, name: str | None, return_indices: bool, **kwargs: Any
+    ) -> None:
+        """Takes what these layers have in common; `kwargs` are Keras's own."""
+        super().__init__(data_format, name, **kwargs)
+        self.return_indices = arguments.flag(return_indices, "return_indices")
+
+    def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The values' shape for inputs of a shape of the right rank."""
+        raise NotImplementedError
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Refuses a shape of another rank, and one that cannot be pooled."""
+        super().check_shape(shape)
+        self.pooled_shape(shape)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
+        """The output's shape, None where unknown; two of them with `return_indices`."""
+        self.check_shape(input_shape)
+        shape = self.pooled_shape(input_shape)
+        return (shape, shape) if self.return_indices else shape
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> Any:
+        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
+        shape = self.pooled_shape(inputs.shape)
+        values = keras.KerasTensor(shape, inputs.dtype)
+        return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values

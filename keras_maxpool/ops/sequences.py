@@ -1,0 +1,40 @@
+"""Pooling sequences: from random bits, where the regions of a fractional pooling begin, and where the last one ends.
+
+Graham, "Fractional Max-Pooling" (2014, arXiv:1412.6071), section 2, counted from 0. All lengths are floor(alpha) or
+ceil(alpha), for alpha = size / outputs. All arithmetic is in integers, so that every mode gives the same.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_maxpool.ops import shapes
+
+
+def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:
+    """The starts of `outputs` regions, and `size`, from the first of `bits`.
+
+    Graham's a_i = ceil(alpha * (i + u)) depends on u through ceil(size * u) alone. That is drawn from 1 to `outputs`,
+    evenly: then the first region begins at 0 and the last ends at `size`, with none cut short or stretched for it.
+    """
+    size, outputs = tf.cast(size, tf.int64), tf.cast(outputs, tf.int64)
+    phase = tf.cast(bits[0], tf.int64) % outputs
+    return (tf.range(outputs + 1) * size + phase) // outputs
+
+
+def random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:
+    """The starts of `outputs` regions, and `size`, from as many `bits`: the two lengths in random order."""
+    size, outputs = tf.cast(size, tf.int64), tf.cast(outputs, tf.int64)
+    order = tf.argsort(bits, stable=True)
+    longer = tf.cast(order, tf.int64) < size % outputs
+    lengths = size // outputs + tf.cast(longer, tf.int64)
+    return tf.concat([tf.zeros([1], tf.int64), tf.cumsum(lengths)], 0)
+
+
+def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tensor]:
+    """As many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
+    bits = tf.random.stateless_uniform(
+        [sum(counts)], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )
+    ends = [sum(counts[: i + 1]) for i in range(len(counts))]
+    return [bits[end - count : end] for end, count in zip(ends, counts, strict=True)]

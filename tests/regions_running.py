@@ -1,0 +1,48 @@
+"""What the tests of all poolings over regions share: results in pairs, upstream gradients, saved files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import tensorflow as tf
+
+
+def with_both(pool: Callable[..., Any]) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """From a function that gives pairs, one that gives the values, the places and the gradient."""
+
+    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values, places = pool(x)
+        return values, places, tape.gradient(values, x, output_gradients=upstream)
+
+    return function
+
+
+def upstream_for(values: np.ndarray) -> np.ndarray:
+    """Small whole numbers, whose sums are exact in every dtype."""
+    return np.random.default_rng(1).integers(1, 4, values.shape).astype(values.dtype)
+
+
+def rename(path: Path, old: str, new: str) -> None:
+    """Changes a layer's name in a saved .keras or .h5 file."""
+
+    def edit(text: str) -> str:
+        assert f"keras_maxpool>{old}" in text
+        return text.replace(old, new)
+
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = edit(file.attrs["model_config"])
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = edit(members["config.json"].decode()).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
