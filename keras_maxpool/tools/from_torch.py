@@ -78,7 +78,7 @@ def to_torch_kwargs(layer: keras.layers.Layer) -> dict[str, Any]:
 
     Raises:
         ValueError: a layer of another kind; padding that PyTorch does not have, since it takes one number an axis, up
-            to half of the dilated window.
+            to half of the kernel.
 
     Example:
     >>> import keras_maxpool
@@ -179,12 +179,12 @@ def _pad(layer: Any, axis: windows.Axis) -> int:
         before, after = axis.pads(axis.length)
         if not isinstance(axis.padding, str):
             before, after = axis.padding
-        if before == after and 2 * before <= axis.length:
+        if before == after and 2 * before <= axis.pool:  # dilated or not
             return before
         fix = "Pad the input there with torch.nn.functional.pad and float('-inf')."
     raise ValueError(
         f"`padding` of {layer.name!r} does not exist in PyTorch, which takes one integer an axis for both sides, up to "
-        f"half of the dilated window; received padding={layer.padding!r}. {fix}"
+        f"half of pool_size; received padding={layer.padding!r}. {fix}"
     )
 
 
