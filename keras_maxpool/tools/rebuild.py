@@ -27,6 +27,7 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
     Raises:
         ValueError: Keras cannot save the model, or cannot make it from what it saved.
     """
+    _check_sharing(model)
     with tempfile.TemporaryDirectory(prefix="keras_maxpool_") as folder:
         saved, edited = Path(folder, "saved.keras"), Path(folder, "edited.keras")
         try:
@@ -40,6 +41,22 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
                 "conversion rests on: see the error above. A class of your own needs get_config, and objects of your "
                 "own a keras.saving.custom_object_scope."
             ) from error
+
+
+def _check_sharing(model: keras.Model) -> None:
+    """Refuses what Keras loads wrongly without a word in some versions: it mixes up the calls of a shared layer."""
+    holders: dict[int, str] = {}
+    functional = [model, *(p.layer for p in walk(model) if isinstance(p.layer, keras.Model))]
+    for holder in functional:
+        for operation in getattr(holder, "operations", ()):
+            other = holders.setdefault(id(operation), holder.name)
+            # An input is made, not called: that of an inner model may be the outer one's too.
+            if other != holder.name and not isinstance(operation, keras.layers.InputLayer):
+                raise ValueError(
+                    f"Layer {operation.name!r} is called in model {other!r} and in model {holder.name!r}, one of "
+                    "which is in the other or beside it; Keras can save that, and not load it. Give the layer to a "
+                    "model of its own, and call that in both."
+                )
 
 
 def _edit(saved: Path, edited: Path, change: Callable[[Entry], Entry]) -> None:
@@ -89,7 +106,8 @@ def carry_training(model: keras.Model, copy: keras.Model) -> None:
     if not model.optimizer.built:
         return
     state = model.optimizer.variables
-    copy.optimizer.build(copy.trainable_variables)
+    if not copy.optimizer.built:  # a second time would make more variables
+        copy.optimizer.build(copy.trainable_variables)
     if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
         warnings.warn(
             f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "

@@ -267,6 +267,29 @@ def test_training_goes_on(to: str) -> None:
     assert bits(list(other.optimizer.variables)) == bits(list(state))
 
 
+def test_scaled_losses_and_averaged_weights() -> None:
+    """Optimizers with more state than slots; Keras wraps one around the other for float16."""
+    keras.utils.set_random_seed(6)
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 2)),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(1, dtype="mixed_float16"),
+        ]
+    )
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(use_ema=True))
+    model.compile(optimizer, "mse", jit_compile=False)
+    x, y = example((4, 4, 4, 2)), example((4, 1), 1)
+    model.fit(x, y, epochs=3, verbose=0)
+    other = to_keras_maxpool(model)
+    assert bits(list(other.optimizer.variables)) == bits(list(model.optimizer.variables))
+    for each in (model, other):
+        each.reset_metrics()
+    for _ in range(3):
+        assert other.train_on_batch(x, y) == model.train_on_batch(x, y)
+
+
 def test_compiled_but_never_trained() -> None:
     model = sequential()
     model.compile("adam", "mse")
@@ -347,6 +370,33 @@ def test_a_class_without_config() -> None:
     model(np.zeros((1, 4, 2)))
     with pytest.raises(ValueError, match=r"Bare 'bare.*get_config"):
         to_keras_maxpool(model)
+
+
+def test_a_layer_shared_with_an_inner_model() -> None:
+    """Keras 3.15 refuses to load it, Keras 3.3 loads something else."""
+    dense = layers.Dense(4, name="both")
+    tail = keras.Input((8, 8, 3))
+    inner = keras.Model(tail, dense(tail), name="inner")
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, [dense(inputs), inner(inputs)], name="outer")
+    with pytest.raises(ValueError, match=r"Layer 'both' is called in model 'outer' and .*"):
+        to_keras_maxpool(model)
+
+
+def test_an_input_shared_with_an_inner_model() -> None:
+    inputs = keras.Input((8, 8, 3))
+    inner = keras.Model(inputs, layers.MaxPooling2D(2, name="pool")(inputs), name="inner")
+    model = keras.Model(inputs, [inner(inputs), layers.MaxPooling2D(3)(inputs)])
+    x = example((1, 8, 8, 3))
+    assert bits(to_keras_maxpool(model)(x)) == bits(model(x))
+
+
+def test_a_part_of_a_larger_model() -> None:
+    """Layers have calls that are not this model's."""
+    whole = keras.Sequential([keras.Input((8, 9, 3)), layers.MaxPooling2D(2), layers.Dense(2)])
+    part = keras.Model(whole.inputs, whole.layers[0].output)
+    x = example((1, 8, 9, 3))
+    assert bits(to_keras_maxpool(part)(x)) == bits(part(x))
 
 
 def test_lambda_of_python_code_is_not_run() -> None:
