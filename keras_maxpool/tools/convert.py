@@ -63,7 +63,7 @@ class Conversion:
     swapped: dict[str, str]
     """The layers that were swapped, with the name of their class, which is the same on both sides."""
     kept: dict[str, str]
-    """The layers whose class is a subclass of a built-in one, with the name of that class: they stay as they are."""
+    """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
     masked: tuple[str, ...]
     """The layers that a mask reaches: ours honour it, the built-in ones do not, so that predictions change."""
 
@@ -74,15 +74,16 @@ def to_keras_maxpool(model: keras.Model) -> keras.Model:
     `keras.layers.MaxPooling1D/2D/3D` and `GlobalMaxPooling1D/2D/3D` are swapped in Sequential, functional, nested
     and subclassed models and in wrappers, under their own names. Weights, trainable flags, dtype policies, compile
     settings and the optimizer's state are carried over, and predictions are equal bit for bit, but where a mask
-    reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, which a warning
-    tells too.
+    reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, and so does
+    `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which is wrong in places; a warning tells that too.
 
     Args:
         model: a `keras.Model`, which stays as it is. A subclassed model, or a layer of your own, must hold its
             pooling layers in its config (`get_config` and `from_config`), since Keras makes the new model from that.
-            The model takes its way through a temporary file; objects of your own that are no layers need a
-            `keras.saving.custom_object_scope`, and a `Lambda` of Python code
-            `keras.config.enable_unsafe_deserialization()`.
+            The model takes its way through temporary files, as large as a saved model; objects of your own that are
+            no layers need a `keras.saving.custom_object_scope`, and a `Lambda` of Python code
+            `keras.config.enable_unsafe_deserialization()`. What Keras cannot load, such as a layer that is called in
+            a model and in another one inside it, is an error.
 
     Returns:
         A new model of the same class, names and input names.
@@ -175,11 +176,7 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     return Conversion(
         converted,
         {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},
-        {
-            p.path: type(p.layer).__name__
-            for p in places
-            if isinstance(p.layer, tuple(swap.BUILTIN)) and type(p.layer) not in swap.BUILTIN
-        },
+        {p.path: reason for p in places if (reason := swap.kept(p.layer))},
         _masked(model, away),
     )
 
@@ -194,7 +191,8 @@ def _masked(model: keras.Model, away: bool) -> tuple[str, ...]:
         Exception
     ) as error:  # whatever the user's own layers raise, the conversion itself went well
         warnings.warn(
-            f"Whether masks reach the pooling layers of {model.name!r} could not be told: {error}",
+            f"Whether masks reach the pooling layers of {model.name!r} could not be told: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             stacklevel=4,
         )
         return ()
@@ -207,9 +205,6 @@ def _with_warnings(conversion: Conversion) -> keras.Model:
             "so that predictions change.",
             stacklevel=3,
         )
-    for path, kind in conversion.kept.items():
-        warnings.warn(
-            f"{path!r} stays as it is: {kind} is a class of your own.",
-            stacklevel=3,
-        )
+    for path, reason in conversion.kept.items():
+        warnings.warn(f"{path!r} stays as it is: {reason}.", stacklevel=3)
     return conversion.model

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from keras_maxpool.tools.convert import CannotConvertError, Conversion, convert
 
-SHOWN = 300
+SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
 
 
@@ -67,8 +67,8 @@ def render(done: Conversion, to: str, console: Console) -> None:
         for path, kind in done.swapped.items():
             masked = "a mask reaches it: predictions change" if path in done.masked else ""
             table.add_row(path, kind, home, masked)
-        for path, kind in done.kept.items():
-            table.add_row(path, kind, "its own", "a subclass: stays as it is")
+        for path, reason in done.kept.items():
+            table.add_row(path, "", "", f"stays as it is: {reason}")
         for column in table.columns:
             column.overflow = "fold"
         console.print(table)

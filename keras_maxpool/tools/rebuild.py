@@ -20,6 +20,9 @@ from keras_maxpool.tools.swap import Entry
 
 CONFIG = "config.json"
 
+SHOWN = 200
+"""Characters of Keras's own message, which may hold a whole config; all of it is the error's cause."""
+
 
 def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model:
     """The model, not compiled, with `change(entry)` in place of each object's entry in its config.
@@ -38,8 +41,8 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Keras cannot make {type(model).__name__} {model.name!r} again from its own config, which the "
-                "conversion rests on: see the error above. A class of your own needs get_config, and objects of your "
-                "own a keras.saving.custom_object_scope."
+                "conversion rests on. A class of your own needs get_config, and objects of your own a "
+                f"keras.saving.custom_object_scope. Keras says: {' '.join(str(error).split())[:SHOWN]}"
             ) from error
 
 

@@ -10,7 +10,6 @@ from keras_maxpool import window as windows
 from keras_maxpool.registry import PACKAGE
 from keras_maxpool.window import Window
 
-# Adaptive layers are not here: the built-in ones are wrong in places, and a swap must not change predictions.
 OPTIONS = {
     f"{family}{rank}D": options
     for family, options in (
@@ -70,7 +69,7 @@ def obstacle(layer: Any) -> str:
     if not kind.__module__.startswith(f"{PACKAGE}."):
         return ""
     if kind not in OURS:
-        return f"keras.layers has no {kind.__name__}"
+        return f"{kind.__name__} has no equal in keras.layers"
     found = []
     window = getattr(layer, "_window", None)
     if window is not None:
@@ -85,6 +84,19 @@ def obstacle(layer: Any) -> str:
     if layer.nonfinite != "backend":
         found.append(f"nonfinite={layer.nonfinite!r}")
     return f"the built-in layer has no {', '.join(found)}" if found else ""
+
+
+def kept(layer: Any) -> str:
+    """Why a layer that pools for maxima as the built-in ones do stays as it is; "" for any other layer."""
+    kind = type(layer)
+    if kind in BUILTIN:
+        return ""
+    if isinstance(layer, tuple(BUILTIN)):
+        return f"{kind.__name__} is a class of your own"
+    # Keras 3.3 has none.
+    if kind in [getattr(keras.layers, f"AdaptiveMaxPooling{rank}D", None) for rank in (1, 2, 3)]:
+        return f"the built-in {kind.__name__} is wrong in places, so that a swap could change predictions"
+    return ""
 
 
 def _named_padding(window: Window) -> str | None:

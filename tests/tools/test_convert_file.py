@@ -73,12 +73,12 @@ def test_layers_that_cannot_go_back(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_mask_and_a_subclass_are_shown(capsys: pytest.CaptureFixture) -> None:
     done = convert_file.Conversion(
-        keras.Sequential(), {"a/[b]": "MaxPooling1D"}, {"own": "Louder"}, ("a/[b]",)
+        keras.Sequential(), {"a/[b]": "MaxPooling1D"}, {"own": "Louder is your own"}, ("a/[b]",)
     )
     convert_file.render(done, "keras_maxpool", convert_file.Console(markup=False, width=120))
     out, _ = capsys.readouterr()
     assert re.search(r"a/\[b\].*a mask reaches it: predictions change", out)
-    assert re.search(r"own.*Louder.*stays as it is", out)
+    assert re.search(r"own.*stays as it is: Louder is your own", out)
 
 
 def complaint(arguments: list[str], capsys: pytest.CaptureFixture) -> str:
