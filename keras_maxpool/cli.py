@@ -185,8 +185,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "The table of layers goes to stdout, the progress to stderr. Code inside a file, such as a "
             "Lambda layer's, is never run: such a file is refused, and so are files with classes of your "
-            "own; convert these in Python, with keras_maxpool.tools.convert. From some .h5 files Keras cannot "
-            "read the compile settings; they are left behind then, and a line says so. "
+            "own; convert these in Python, with keras_maxpool.tools.convert. Where training is to go on, use "
+            ".keras: with .h5 Keras itself loses the optimizer's state and, with losses or metrics "
+            "compiled by short names, the compile settings, which a line tells. "
             "Exit code: 0 if OUT is written; 1 if some layer cannot be converted, and then all such layers are "
             "listed and OUT is left alone; 2 for a wrong argument or a file that cannot be read or "
             "written; 130 after Ctrl-C."

@@ -72,7 +72,7 @@ def render(done: Conversion, to: str, console: Console) -> None:
         for column in table.columns:
             column.overflow = "fold"
         console.print(table)
-    console.print(f"{len(done.swapped)} layers swapped")
+    console.print(f"layers swapped: {len(done.swapped)}")
 
 
 def refuse(error: CannotConvertError, console: Console) -> None:

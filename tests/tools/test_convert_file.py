@@ -45,7 +45,7 @@ def test_there_and_back(
     assert main(["convert", str(given), str(there)]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"pool .* MaxPooling2D .* keras_maxpool", out)
-    assert out.endswith("1 layers swapped\n")
+    assert out.endswith("layers swapped: 1\n")
     assert "reading" in err
     assert "writing" in err
     assert main(["convert", str(there), str(back), "--to", "builtin"]) == 0
@@ -175,7 +175,7 @@ sys.exit(main(["convert", *arguments]))
     )
     assert done.returncode == 130, done.stderr
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.stdout + done.stderr) is None
-    assert done.stdout.count("1 layers swapped") == 1, "that of the command that was not stopped"
+    assert done.stdout.count("layers swapped: 1") == 1, "that of the command that was not stopped"
     assert done.stderr.endswith("\nkeras-maxpool: stopped\n")
     assert "Traceback" not in done.stderr
     assert target.read_bytes() == b"stays"
