@@ -1,7 +1,8 @@
 """The command line: arguments in, one tool called, an exit code out.
 
-Exit codes: 0 when all is well, 1 when a comparison failed, 2 for a wrong argument or a missing
-extra, 130 after Ctrl-C. Tools are imported inside their own command, so that help stays fast.
+Exit codes: 0 when all is well, 1 when a comparison failed or a layer cannot be converted, 2 for a
+wrong argument, a bad file or a missing extra, 130 after Ctrl-C. Tools are imported inside their own
+command, so that help stays fast.
 """
 
 import argparse
@@ -14,11 +15,12 @@ from pathlib import Path
 
 from keras_maxpool import __version__
 
-# Plain data, as fast to import as it is small.
+# Plain data, from modules that import nothing which the package does not.
 from keras_maxpool.tools.bench_cases import DIRECTIONS, MODES
+from keras_maxpool.tools.swap import TARGETS
 
 # What each extra of pyproject.toml brings: the module to import and the name pip knows it by.
-EXTRAS = {
+EXTRAS: dict[str, dict[str, str]] = {
     "bench": {"rich": "rich", "matplotlib": "matplotlib"},
     "demo": {"rich": "rich", "sklearn": "scikit-learn"},
 }
@@ -27,7 +29,8 @@ EXTRAS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = _parser().parse_args(argv)
-    missing = _missing(args.extra)
+    # convert's needs none: rich comes with Keras.
+    missing = _missing(args.extra) if args.extra else []
     if missing:
         _complain(f"needs {' and '.join(missing)}: pip install 'keras_maxpool[{args.extra}]'")
         return 2
@@ -59,6 +62,15 @@ def _bench(args: argparse.Namespace) -> int:
         json_file=args.json,
         plot_file=args.plot,
     )
+
+
+def _convert(args: argparse.Namespace) -> int:
+    if args.source.resolve() == args.target.resolve():
+        _complain(f"IN and OUT are the same file, {args.source}: name another one for OUT")
+        return 2
+    from keras_maxpool.tools import convert_file
+
+    return convert_file.main(args.source, args.target, args.to)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +172,43 @@ def _parser() -> argparse.ArgumentParser:
         "--plot", type=_png, metavar="FILE.png", help="draw the ratios into this file"
     )
     bench.set_defaults(command=_bench, extra="bench")
+
+    convert = commands.add_parser(
+        "convert",
+        help="swap the pooling layers in a saved model for keras_maxpool's, or back",
+        description=(
+            "Read a saved Keras model, swap its built-in max pooling layers (MaxPooling1D/2D/3D and "
+            "GlobalMaxPooling1D/2D/3D, at any depth) for keras_maxpool's, and write it to another "
+            "file. Names, weights, compile settings and the optimizer's state stay, and predictions are "
+            "equal bit for bit; where a mask reaches a pooling layer they change, and a note says so."
+        ),
+        epilog=(
+            "The table of layers goes to stdout, the progress to stderr. Code inside a file, such as a "
+            "Lambda layer's, is never run: such a file is refused, and so are files with classes of your "
+            "own; convert these in Python, with keras_maxpool.tools.convert. Where training is to go on, use "
+            ".keras: with .h5 Keras itself loses the optimizer's state and, with losses or metrics "
+            "compiled by short names, the compile settings, which a line tells. "
+            "Exit code: 0 if OUT is written; 1 if some layer cannot be converted, and then all such layers are "
+            "listed and OUT is left alone; 2 for a wrong argument or a file that cannot be read or "
+            "written; 130 after Ctrl-C."
+        ),
+    )
+    convert.add_argument(
+        "source", type=_saved_model, metavar="IN", help="the model to read: a .keras or .h5 file"
+    )
+    convert.add_argument(
+        "target",
+        type=_model_file,
+        metavar="OUT",
+        help="where to write: a .keras or .h5 file, which is replaced if it exists",
+    )
+    convert.add_argument(
+        "--to",
+        choices=TARGETS,
+        default=TARGETS[0],
+        help="whose layers the model gets: keras_maxpool's, or Keras's own (default: %(default)s)",
+    )
+    convert.set_defaults(command=_convert, extra=None)
     return parser
 
 
@@ -201,6 +250,22 @@ def _png(text: str) -> Path:
     path = _file(text)
     if path.suffix.lower() != ".png":
         raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
+    return path
+
+
+def _model_file(text: str) -> Path:
+    """An argparse type: a file that Keras can write."""
+    path = _file(text)
+    if path.suffix not in (".keras", ".h5"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .keras or .h5")
+    return path
+
+
+def _saved_model(text: str) -> Path:
+    """An argparse type: a file that is there, and may hold a model."""
+    path = _model_file(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} does not exist")
     return path
 
 

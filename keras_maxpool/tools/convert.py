@@ -1,0 +1,210 @@
+"""Models and layers from elsewhere and back: Keras's built-in layers, PyTorch's modules, ONNX's nodes.
+
+ResNet18's stem ends in `torch.nn.MaxPool2d(3, stride=2, padding=1)`, and YOLO's SPP block joins its input with three
+poolings of it, `torch.nn.MaxPool2d(k, stride=1, padding=k // 2)` for k of 5, 9 and 13:
+
+>>> import keras, keras_maxpool
+>>> from keras_maxpool.tools import convert
+>>> class MaxPool2d:  # stands in for torch.nn.MaxPool2d
+...     def __init__(self, kernel_size, stride, padding):
+...         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+...         self.dilation, self.return_indices, self.ceil_mode = 1, False, False
+>>> x = inputs = keras.Input((224, 224, 64))
+>>> x = convert.from_torch(MaxPool2d(3, stride=2, padding=1), name="stem")(x)
+>>> modules = [MaxPool2d(k, stride=1, padding=k // 2) for k in (5, 9, 13)]
+>>> x = keras.layers.Concatenate()([x, *(convert.from_torch(module)(x) for module in modules)])
+>>> x.shape
+(None, 112, 112, 256)
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import keras
+
+from keras_maxpool import arguments
+from keras_maxpool.tools import swap
+from keras_maxpool.tools.follow_masks import can_mask, masked_layers
+from keras_maxpool.tools.from_onnx import from_onnx
+from keras_maxpool.tools.from_torch import from_torch, to_torch_kwargs
+from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.rebuild import carry_training, rebuild
+
+__all__ = [
+    "CannotConvertError",
+    "Conversion",
+    "convert",
+    "from_onnx",
+    "from_torch",
+    "to_builtin",
+    "to_keras_maxpool",
+    "to_torch_kwargs",
+]
+
+
+class CannotConvertError(ValueError):
+    """Layers that cannot be swapped; `reasons` says why, by the layer's path."""
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        """Lists every layer, one a line."""
+        lines = [f"{path}: {reason}" for path, reason in reasons.items()]
+        super().__init__("\n".join(["These layers cannot be converted:", *lines]))
+        self.reasons = reasons
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted model, and what became of its pooling layers.
+
+    A layer is named by its path: the names of the models and wrappers around it and its own, joined by slashes.
+    """
+
+    model: keras.Model
+    swapped: dict[str, str]
+    """The layers that were swapped, with the name of their class, which is the same on both sides."""
+    kept: dict[str, str]
+    """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
+    masked: tuple[str, ...]
+    """The layers that a mask reaches: ours honour it, the built-in ones do not, so that predictions change."""
+
+
+def to_keras_maxpool(model: keras.Model) -> keras.Model:
+    """The model with keras_maxpool's layers in place of the built-in ones.
+
+    `keras.layers.MaxPooling1D/2D/3D` and `GlobalMaxPooling1D/2D/3D` are swapped in Sequential, functional, nested
+    and subclassed models and in wrappers, under their own names. Weights, trainable flags, dtype policies, compile
+    settings and the optimizer's state are carried over, and predictions are equal bit for bit, but where a mask
+    reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, and so does
+    `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which is wrong in places; a warning tells that too.
+
+    Args:
+        model: a `keras.Model`, which stays as it is. A subclassed model, or a layer of your own, must hold its
+            pooling layers in its config (`get_config` and `from_config`), since Keras makes the new model from that.
+            The model takes its way through temporary files, as large as a saved model; objects of your own that are
+            no layers need a `keras.saving.custom_object_scope`, and a `Lambda` of Python code
+            `keras.config.enable_unsafe_deserialization()`. What Keras cannot load, such as a layer that is called in
+            a model and in another one inside it, is an error.
+
+    Returns:
+        A new model of the same class, names and input names.
+
+    Raises:
+        CannotConvertError: a ValueError; it lists the layers that are out of reach in a class of your own.
+        TypeError: something other than a model.
+        ValueError: Keras cannot save the model, or cannot make it from what it saved.
+
+    Example:
+    >>> import keras, keras_maxpool
+    >>> from keras_maxpool.tools.convert import to_keras_maxpool
+    >>> layers = [keras.Input((8, 8, 3)), keras.layers.MaxPooling2D(2, name="pool")]
+    >>> model = to_keras_maxpool(keras.Sequential(layers))
+    >>> isinstance(model.get_layer("pool"), keras_maxpool.MaxPooling2D)
+    True
+    """
+    return _with_warnings(convert(model, "keras_maxpool"))
+
+
+def to_builtin(model: keras.Model) -> keras.Model:
+    """The model with the built-in layers in place of keras_maxpool's: the way back from `to_keras_maxpool`.
+
+    What the built-in layers cannot do is an error. An explicit padding that equals "same" becomes "same", and
+    `implementation`, which changes the speed alone, is left behind.
+
+    Args:
+        model: as `to_keras_maxpool` takes it.
+
+    Returns:
+        A new model of the same class, names and input names.
+
+    Raises:
+        CannotConvertError: a ValueError; it lists every layer with an option that the built-in ones lack, such as
+            `dilation_rate`, and every layer that they do not have at all.
+        TypeError, ValueError: as `to_keras_maxpool` does.
+
+    Example:
+    >>> import keras, keras_maxpool
+    >>> from keras_maxpool.tools.convert import to_builtin
+    >>> pool = keras_maxpool.MaxPooling2D(5, strides=1, padding=2, name="pool")
+    >>> to_builtin(keras.Sequential([keras.Input((8, 8, 3)), pool])).get_layer("pool").padding
+    'same'
+    >>> pool = keras_maxpool.MaxPooling2D(3, strides=2, padding=1, name="pool")
+    >>> to_builtin(keras.Sequential([keras.Input((8, 8, 3)), pool]))
+    Traceback (most recent call last):
+    keras_maxpool.tools.convert.CannotConvertError: These layers cannot be converted:
+    pool: the built-in layer has no padding=((1, 1), (1, 1))
+    """
+    return _with_warnings(convert(model, "builtin"))
+
+
+def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
+    """What `to_keras_maxpool` and `to_builtin` do, with a report in place of their warnings.
+
+    Args:
+        model: as `to_keras_maxpool` takes it.
+        to: `"keras_maxpool"` or `"builtin"`.
+
+    Raises:
+        CannotConvertError, TypeError, ValueError: as those two do.
+
+    Example:
+    >>> import keras
+    >>> from keras_maxpool.tools.convert import convert
+    >>> convert(keras.Sequential([keras.Input((8, 3)), keras.layers.MaxPool1D(2, name="pool")])).swapped
+    {'pool': 'MaxPooling1D'}
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
+    away = arguments.choice(to, "to", swap.TARGETS) == "builtin"
+    places = list(walk(model))
+    if away:
+        reasons = {place.path: swap.obstacle(place.layer) for place in places}
+        reasons = {path: reason for path, reason in reasons.items() if reason}
+        if reasons:
+            raise CannotConvertError(reasons)
+    old = swap.OURS if away else swap.BUILTIN
+    converted = rebuild(model, swap.to_builtin if away else swap.to_ours)
+    # What a class makes in its own code is not in its config.
+    missed = {
+        place.path: f"{type(place.holder).__name__} makes it out of its config's reach; give the class its layers as "
+        "arguments, and keep them in its get_config and from_config"
+        for place in walk(converted)
+        if type(place.layer) in old
+    }
+    if missed:
+        raise CannotConvertError(missed)
+    carry_training(model, converted)
+    return Conversion(
+        converted,
+        {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},
+        {p.path: reason for p in places if (reason := swap.kept(p.layer))},
+        _masked(model, away),
+    )
+
+
+def _masked(model: keras.Model, away: bool) -> tuple[str, ...]:
+    """The paths of those layers that a mask reaches where they are ours."""
+    if not can_mask(model):
+        return ()
+    try:
+        return tuple(masked_layers(rebuild(model, (lambda entry: entry) if away else swap.to_ours)))
+    except (
+        Exception
+    ) as error:  # whatever the user's own layers raise, the conversion itself went well
+        warnings.warn(
+            f"Whether masks reach the pooling layers of {model.name!r} could not be told: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            stacklevel=4,
+        )
+        return ()
+
+
+def _with_warnings(conversion: Conversion) -> keras.Model:
+    for path in conversion.masked:
+        warnings.warn(
+            f"A mask reaches {path!r}: keras_maxpool's layers honour it, the built-in ones ignore it, "
+            "so that predictions change.",
+            stacklevel=3,
+        )
+    for path, reason in conversion.kept.items():
+        warnings.warn(f"{path!r} stays as it is: {reason}.", stacklevel=3)
+    return conversion.model

@@ -1,0 +1,61 @@
+"""Which of our layers a mask reaches, found by tracing the model once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.swap import OURS
+
+
+def can_mask(model: keras.Model) -> bool:
+    """Whether anything in the model may make a mask: Keras's two layers that do, and whatever is the user's own."""
+    return any(
+        isinstance(layer, keras.layers.Masking)
+        or getattr(layer, "mask_zero", False)
+        or not type(layer).__module__.startswith(("keras.", "keras_maxpool."))
+        for layer in (model, *(place.layer for place in walk(model)))
+    )
+
+
+def masked_layers(model: keras.Model) -> list[str]:
+    """The paths of our layers that get a mask when the model is called on its own inputs.
+
+    The model's layers are watched for good, so that it must be a copy that nobody else holds.
+
+    Raises:
+        Exception: the model does not tell what its inputs are, or cannot be called on them.
+    """
+    found: dict[str, None] = {}
+    for place in walk(model):
+        if type(place.layer) in OURS:
+            place.layer.call = _watched(place.layer.call, place.path, found)
+    tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(_inputs(model))
+    return list(found)
+
+
+def _watched(call: Callable[..., Any], path: str, found: dict[str, None]) -> Callable[..., Any]:
+    def watched(inputs: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            found[path] = None
+        return call(inputs, mask=mask)
+
+    return watched
+
+
+def _inputs(model: keras.Model) -> Any:
+    """What the model takes, as TensorFlow writes it."""
+    if isinstance(model, keras.Sequential):
+        return _spec(model.inputs[0])
+    if hasattr(model, "operations"):
+        return keras.tree.map_structure(_spec, model.input)
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if shape is None or not all(size is None or isinstance(size, int) for size in shape):
+        raise ValueError("the shape of its one input is not known; call it once, or build it")
+    return tf.TensorSpec(shape, keras.config.floatx())
+
+
+def _spec(tensor: keras.KerasTensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)

@@ -1,0 +1,133 @@
+"""A model made anew from what Keras saves of it, with a change to its config on the way.
+
+Keras's own file carries nearly all that belongs to a model: weights, vocabularies, what a normalization has learnt,
+and what a layer of the user's own saves. Cloning would carry the weights alone, and not reach into wrappers.
+"""
+
+import json
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.swap import Entry
+
+CONFIG = "config.json"
+
+SHOWN = 200
+"""Characters of Keras's own message, which may hold a whole config; all of it is the error's cause."""
+
+
+def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model:
+    """The model, not compiled, with `change(entry)` in place of each object's entry in its config.
+
+    Raises:
+        ValueError: Keras cannot save the model, or cannot make it from what it saved.
+    """
+    _check_sharing(model)
+    with tempfile.TemporaryDirectory(prefix="keras_maxpool_") as folder:
+        saved, edited = Path(folder, "saved.keras"), Path(folder, "edited.keras")
+        try:
+            model.save(saved)
+            _edit(saved, edited, change)
+            saved.unlink()
+            return keras.saving.load_model(edited, custom_objects=_classes(model))
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Keras cannot make {type(model).__name__} {model.name!r} again from its own config, which the "
+                "conversion rests on. A class of your own needs get_config, and objects of your own a "
+                f"keras.saving.custom_object_scope. Keras says: {' '.join(str(error).split())[:SHOWN]}"
+            ) from error
+
+
+def _check_sharing(model: keras.Model) -> None:
+    """Refuses what Keras loads wrongly without a word in some versions: it mixes up the calls of a shared layer."""
+    holders: dict[int, str] = {}
+    functional = [model, *(p.layer for p in walk(model) if isinstance(p.layer, keras.Model))]
+    for holder in functional:
+        for operation in getattr(holder, "operations", ()):
+            other = holders.setdefault(id(operation), holder.name)
+            # An input is made, not called: that of an inner model may be the outer one's too.
+            if other != holder.name and not isinstance(operation, keras.layers.InputLayer):
+                raise ValueError(
+                    f"Layer {operation.name!r} is called in model {other!r} and in model {holder.name!r}, one of "
+                    "which is in the other or beside it; Keras can save that, and not load it. Give the layer to a "
+                    "model of its own, and call that in both."
+                )
+
+
+def _edit(saved: Path, edited: Path, change: Callable[[Entry], Entry]) -> None:
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(edited, "w") as target:
+        for item in source.infolist():
+            if item.filename == CONFIG:
+                config = _changed(json.loads(source.read(CONFIG)), change)
+                # The model is compiled when its layers are trainable or not as they were.
+                config.pop("compile_config", None)
+                target.writestr(CONFIG, json.dumps(config))
+            else:
+                with source.open(item) as old, target.open(item, "w", force_zip64=True) as new:
+                    shutil.copyfileobj(old, new)
+
+
+def _changed(config: Any, change: Callable[[Entry], Entry]) -> Any:
+    if isinstance(config, dict):
+        config = {key: _changed(value, change) for key, value in config.items()}
+        return change(config) if {"class_name", "config"} <= config.keys() else config
+    if isinstance(config, list):
+        return [_changed(value, change) for value in config]
+    return config
+
+
+def _classes(model: keras.Model) -> dict[str, type]:
+    """The user's classes in the model, by the names that Keras saved for them."""
+    kinds = {type(model), *(type(place.layer) for place in walk(model))}
+    return {
+        keras.saving.get_registered_name(kind): kind
+        for kind in kinds
+        if not kind.__module__.startswith(("keras.", "keras_maxpool."))
+    }
+
+
+def carry_training(model: keras.Model, copy: keras.Model) -> None:
+    """What Keras's file lacks or loses: random states, what is frozen, and what hangs on that, training's state."""
+    for old, new in zip(_random_states(model), _random_states(copy), strict=True):
+        new.assign(old)
+    # Configs do not hold all of it, and what is frozen decides which weights the optimizer has slots for.
+    copy.trainable = model.trainable
+    for old, new in zip(_layers(model), _layers(copy), strict=True):
+        if new.trainable != old.trainable:
+            new.trainable = old.trainable
+    if not model.compiled:
+        return
+    copy.compile_from_config(model.get_compile_config())
+    if not model.optimizer.built:
+        return
+    state = model.optimizer.variables
+    if not copy.optimizer.built:  # a second time would make more variables
+        copy.optimizer.build(copy.trainable_variables)
+    if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
+        warnings.warn(
+            f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "
+            "it starts anew.",
+            stacklevel=4,
+        )
+        return
+    for old, new in zip(state, copy.optimizer.variables, strict=True):
+        new.assign(old)
+
+
+def _layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers alone: masks add operations to the graph of one model that the other lacks."""
+    return [place.layer for place in walk(model) if isinstance(place.layer, keras.Layer)]
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """The variables that are no weights."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
