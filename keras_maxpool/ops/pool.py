@@ -181,14 +181,17 @@ def _kernel(x: tf.Tensor, window: Window, implementation: str) -> Formula:
     if chosen.gradient == chosen.kernel or not x.dtype.is_floating or unseen:
         return forward
     if chosen.gradient == plan.GRAPH:
-        return with_gradient(forward, _graph_gradient(window, implementation))
+        return with_gradient(forward, _graph_gradient(window, implementation, x.shape[-1]))
     lender = KERNELS[chosen.gradient]
     return with_gradient(forward, gradient_of(lambda x: lender(x, window)))
 
 
 @lru_cache(maxsize=128)
-def _graph_gradient(window: Window, implementation: str) -> Gradient:
-    """The gradient that graph mode has, for eager use; new shapes make it trace a general one, not ever more."""
+def _graph_gradient(window: Window, implementation: str, channels: int | None) -> Gradient:
+    """The gradient that graph mode has, for eager use; new shapes make it trace a general one, not ever more.
+
+    One for each number of `channels`, which stays known to the plan in the general one, too.
+    """
 
     def pooled(x: tf.Tensor) -> tf.Tensor:
         return _kernel(x, window, implementation)(x)
