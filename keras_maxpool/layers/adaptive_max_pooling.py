@@ -6,12 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.layers.region_pooling import RegionPooling
+from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.adaptive_pool import output_shape, pool
 from keras_maxpool.registry import register
 
 
-class _AdaptiveMaxPooling(RegionPooling):
+class _AdaptiveMaxPooling(IndexedPooling):
     """What the three ranks share, which is all but the rank."""
 
     family = "AdaptiveMaxPool"

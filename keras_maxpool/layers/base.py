@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.ops import layout
 
 KERAS_ARGUMENTS = (
     "activity_regularizer",
@@ -42,11 +43,7 @@ class SpatialLayer(keras.layers.Layer):
                 f"{ {key: kwargs[key] for key in unknown} }. It takes {', '.join((*self.own_arguments, 'name'))}, "
                 f"and Keras's own {', '.join(KERAS_ARGUMENTS)}."
             ) from error
-        self.data_format = (
-            keras.config.image_data_format()
-            if data_format is None
-            else arguments.data_format(data_format)
-        )
+        self.data_format = layout.resolved(data_format)
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
         self.built = True
 

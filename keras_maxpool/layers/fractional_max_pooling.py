@@ -7,12 +7,12 @@ import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.layers.region_pooling import RegionPooling
+from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.fractional_pool import output_shape, pool
 from keras_maxpool.registry import register
 
 
-class _FractionalMaxPooling(RegionPooling):
+class _FractionalMaxPooling(IndexedPooling):
     """What the three ranks share, which is all but the rank."""
 
     family = "FractionalMaxPool"

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.global_pool import Pooled, global_pool, output_shape
 from keras_maxpool.registry import register
 
 
-class _GlobalMaxPooling(SpatialLayer):
+class _GlobalMaxPooling(IndexedPooling):
     """What the three ranks share, which is all but the rank."""
 
     family = "GlobalMaxPool"
@@ -28,15 +27,13 @@ class _GlobalMaxPooling(SpatialLayer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, **kwargs)
+        super().__init__(data_format, name, return_indices, **kwargs)
         self.keepdims = arguments.flag(keepdims, "keepdims")
-        self.return_indices = arguments.flag(return_indices, "return_indices")
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
 
-    def check_shape(self, shape: Sequence[int | None]) -> None:
-        """Refuses a shape of another rank, and one without spatial elements."""
-        super().check_shape(shape)
-        output_shape(shape, self.data_format, self.keepdims)
+    def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """A ValueError where there are no spatial elements."""
+        return output_shape(shape, self.data_format, self.keepdims)
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> Pooled:
         """Pools a tensor, all of it or what a mask leaves."""
@@ -46,21 +43,6 @@ class _GlobalMaxPooling(SpatialLayer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """None: the axes that a mask speaks of are gone."""
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
-        """The output's shape, None where unknown; with `return_indices` a pair of it."""
-        self.check_shape(input_shape)
-        shape = output_shape(input_shape, self.data_format, self.keepdims)
-        return (shape, shape) if self.return_indices else shape
-
-    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
-        """The output's shape and dtype for a symbolic input; with `return_indices` those of both outputs."""
-        self.check_shape(inputs.shape)
-        if isinstance(mask, keras.KerasTensor):
-            arguments.mask(mask, inputs.shape, self.data_format)
-        shape = output_shape(inputs.shape, self.data_format, self.keepdims)
-        values = keras.KerasTensor(shape, inputs.dtype)
-        return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values
 
 
 @register(alias="GlobalMaxPool1D")

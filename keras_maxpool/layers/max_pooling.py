@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.ops import plan
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
 
 
-class _MaxPooling(SpatialLayer):
+class _MaxPooling(IndexedPooling):
     """What the three ranks share, which is all but the rank."""
 
     family = "MaxPool"
@@ -39,7 +39,7 @@ class _MaxPooling(SpatialLayer):
         implementation: str = "auto",
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, **kwargs)
+        super().__init__(data_format, name, return_indices, **kwargs)
         self._window = windows.parse(
             self.rank, pool_size, strides, padding, dilation_rate, ceil_mode
         )
@@ -48,7 +48,6 @@ class _MaxPooling(SpatialLayer):
         self.padding = self._window.padding
         self.dilation_rate = tuple(axis.dilation for axis in self._window.axes)
         self.ceil_mode = ceil_mode
-        self.return_indices = arguments.flag(return_indices, "return_indices")
         self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
         self.implementation = arguments.choice(
             implementation, "implementation", arguments.IMPLEMENTATIONS
@@ -56,9 +55,9 @@ class _MaxPooling(SpatialLayer):
         plan.check(implementation, self._window)
         self.supports_masking = True
 
-    def check_shape(self, shape: Sequence[int | None]) -> None:
-        """Refuses a shape of another rank, and one that the window does not fit."""
-        self.compute_output_shape(shape)
+    def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """A ValueError where the window does not fit."""
+        return output_shape(shape, self._window, self.data_format)
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """Pools a tensor; `mask` hides what it says is False."""
@@ -80,21 +79,10 @@ class _MaxPooling(SpatialLayer):
             mask = MaskPooling(*window)(mask)
         return (mask, mask) if self.return_indices else mask
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
-        """The output's shape, None where unknown; a ValueError where the window does not fit."""
-        super().check_shape(input_shape)
-        shape = output_shape(input_shape, self._window, self.data_format)
-        return (shape, shape) if self.return_indices else shape
-
     def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
         """The shape and dtype of what a symbolic input gives."""
         plan.check(self.implementation, self._window, inputs.dtype)
-        if mask is not None:
-            arguments.mask(mask, inputs.shape, self.data_format)
-        shape = self.compute_output_shape(inputs.shape)
-        if self.return_indices:
-            return keras.KerasTensor(shape[0], inputs.dtype), keras.KerasTensor(shape[1], "int64")
-        return keras.KerasTensor(shape, inputs.dtype)
+        return super().compute_output_spec(inputs, mask)
 
 
 @register(alias="MaxPool1D")

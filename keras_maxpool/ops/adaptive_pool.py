@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -39,11 +38,7 @@ def adaptive_max_pool(
     """
     x = tf.convert_to_tensor(inputs)
     outputs = arguments.output_sizes(output_size, arguments.spatial_rank(x.shape))
-    data_format = (
-        keras.config.image_data_format()
-        if data_format is None
-        else arguments.data_format(data_format)
-    )
+    data_format = layout.resolved(data_format)
     arguments.flag(return_indices, "return_indices")
     arguments.dtype(x.dtype.name)
     return pool(x, outputs, data_format, return_indices)

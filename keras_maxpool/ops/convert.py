@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.ops import layout
 
 CONVENTIONS = ("torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major")
 
@@ -68,11 +68,7 @@ def convert_indices(
             f"`shape` must tell one size for each of the {found.shape.rank} axes of the indices; received {shape!r}. "
             "Pass the shape of the tensor that was pooled."
         )
-    data_format = (
-        keras.config.image_data_format()
-        if data_format is None
-        else arguments.data_format(data_format)
-    )
+    data_format = layout.resolved(data_format)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
     volume = tf.reduce_prod(spatial)

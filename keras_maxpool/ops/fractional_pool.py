@@ -51,11 +51,7 @@ def fractional_max_pool(
     ratios = arguments.ratios(pooling_ratio, arguments.spatial_rank(x.shape))
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")
-    data_format = (
-        keras.config.image_data_format()
-        if data_format is None
-        else arguments.data_format(data_format)
-    )
+    data_format = layout.resolved(data_format)
     if not isinstance(seed, keras.random.SeedGenerator):
         arguments.seed(seed)
     arguments.flag(return_indices, "return_indices")

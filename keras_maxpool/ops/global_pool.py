@@ -4,11 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import masks, mode, shapes
+from keras_maxpool.ops import layout, masks, mode, shapes
 
 Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
 """The values, or the values and their places."""
@@ -54,9 +53,7 @@ def global_max_pool(
     """
     x = tf.convert_to_tensor(inputs)
     arguments.spatial_rank(x.shape)
-    data_format = arguments.data_format(
-        keras.config.image_data_format() if data_format is None else data_format
-    )
+    data_format = layout.resolved(data_format)
     arguments.flag(keepdims, "keepdims")
     arguments.flag(return_indices, "return_indices")
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
@@ -144,8 +141,7 @@ def _maximum(x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, nonfinite: 
 
     def forward(x: tf.Tensor) -> tf.Tensor:
         if valid is not None:
-            lowest = -math.inf if x.dtype.is_floating else x.dtype.min
-            x = tf.where(valid, x, tf.constant(lowest, x.dtype))
+            x = tf.where(valid, x, shapes.lowest(x.dtype))
         y = tf.reduce_max(x, axes, keepdims=True)
         if ieee:  # XLA passes NaN over
             any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)

@@ -1,8 +1,18 @@
-"""Both data formats: tensors to channels-last and back, and the shape that pooled sizes make in either."""
+"""Both data formats: which one is meant, tensors to channels-last and back, and the shape that pooled sizes make."""
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
+
+from keras_maxpool import arguments
+
+
+def resolved(data_format: str | None) -> str:
+    """One of the two data formats: the user's, or Keras's setting for None."""
+    if data_format is None:
+        return keras.config.image_data_format()
+    return arguments.data_format(data_format)
 
 
 def channels_last(x: tf.Tensor, data_format: str) -> tf.Tensor:

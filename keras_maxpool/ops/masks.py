@@ -1,12 +1,12 @@
 """Masks over (batch, *spatial): what they hide never wins, and a window that sees nothing else gives 0."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.ops import shapes
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.places import gather
@@ -36,8 +36,7 @@ def of_places(mask: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """`x` (batch, *spatial, channels) with the smallest value there is wherever `mask` is False."""
-    lowest = tf.constant(-math.inf if x.dtype.is_floating else x.dtype.min, x.dtype)
-    return tf.where(mask[..., None], x, lowest)
+    return tf.where(mask[..., None], x, shapes.lowest(x.dtype))
 
 
 def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
@@ -46,11 +45,14 @@ def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
     return tf.squeeze(seen, -1) > 0
 
 
-def seen_places(places: tf.Tensor, mask: tf.Tensor, window: Window) -> tf.Tensor:
-    """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it."""
+def seen_places(places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window) -> tf.Tensor:
+    """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it.
+
+    `seen` is the pooled mask with an axis for the channels.
+    """
     shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
     volume = tf.cast(mask, tf.int8)[..., None]
     is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
     first = first_maxima(volume, window, places.dtype)
-    first = tf.where(pooled(mask, window)[..., None], first, tf.constant(-1, places.dtype))
+    first = tf.where(seen, first, tf.constant(-1, places.dtype))
     return tf.where(is_seen, places, first)

@@ -67,13 +67,13 @@ def _kernel(work: Work) -> str:
     if window.rank == 1:
         # One axis a time is what it is.
         return "direct"
-    area = prod(axis.pool for axis in window.axes)
+    area = prod(window.pool)
     if work.channels is not None and work.channels < NARROW:
         # 2x512x512x3: 1.6 forward and 12 with the gradient at 5/1, 30 and 477 at 31/1; with the gradient
         # 64x224x224x1: 2.4 at 2/2, 7 at 3/2; x3: 1.4 at 3/2 but 0.7 at 2/2.
         # Forward alone, what counts is how often an element is read: 1x64x64x64x1 3/2 took 0.4 eagerly.
-        strides = prod(axis.stride for axis in window.axes)
-        few = 3 * work.channels if work.taped and work.mode == "graph" else 25 * strides
+        taped_graph = work.taped and work.mode == "graph"
+        few = 3 * work.channels if taped_graph else 25 * prod(window.strides)
         return "folded" if area >= few else "direct"
     # 8x40x40x256: 1.3 and 1.4 at 9/1, 2.7 at 13/1 but 1.0 at 7/1; 1x32x64x64x16: 2.2 and 1.3 at 5/1.
     return "folded" if area >= 81 else "direct"

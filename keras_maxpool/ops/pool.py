@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
@@ -66,11 +65,7 @@ def max_pool(
     x = tf.convert_to_tensor(inputs)
     rank = arguments.spatial_rank(x.shape)
     window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
-    data_format = (
-        keras.config.image_data_format()
-        if data_format is None
-        else arguments.data_format(data_format)
-    )
+    data_format = layout.resolved(data_format)
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     arguments.choice(implementation, "implementation", arguments.IMPLEMENTATIONS)
     arguments.dtype(x.dtype.name)
@@ -112,11 +107,15 @@ def pool(
     elif nonfinite == "ieee" and x.dtype.is_floating:
         kernel = ieee(kernel)
     y = kernel(x)
+    seen = None
     if mask is not None:
-        y = tf.where(masks.pooled(mask, window)[..., None], y, tf.zeros([], y.dtype))
+        seen = masks.pooled(mask, window)[..., None]
+        y = tf.where(seen, y, tf.zeros([], y.dtype))
     results = [layout.restored(y, data_format)]
     if indices is not None:
-        places = _indices(x, y, window, nonfinite, mask, tf.as_dtype(indices))
+        places = _indices(x, y, window, nonfinite, tf.as_dtype(indices))
+        if mask is not None:
+            places = masks.seen_places(places, mask, seen, window)
         results.append(layout.restored(places, data_format))
     if static_shape is not None:
         # What is known stays known: operations that pad by tensors forget it.
@@ -126,12 +125,7 @@ def pool(
 
 
 def _indices(
-    x: tf.Tensor,
-    y: tf.Tensor,
-    window: Window,
-    nonfinite: str,
-    mask: tf.Tensor | None,
-    dtype: tf.DType,
+    x: tf.Tensor, y: tf.Tensor, window: Window, nonfinite: str, dtype: tf.DType
 ) -> tf.Tensor:
     """The flat indices of the maxima `y` of `x`."""
     x = tf.stop_gradient(x)
@@ -139,7 +133,7 @@ def _indices(
     if nonfinite == "ieee" and x.dtype.is_floating:
         first_nan = first_maxima(tf.cast(tf.math.is_nan(x), tf.int8), window, dtype)
         places = tf.where(tf.math.is_nan(y), first_nan, places)
-    return places if mask is None else masks.seen_places(places, mask, window)
+    return places
 
 
 def _where_windows_fit(x: tf.Tensor, window: Window) -> tf.Tensor:

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_maxpool.window import Axis
+
 Size = Any
 """An int, or a scalar int32 tensor where the size is unknown while tracing."""
 
@@ -29,12 +31,26 @@ def maximum(a: Size, b: Size) -> Size:
     return max(a, b) if isinstance(a, int) and isinstance(b, int) else tf.maximum(a, b)
 
 
+def pads(axes: Sequence[Axis], sizes: Sequence[Size]) -> list[tuple[Size, Size]]:
+    """The padding before and after along each axis, as `Axis.pads` has it."""
+    return [axis.pads(size, maximum) for axis, size in zip(axes, sizes, strict=True)]
+
+
+def may_pad(pads: Sequence[tuple[Size, Size]]) -> bool:
+    """Whether there is any padding, or may be."""
+    return any(not isinstance(n, int) or n > 0 for pair in pads for n in pair)
+
+
+def lowest(dtype: tf.DType) -> tf.Tensor:
+    """What never wins a maximum: -inf, or an integer type's smallest value."""
+    return tf.constant(-inf if dtype.is_floating else dtype.min, dtype)
+
+
 def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
-    """`x` (batch, *spatial, channels) padded with what never wins a maximum: -inf, or an integer type's smallest."""
-    if all(isinstance(n, int) and n == 0 for pair in pads for n in pair):
+    """`x` (batch, *spatial, channels) padded with what never wins a maximum."""
+    if not may_pad(pads):
         return x
-    lowest = tf.constant(-inf if x.dtype.is_floating else x.dtype.min, x.dtype)
     # Not tf.pad's own constant, which tf.vectorized_map drops (TensorFlow 2.21). Adding -0.0 changes no bit.
     nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
-    bias = tf.pad(nothing, pads, constant_values=lowest)
+    bias = tf.pad(nothing, pads, constant_values=lowest(x.dtype))
     return tf.pad(x, [(0, 0), *pads, (0, 0)]) + bias[..., None]

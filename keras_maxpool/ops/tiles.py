@@ -16,8 +16,8 @@ MOST_ELEMENTS = 16
 
 def are_tiles(window: Window) -> bool:
     """Whether the windows stand side by side from the first element on, and are small."""
-    aligned = all(axis.stride == axis.pool and axis.padding == (0, 0) for axis in window.axes)
-    return aligned and prod(axis.pool for axis in window.axes) <= MOST_ELEMENTS
+    aligned = window.strides == window.pool and window.padding == "valid"
+    return aligned and prod(window.pool) <= MOST_ELEMENTS
 
 
 def unpool_tiles(
@@ -28,7 +28,7 @@ def unpool_tiles(
     Of 16x56x56x64 values, 2/2: 30 ms where the scatter takes 43 in a graph, 33 and 45 eagerly, 6.5 and 11 under XLA
     (TensorFlow 2.21, two cores), the check of the indices included.
     """
-    pools = [axis.pool for axis in window.axes]
+    pools = window.pool
     outputs = shapes.sizes(values)[1:-1]
     # Flat steps along each axis of the output, and from each window's first element to its others.
     steps = [shapes.product(spatial[i + 1 :]) for i in range(window.rank)]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
@@ -50,11 +49,7 @@ def max_unpool(
     y = tf.convert_to_tensor(values)
     rank = arguments.spatial_rank(y.shape, "values")
     window = windows.parse(rank, pool_size, strides, padding, 1, False)
-    data_format = (
-        keras.config.image_data_format()
-        if data_format is None
-        else arguments.data_format(data_format)
-    )
+    data_format = layout.resolved(data_format)
     size = arguments.optional_sizes(output_size, rank, "output_size")
     arguments.dtype(y.dtype.name)
     found = tf.convert_to_tensor(indices)
@@ -72,19 +67,11 @@ def unpool(
     like: tf.Tensor | None,
 ) -> tf.Tensor:
     """`max_unpool` for arguments and shapes that have been checked."""
-    known = output_shape(
-        values.shape, window, data_format, output_size, None if like is None else like.shape
-    )
+    like_shape, like_sizes = (None, None) if like is None else (like.shape, shapes.sizes(like))
+    known = output_shape(values.shape, window, data_format, output_size, like_shape)
+    sizes = output_shape(shapes.sizes(values), window, data_format, output_size, like_sizes)
+    spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
-    if like is not None:
-        spatial: list[shapes.Size] = list(layout.spatial(shapes.sizes(like), data_format))
-    elif output_size is not None:
-        spatial = list(output_size)
-    else:
-        spatial = [
-            axis.unpooled_size(size)
-            for axis, size in zip(window.axes, shapes.sizes(values)[1:-1], strict=True)
-        ]
     if tf.executing_eagerly():
         _check_range(indices, spatial)
     y = (

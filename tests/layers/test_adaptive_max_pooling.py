@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import json
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,8 @@ import oracle
 import pytest
 import regions_oracle
 import tensorflow as tf
-from regions_running import rename, upstream_for, with_both
+from faults import attempt, refuses, state
+from regions_running import copied_by, rename, upstream_for, with_both
 from running import (
     FLOATS,
     FORMATS,
@@ -258,14 +257,7 @@ def test_saved_models_load(alias: bool, suffix: str, rank: int, tmp_path: Path) 
 @pytest.mark.parametrize("way", ["clone", "deepcopy", "from_config", "json"])
 def test_copies(way: str) -> None:
     model = model_of(2)
-    if way == "clone":
-        copied = keras.models.clone_model(model)
-    elif way == "deepcopy":
-        copied = copy.deepcopy(model)
-    elif way == "from_config":
-        copied = keras.Model.from_config(model.get_config())
-    else:
-        copied = keras.models.model_from_json(model.to_json())
+    copied = copied_by(way, model)
     copied.set_weights(model.get_weights())
     assert_predicts(copied, model, 2)
 
@@ -384,7 +376,10 @@ def test_bad_input(
 # The built-in: parity where it works
 
 HAS_BUILTIN = hasattr(keras.layers, "AdaptiveMaxPooling2D")
-needs_builtin = pytest.mark.skipif(not HAS_BUILTIN, reason="this Keras has no adaptive pooling")
+needs_builtin = pytest.mark.skipif(
+    not HAS_BUILTIN,
+    reason="adaptive pooling needs a newer Keras: pip install -U keras",
+)
 
 
 def builtin(rank: int, *args: Any, **options: Any) -> keras.Layer:
@@ -430,26 +425,6 @@ def test_signature_and_config_begin_as_the_builtins(rank: int) -> None:
 
 
 # The built-in: its faults
-
-
-def state(*, present: bool, mended: bool, got: object) -> None:
-    """The built-in does what this page says, or what is right; nothing else."""
-    if mended:
-        warnings.warn("keras.layers does this right: the difference is gone", stacklevel=2)
-    elif not tf.config.list_physical_devices("GPU"):
-        assert present, f"the built-in does something new: {got!r}"
-
-
-def attempt(function: Callable[[], Any]) -> Any:
-    """What the function gives, or the error that it raises."""
-    try:
-        return function()
-    except Exception as error:
-        return error
-
-
-def refuses(got: object) -> bool:
-    return isinstance(got, Exception)
 
 
 @needs_builtin

@@ -6,8 +6,6 @@ or Keras that mends it fails no test: it raises a warning, so that the differenc
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,14 +13,13 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from faults import attempt, refuses, state
 from running import INTEGERS, MODES, Config, assert_same, case, distinct, run, ties, with_gradient
 
 import keras_maxpool
 
 NAN, INF = np.nan, np.inf
 LOWEST = float(np.finfo("float32").min)
-# What is stated here was seen on CPUs.
-ON_CPU_ALONE = not tf.config.list_physical_devices("GPU")
 
 ranks = pytest.mark.parametrize("rank", [1, 2, 3], ids="{}d".format)
 modes = pytest.mark.parametrize("mode", MODES)
@@ -34,26 +31,6 @@ def ours(rank: int, *args: Any, **options: Any) -> keras.Layer:
 
 def builtin(rank: int, *args: Any, **options: Any) -> keras.Layer:
     return getattr(keras.layers, f"MaxPooling{rank}D")(*args, **options)
-
-
-def attempt(function: Callable[[], Any]) -> Any:
-    """What the function gives, or the error that it raises."""
-    try:
-        return function()
-    except Exception as error:
-        return error
-
-
-def state(*, present: bool, mended: bool, got: object) -> None:
-    """The built-in does what this page says, or what is right; nothing else."""
-    if mended:
-        warnings.warn("keras.layers does this right: the difference is gone", stacklevel=2)
-    elif ON_CPU_ALONE:
-        assert present, f"the built-in does something new: {got!r}"
-
-
-def refuses(got: object) -> bool:
-    return isinstance(got, Exception)
 
 
 def equal(got: object, expected: np.ndarray) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import oracle
 import pytest
 import regions_oracle
 import tensorflow as tf
-from regions_running import rename, upstream_for, with_both
+from regions_running import copied_by, rename, upstream_for, with_both
 from running import (
     FLOATS,
     FORMATS,
@@ -361,14 +360,7 @@ def test_saved_models_load(alias: bool, suffix: str, rank: int, tmp_path: Path) 
 @pytest.mark.parametrize("way", ["clone", "deepcopy", "from_config", "json"])
 def test_copies(way: str) -> None:
     model = model_of(2)
-    if way == "clone":
-        copied = keras.models.clone_model(model)
-    elif way == "deepcopy":
-        copied = copy.deepcopy(model)
-    elif way == "from_config":
-        copied = keras.Model.from_config(model.get_config())
-    else:
-        copied = keras.models.model_from_json(model.to_json())
+    copied = copied_by(way, model)
     copied.set_weights(model.get_weights())
     assert_predicts(copied, model, 2)
 

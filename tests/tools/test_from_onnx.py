@@ -15,7 +15,7 @@ import keras_maxpool
 from keras_maxpool.tools.convert import from_onnx
 
 onnx = pytest.importorskip("onnx", reason="ONNX is missing: pip install '.[peers]'")
-reference = pytest.importorskip("onnx.reference")
+reference = pytest.importorskip("onnx.reference", reason="ONNX is missing: pip install '.[peers]'")
 
 
 def node(kind: str = "MaxPool", outputs: int = 1, inputs: int = 1, **attributes: Any) -> Any:

@@ -10,11 +10,7 @@ from keras_maxpool.window import Window
 def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels) without dilation in one operation, after explicit pads if there are any."""
     if window.needs_pads:
-        spatial = shapes.sizes(x)[1:-1]
-        pads = [
-            axis.pads(size, shapes.maximum) for axis, size in zip(window.axes, spatial, strict=True)
-        ]
-        x = shapes.pad(x, pads)
+        x = shapes.pad(x, shapes.pads(window.axes, shapes.sizes(x)[1:-1]))
     padding = "SAME" if window.padding == "same" else "VALID"
     pool, strides = window.pool, window.strides
     if window.rank > 1:

@@ -6,8 +6,15 @@ from typing import Any
 import tensorflow as tf
 
 
-def guarded(formula: Callable[[tf.Tensor], Any], least: Sequence[int]) -> Callable[..., Any]:
-    """`formula`, which only ever gets at least so many elements an axis; an axis that has fewer gives none."""
+def guarded(
+    formula: Callable[[tf.Tensor], Any], least: Sequence[int], shape: tf.TensorShape
+) -> Callable[[tf.Tensor], Any]:
+    """`formula`, which only ever gets at least so many elements an axis; an axis that has fewer gives none.
+
+    It is `formula` itself where the static `shape` of its argument leaves no doubt.
+    """
+    if None not in shape and 0 not in shape:
+        return formula
 
     def function(x: tf.Tensor) -> Any:
         # Both the pad and the slice hand their input on without a copy where nothing is missing.

@@ -21,7 +21,7 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
     - oneDNN's gradient ends the process where the input or the output has no elements; where that cannot be excluded
       while tracing, its MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
     - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
-      it: what is to be differentiated gets explicit pads there.
+      it: second-order gradients and forward mode are those of explicit pads there.
     """
     if max(*pool, *strides) == 1:
         return x
@@ -37,22 +37,19 @@ def max_pool(x: tf.Tensor, pool: Sequence[int], strides: Sequence[int], padding:
         return plain(x)
 
     def padded(x: tf.Tensor) -> tf.Tensor:
-        axes = (Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True))
-        sizes = shapes.sizes(x)[1:-1]
-        pads = [axis.pads(size, shapes.maximum) for axis, size in zip(axes, sizes, strict=True)]
-        return operation(shapes.pad(x, pads), "VALID")
+        axes = [Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True)]
+        return operation(shapes.pad(x, shapes.pads(axes, shapes.sizes(x)[1:-1])), "VALID")
 
     keeps_shape = padding == "SAME" and all(
         stride == 1 or size == 1 for stride, size in zip(strides, x.shape[1:-1], strict=True)
     )
     if now == "eager" and not keeps_shape:
         return plain(x)
-    may_be_empty = None in x.shape or 0 in x.shape
     least = [1, *(pool if padding == "VALID" else [1] * len(pool)), 1]
-    first = guarded(plain, least) if may_be_empty else plain
+    first = guarded(plain, least, x.shape)
     if not keeps_shape:
         return with_gradient(first if taped else plain, gradient_of(first))(x)
-    further = guarded(padded, least) if may_be_empty else padded
+    further = guarded(padded, least, x.shape)
     if mode.has_tangent(x):
         return further(x)
     gradient = with_second_order(gradient_of(first), gradient_of(further))

@@ -15,9 +15,7 @@ def planar(x: tf.Tensor, axes: Sequence[Axis]) -> tuple[tf.Tensor, tf.Tensor]:
     Returns the maxima, and the place of each first one in its plane of height times width.
     """
     *outer, height, width, channels = shapes.sizes(x)
-    pads = [
-        axis.pads(size, shapes.maximum) for axis, size in zip(axes, (height, width), strict=True)
-    ]
+    pads = shapes.pads(axes, (height, width))
     x = shapes.pad(tf.reshape(x, [shapes.product(outer), height, width, channels]), pads)
     _, _, padded_width, _ = shapes.sizes(x)
     # 32 bits divide in half the time, and are enough for samples of known size.
@@ -28,10 +26,9 @@ def planar(x: tf.Tensor, axes: Sequence[Axis]) -> tuple[tf.Tensor, tf.Tensor]:
     def argmax(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.nn.max_pool_with_argmax(x, pool, strides, "VALID", output_dtype=dtype)
 
-    may_be_empty = None in x.shape or 0 in x.shape
-    values, place = (guarded(argmax, [1, *pool, 1]) if may_be_empty else argmax)(x)
+    values, place = guarded(argmax, [1, *pool, 1], x.shape)(x)
     place //= tf.cast(channels, dtype)
-    if any(not isinstance(n, int) or n > 0 for pair in pads for n in pair):
+    if shapes.may_pad(pads):
         # Where padding ties with the smallest value it may have won: the window's first real element is the next one.
         before = [tf.cast(pair[0], dtype) for pair in pads]
         row = place // tf.cast(padded_width, dtype)

@@ -22,10 +22,9 @@ NARROW = 16
 
 def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels)."""
-    sizes = shapes.sizes(x)[1:-1]
-    pads = [axis.pads(size, shapes.maximum) for axis, size in zip(window.axes, sizes, strict=True)]
+    pads = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     wide = x.shape[-1] is None or x.shape[-1] >= NARROW
-    if math.prod(axis.pool for axis in window.axes) <= JOINT_VIEWS and (window.rank == 1 or wide):
+    if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide):
         elements = [_elements(axis) for axis in window.axes]
         return max_of_views(x, elements, pads, whole=wide and not window.dilated)
     for place in range(window.rank - 1, -1, -1):

@@ -123,9 +123,8 @@ def max_of_views(
 
     @tf.custom_gradient
     def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        padded = any(not isinstance(n, int) or n > 0 for pair in pads for n in pair)
         filled = all(isinstance(size, int) and size > 0 for size in sizes)
-        y, *others = clamped_views(x) if whole and padded and filled else views(x)
+        y, *others = clamped_views(x) if whole and shapes.may_pad(pads) and filled else views(x)
         for view in others:
             y = tf.maximum(y, view)
         return y, lambda upstream: spread(winner(x), upstream)

@@ -1,4 +1,4 @@
-"""What the layers that pool over regions share: one result or two, and their shapes."""
+"""What all pooling layers share: one result, or two with the indices, and their shapes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from keras_maxpool import arguments
 from keras_maxpool.layers.base import SpatialLayer
 
 
-class RegionPooling(SpatialLayer):
+class IndexedPooling(SpatialLayer):
     """A layer that gives values, or a pair of values and indices. A subclass says how it changes a shape."""
 
     def __init__(
@@ -34,8 +34,11 @@ class RegionPooling(SpatialLayer):
         shape = self.pooled_shape(input_shape)
         return (shape, shape) if self.return_indices else shape
 
-    def compute_output_spec(self, inputs: keras.KerasTensor) -> Any:
+    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
         """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
+        self.check_shape(inputs.shape)
+        if hasattr(mask, "shape"):  # a list is checked when it has become a tensor
+            arguments.mask(mask, inputs.shape, self.data_format)
         shape = self.pooled_shape(inputs.shape)
         values = keras.KerasTensor(shape, inputs.dtype)
         return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values
