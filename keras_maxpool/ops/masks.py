@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import shapes
+from keras_maxpool.ops import layout, shapes
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.places import gather
@@ -26,17 +26,19 @@ def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tens
     return tensor
 
 
-def of_places(mask: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """`mask` as (batch, *spatial) of `x` (batch, *spatial, channels), where it may be of whole samples."""
+def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
+    """`mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
     if mask.shape.rank > 1:
         return mask
-    ones = [1] * (x.shape.rank - 2)
-    return tf.broadcast_to(tf.reshape(mask, [-1, *ones]), tf.shape(x)[:-1])
+    sizes = layout.spatial(shapes.sizes(x), data_format)
+    return tf.broadcast_to(
+        tf.reshape(mask, [-1, *(1 for _ in sizes)]), [shapes.sizes(x)[0], *sizes]
+    )
 
 
 def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`x` (batch, *spatial, channels) with the smallest value there is wherever `mask` is False."""
-    return tf.where(mask[..., None], x, shapes.lowest(x.dtype))
+    """`x` with the smallest value there is wherever `mask`, of one channel or none, is False."""
+    return tf.where(mask, x, shapes.lowest(x.dtype))
 
 
 def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
@@ -48,11 +50,11 @@ def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
 def seen_places(places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window) -> tf.Tensor:
     """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it.
 
-    `seen` is the pooled mask with an axis for the channels.
+    `places` are channels last; `seen` is the pooled mask.
     """
     shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
     volume = tf.cast(mask, tf.int8)[..., None]
     is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
     first = first_maxima(volume, window, places.dtype)
-    first = tf.where(seen, first, tf.constant(-1, places.dtype))
+    first = tf.where(seen[..., None], first, tf.constant(-1, places.dtype))
     return tf.where(is_seen, places, first)

@@ -1,8 +1,9 @@
-"""How the code is being run: eagerly, traced into a graph, or traced for XLA; and whether a tape is watching.
+"""How the code is being run: eagerly, traced into a graph, or traced for XLA; on what; and whether a tape is watching.
 
 The only place that touches TensorFlow's private modules, and each touch has a fallback that is right, if slower.
 """
 
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -34,6 +35,12 @@ def current() -> Mode:
     if tf.executing_eagerly():
         return "eager"
     return "xla" if _traced_for_xla(tf.compat.v1.get_default_graph()) else "graph"
+
+
+@cache
+def is_on_cpu() -> bool:
+    """Whether this process sees no other devices than CPUs."""
+    return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
 
 
 def is_vectorized() -> bool:

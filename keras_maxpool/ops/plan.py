@@ -35,6 +35,10 @@ class Work(NamedTuple):
     elements: int | None = None
     onednn_3d: bool = False
     """Whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element."""
+    channels_first: bool = False
+    """Whether the inputs are channels first, and the operation may take them so here."""
+    measured: bool = True
+    """Whether this is a kind of device on which the rows were measured."""
 
 
 class Plan(NamedTuple):
@@ -42,6 +46,10 @@ class Plan(NamedTuple):
 
     kernel: str
     gradient: str
+    widened: bool = False
+    """Whether the gradient is computed in float32 for inputs of 16 bits."""
+    in_place: bool = False
+    """Whether "direct" takes channels-first inputs as they are, without transposes."""
 
 
 @lru_cache(maxsize=1024)
@@ -54,18 +62,26 @@ def choose(implementation: str, work: Work) -> Plan:
     """
     check(implementation, work.window, work.dtype)
     kernel = _kernel(work) if implementation == "auto" else implementation
-    return Plan(kernel, _gradient(kernel, work))
+    gradient = _gradient(kernel, work)
+    # float16: 3 at 16x112x112x64 2/2, 8 at 8x40x40x256 5/1; under XLA, where both 16-bit types convert at each
+    # step, 1.5 and 3.5 at 16x112x112x64 3/2. bfloat16 has oneDNN in graphs.
+    widened = work.dtype == "float16" or (work.dtype == "bfloat16" and work.mode == "xla")
+    # 1.7 to 2.4 forward, 1.5 to 1.8 with the gradient, which is for graphs alone (four cases of 2D and 3D).
+    lent = gradient == GRAPH or work.mode == "graph" or not work.taped
+    one_operation = kernel == "direct" and gradient in ("direct", GRAPH) and lent
+    in_place = work.channels_first and one_operation and not work.window.needs_pads
+    return Plan(kernel, gradient, widened, in_place)
 
 
 def _kernel(work: Work) -> str:
     window = work.window
-    if work.mode == "xla":
+    if work.mode == "xla" and work.measured:
         # Against reduce-window 4 times as fast forward, 15 with the gradient (geometric means of 20 cases).
         return "shifted"
     if window.dilated or (window.rank == 3 and work.dtype not in NATIVE_3D):
         return "folded"
-    if window.rank == 1:
-        # One axis a time is what it is.
+    if window.rank == 1 or not work.measured:
+        # One axis a time is what it is; and where nothing is known, nothing is better.
         return "direct"
     area = prod(window.pool)
     if work.channels is not None and work.channels < NARROW:
@@ -101,7 +117,8 @@ def _gradient(kernel: str, work: Work) -> str:
         # select-and-scatter gives ties under "same" to a later element, takes no float64 in 3D, and
         # has no second order but in float32.
         return "shifted"
-    if work.mode == "eager" and work.elements is not None and work.elements >= LARGE:
+    large = work.elements is not None and work.elements >= LARGE
+    if work.mode == "eager" and large and work.measured:
         # Only graphs run oneDNN's gradient: 6 at 16x112x112x64 2/2, 2 at 32x28x28x32, below 1 under 2**17 elements.
         return GRAPH
     if (

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import layout, masks, mode, plan, shapes
+from keras_maxpool.ops import layout, masks, mode, onednn, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
+from keras_maxpool.ops.kernels.direct import direct_channels_first
 from keras_maxpool.ops.nonfinite import ieee
-from keras_maxpool.ops.ties import graph_3d_favours_first
 from keras_maxpool.ops.unsigned import SIGNED, as_signed, signed
 from keras_maxpool.window import Window
 
@@ -95,13 +95,12 @@ def pool(
             y = tf.reshape(x, out_shape)
             return y if indices is None else (y, tf.zeros(out_shape, indices))
     static_shape = output_shape(shape, window, data_format) if None in shape else None
-    x = layout.channels_last(x, data_format)
     if static_shape is not None and mode.current() == "graph":
-        x = _where_windows_fit(x, window)
+        x = _where_windows_fit(x, window, data_format)
     if mask is not None:
-        mask = masks.of_places(mask, x)
-        x = masks.hide(x, mask)
-    kernel = _kernel(x, window, implementation)
+        mask = masks.of_places(mask, x, data_format)
+        x = masks.hide(x, layout.over_channels(mask, data_format))
+    kernel = _kernel(x, window, data_format, implementation)
     if x.dtype in SIGNED:
         kernel = as_signed(kernel)
     elif nonfinite == "ieee" and x.dtype.is_floating:
@@ -109,14 +108,16 @@ def pool(
     y = kernel(x)
     seen = None
     if mask is not None:
-        seen = masks.pooled(mask, window)[..., None]
-        y = tf.where(seen, y, tf.zeros([], y.dtype))
-    results = [layout.restored(y, data_format)]
+        seen = masks.pooled(mask, window)
+        y = tf.where(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
+    results = [y]
     if indices is not None:
-        places = _indices(x, y, window, nonfinite, tf.as_dtype(indices))
+        places = _indices(x, y, window, data_format, nonfinite, tf.as_dtype(indices))
         if mask is not None:
+            places = layout.channels_last(places, data_format)
             places = masks.seen_places(places, mask, seen, window)
-        results.append(layout.restored(places, data_format))
+            places = layout.restored(places, data_format)
+        results.append(places)
     if static_shape is not None:
         # What is known stays known: operations that pad by tensors forget it.
         for result in results:
@@ -125,20 +126,26 @@ def pool(
 
 
 def _indices(
-    x: tf.Tensor, y: tf.Tensor, window: Window, nonfinite: str, dtype: tf.DType
+    x: tf.Tensor,
+    y: tf.Tensor,
+    window: Window,
+    data_format: str,
+    nonfinite: str,
+    dtype: tf.DType,
 ) -> tf.Tensor:
     """The flat indices of the maxima `y` of `x`."""
     x = tf.stop_gradient(x)
-    places = first_maxima(signed(x) if x.dtype in SIGNED else x, window, dtype)
+    first = layout.arranged(lambda x: first_maxima(x, window, dtype), data_format)
+    places = first(signed(x) if x.dtype in SIGNED else x)
     if nonfinite == "ieee" and x.dtype.is_floating:
-        first_nan = first_maxima(tf.cast(tf.math.is_nan(x), tf.int8), window, dtype)
+        first_nan = first(tf.cast(tf.math.is_nan(x), tf.int8))
         places = tf.where(tf.math.is_nan(y), first_nan, places)
     return places
 
 
-def _where_windows_fit(x: tf.Tensor, window: Window) -> tf.Tensor:
+def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Tensor:
     """`x`, which a graph that learns its sizes when it runs hands on only if at least one window fits each axis."""
-    sizes = shapes.sizes(x)[1:-1]
+    sizes = layout.spatial(shapes.sizes(x), data_format)
     checks = [
         tf.debugging.Assert(
             axis.output_size(size, shapes.maximum) > 0,
@@ -151,44 +158,74 @@ def _where_windows_fit(x: tf.Tensor, window: Window) -> tf.Tensor:
         return tf.identity(x)
 
 
-def _kernel(x: tf.Tensor, window: Window, implementation: str) -> Formula:
-    """The function that pools tensors like `x`, channels-last, with the gradient that the plan gives it."""
+def _kernel(
+    x: tf.Tensor, window: Window, data_format: str, implementation: str, *, own: bool = False
+) -> Formula:
+    """The function that pools tensors like `x` with the gradient that the plan gives it.
+
+    `own` says that the graph which is being built is for this package's own use.
+    """
     now, taped, dtype = mode.current(), mode.tape_is_active(), x.dtype.name
-    graph_3d = now == "graph" and window.rank == 3 and dtype in plan.NATIVE_3D
+    cpu = mode.is_on_cpu()
+    graph_3d = cpu and now == "graph" and window.rank == 3 and dtype in plan.NATIVE_3D
     graph_3d = graph_3d and not mode.is_vectorized()
+    # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
+    # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
+    first = data_format == "channels_first" and window.rank > 1 and (own or now == "eager")
+    first = first and cpu and not mode.has_tangent(x)
     work = plan.Work(
         window,
         dtype,
         now,
         taped,
-        channels=x.shape[-1],
+        channels=x.shape[-1 if data_format == "channels_last" else 1],
         elements=x.shape.num_elements(),
-        onednn_3d=graph_3d and graph_3d_favours_first(dtype),
+        onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
+        channels_first=first and onednn.takes_channels_first(dtype, window.rank),
+        measured=cpu,
     )
     chosen = plan.choose(implementation, work)
+    if data_format == "channels_first" and not chosen.in_place:
+        return layout.arranged(
+            lambda x: _kernel(x, window, "channels_last", implementation)(x), data_format
+        )
 
     def forward(x: tf.Tensor) -> tf.Tensor:
+        if chosen.in_place:
+            return direct_channels_first(x, window)
         return KERNELS[chosen.kernel](x, window)
+
+    def of_graph(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        in_place = chosen.in_place and not mode.is_vectorized()
+        gradient = _graph_gradient(window, data_format, implementation, work.channels, in_place)
+        return gradient(x, upstream)
+
+    def lent(x: tf.Tensor) -> tf.Tensor:
+        wide = tf.cast(x, tf.float32) if chosen.widened else x
+        return tf.cast(KERNELS[chosen.gradient](wide, window), x.dtype)
 
     # Eagerly, what no open tape sees now is never differentiated.
     unseen = now == "eager" and not taped
-    if chosen.gradient == chosen.kernel or not x.dtype.is_floating or unseen:
+    if not x.dtype.is_floating or unseen:
         return forward
     if chosen.gradient == plan.GRAPH:
-        return with_gradient(forward, _graph_gradient(window, implementation, x.shape[-1]))
-    lender = KERNELS[chosen.gradient]
-    return with_gradient(forward, gradient_of(lambda x: lender(x, window)))
+        return with_gradient(forward, of_graph)
+    if chosen.gradient == chosen.kernel and not chosen.widened:
+        return forward
+    return with_gradient(forward, gradient_of(lent))
 
 
 @lru_cache(maxsize=128)
-def _graph_gradient(window: Window, implementation: str, channels: int | None) -> Gradient:
+def _graph_gradient(
+    window: Window, data_format: str, implementation: str, channels: int | None, in_place: bool
+) -> Gradient:
     """The gradient that graph mode has, for eager use; new shapes make it trace a general one, not ever more.
 
     One for each number of `channels`, which stays known to the plan in the general one, too.
     """
 
     def pooled(x: tf.Tensor) -> tf.Tensor:
-        return _kernel(x, window, implementation)(x)
+        return _kernel(x, window, data_format, implementation, own=in_place)(x)
 
     return tf.function(gradient_of(pooled), autograph=False, reduce_retracing=True)
 

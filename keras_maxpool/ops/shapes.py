@@ -50,7 +50,11 @@ def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
     """`x` (batch, *spatial, channels) padded with what never wins a maximum."""
     if not may_pad(pads):
         return x
-    # Not tf.pad's own constant, which tf.vectorized_map drops (TensorFlow 2.21). Adding -0.0 changes no bit.
+    every = [(0, 0), *pads, (0, 0)]
+    if tf.executing_eagerly():
+        return tf.pad(x, every, constant_values=lowest(x.dtype))
+    # What is traced may come under tf.vectorized_map, which drops that constant (TensorFlow 2.21). Adding -0.0
+    # changes no bit.
     nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
     bias = tf.pad(nothing, pads, constant_values=lowest(x.dtype))
-    return tf.pad(x, [(0, 0), *pads, (0, 0)]) + bias[..., None]
+    return tf.pad(x, every) + bias[..., None]

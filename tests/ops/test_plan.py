@@ -22,7 +22,7 @@ def window(rank: int, dilation: int = 1, padding: object = "valid") -> Window:
 
 def choose(implementation: str, of: Window, dtype: str, mode: str, onednn: bool = True) -> tuple:
     work = plan.Work(of, dtype, mode, channels=64, onednn_3d=onednn)
-    return tuple(plan.choose(implementation, work))
+    return plan.choose(implementation, work)[:2]
 
 
 WINDOWS = {
@@ -118,6 +118,57 @@ def test_large_inputs_have_a_graphs_gradient_in_eager_mode(implementation: str) 
         work = plan.Work(window(2), "float32", "eager", True, 64, elements)
         assert (plan.choose(implementation, work).gradient == plan.GRAPH) is lent
         assert plan.choose(implementation, work._replace(mode="graph")).gradient != plan.GRAPH
+
+
+@with_windows
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_on_other_devices_the_operation_stays(dtype: str, of: Window) -> None:
+    """Where nothing was measured nothing is better; only who wins a tie is still looked after."""
+    has_one = not of.dilated and (of.rank < 3 or dtype in NATIVE)
+    for mode in MODES:
+        work = plan.Work(of, dtype, mode, True, 1, plan.LARGE, measured=False)
+        chosen = plan.choose("auto", work)
+        assert chosen.kernel == ("direct" if has_one else "folded")
+        assert chosen.gradient != plan.GRAPH
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mode", "widened"),
+    [
+        ("float16", "eager", True),
+        ("float16", "graph", True),
+        ("float16", "xla", True),
+        ("bfloat16", "graph", False),
+        ("bfloat16", "xla", True),
+        ("float32", "xla", False),
+        ("float64", "graph", False),
+    ],
+)
+def test_gradients_of_16_bits_are_summed_in_32(dtype: str, mode: str, widened: bool) -> None:
+    assert plan.choose("auto", plan.Work(window(2), dtype, mode)).widened is widened
+
+
+@pytest.mark.parametrize(
+    ("padding", "mode", "taped", "elements", "in_place"),
+    [
+        ("valid", "eager", False, 1, True),
+        ("same", "eager", False, 1, True),
+        # A small input's gradient is taken eagerly, where channels first has none.
+        ("same", "eager", True, 1, False),
+        ("same", "eager", True, plan.LARGE, True),
+        ("same", "graph", False, None, True),
+        (1, "eager", False, 1, False),
+        ("same", "xla", False, 1, False),
+    ],
+)
+def test_what_is_pooled_channels_first(
+    padding: object, mode: str, taped: bool, elements: int | None, in_place: bool
+) -> None:
+    of = window(2, padding=padding)
+    work = plan.Work(of, "float32", mode, taped, 64, elements, channels_first=True)
+    assert plan.choose("auto", work).in_place is in_place
+    assert not plan.choose("folded", work).in_place
+    assert not plan.choose("auto", work._replace(channels_first=False)).in_place
 
 
 @with_windows

@@ -8,11 +8,19 @@ from keras_maxpool.window import Window
 
 
 def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
-    """Pools (batch, *spatial, channels) without dilation in one operation, after explicit pads if there are any."""
+    """Pools (batch, *spatial, channels) without dilation in one operation."""
+    padding: str | native.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
-        x = shapes.pad(x, shapes.pads(window.axes, shapes.sizes(x)[1:-1]))
-    padding = "SAME" if window.padding == "same" else "VALID"
+        padding = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, padding)
+    if not isinstance(padding, str):
+        padding = [*padding, (0, 0)]
     return tf.squeeze(native.max_pool(tf.expand_dims(x, 2), (*pool, 1), (*strides, 1), padding), 2)
+
+
+def direct_channels_first(x: tf.Tensor, window: Window) -> tf.Tensor:
+    """Pools (batch, channels, *2 or 3 spatial) without dilation or explicit pads, where oneDNN takes it so."""
+    padding = "SAME" if window.padding == "same" else "VALID"
+    return native.max_pool(x, window.pool, window.strides, padding, "channels_first")

@@ -32,26 +32,31 @@ def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
         x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis)
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
+    centred = axis.padding == "same" and axis.stride == 1 and axis.pool % 2 == 1
     if axis.padding == "same" and not axis.dilated:
         x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")
+    elif centred:
+        # Whole gaps on both sides: the operation's own padding does, once the gaps are closed.
+        x = _dilated(x, axis, "SAME")
     else:
         x = shapes.pad(x, [axis.pads(size, shapes.maximum), (0, 0)])
         x = (
-            _dilated(x, axis)
+            _dilated(x, axis, "VALID")
             if axis.dilated
             else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "VALID")
         )
     return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
 
 
-def _dilated(x: tf.Tensor, axis: Axis) -> tf.Tensor:
+def _dilated(x: tf.Tensor, axis: Axis, padding: str) -> tf.Tensor:
     """Pools axis 1 of (outer, size, 1, inner) with gaps, by regrouping it so that the gaps close."""
     # No window ever looks at elements between multiples of the common divisor.
     common = gcd(axis.stride, axis.dilation)
     stride, gap = axis.stride // common, axis.dilation // common
     x = x[:, ::common] if common > 1 else x
     outer, size, _, inner = shapes.sizes(x)
-    outputs = (size - (axis.pool - 1) * gap - 1) // stride + 1
+    reach = 0 if padding == "SAME" else (axis.pool - 1) * gap
+    outputs = (size - reach - 1) // stride + 1
     # Elements `gap` apart become neighbours: (size) -> (size / gap, gap), with the gap folded into the channels.
     groups = -(-size // gap)
     x = shapes.pad(x, [(0, groups * gap - size), (0, 0)])
@@ -59,7 +64,7 @@ def _dilated(x: tf.Tensor, axis: Axis) -> tf.Tensor:
         tf.reshape(x, [outer, groups, 1, gap * inner]),
         [axis.pool, 1],
         [stride if gap == 1 else 1, 1],
-        "VALID",
+        padding,
     )
     if gap == 1:
         return x

@@ -1,0 +1,40 @@
+"""Questions that only the running TensorFlow can answer: what do its graphs hand to oneDNN?"""
+
+from functools import cache
+
+import tensorflow as tf
+
+
+@cache
+def favours_first_in_3d(dtype: str) -> bool:
+    """Whether MaxPool3D's gradient goes to a tie's first element alone in a graph: only oneDNN does so."""
+    return _gradient_of_a_tie(dtype, "NDHWC") == 1.0
+
+
+@cache
+def takes_channels_first(dtype: str, rank: int) -> bool:
+    """Whether graphs pool channels-first tensors of 2 or 3 spatial axes, gradient included: only oneDNN does so."""
+    try:
+        return _gradient_of_a_tie(dtype, "NCHW" if rank == 2 else "NCDHW") == 1.0
+    except (tf.errors.OpError, TypeError):
+        return False
+
+
+def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
+    """What a window of zeros passes on in all of a gradient of 1."""
+    rank = len(data_format) - 2
+    window = [1 if letter in "NC" else 2 for letter in data_format]
+    how = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
+    if rank == 2:
+        pool, grad = tf.raw_ops.MaxPool, tf.raw_ops.MaxPoolGrad
+    else:
+        pool, grad = tf.raw_ops.MaxPool3D, tf.raw_ops.MaxPool3DGrad
+
+    @tf.function(autograph=False)
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        # The raw gradient: a tape records nothing inside init_scope.
+        y = pool(input=x, **how)
+        return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **how)
+
+    with tf.init_scope(), tf.device("CPU:0"):
+        return float(tf.reduce_sum(tf.cast(gradient(tf.zeros(window, dtype)), tf.float32)))
