@@ -1,0 +1,53 @@
+"""On another backend of Keras, one sentence says what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# What stands in for a backend that is installed, and one that is not.
+INSTALLED = """
+import keras
+keras.config.backend = lambda: "torch"
+import keras_maxpool
+"""
+
+
+def imported(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": root, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "environment", "backend"),
+    [
+        ("import keras_maxpool", {"KERAS_BACKEND": "jax"}, "jax"),
+        (INSTALLED, {}, "torch"),
+    ],
+    ids=["by the environment", "by its configuration"],
+)
+def test_one_sentence(code: str, environment: dict[str, str], backend: str) -> None:
+    process = imported(code, **environment)
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"ImportError: keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {backend}."
+    )
+    assert "KERAS_BACKEND=tensorflow" in last
+    # Nothing of what went wrong inside.
+    assert "During handling" not in process.stderr
+    assert "site-packages/keras" not in process.stderr
+
+
+def test_tensorflow_by_name() -> None:
+    assert imported("import keras_maxpool", KERAS_BACKEND="tensorflow").returncode == 0
