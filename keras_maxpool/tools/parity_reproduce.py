@@ -1,0 +1,68 @@
+"""A comparison of two layers as a line of Python, to paste and run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+import keras_maxpool
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def line(
+    layer: keras.Layer,
+    reference: keras.Layer,
+    shape: Sequence[int | None],
+    dtype: str,
+    modes: Sequence[str],
+    ties: bool,
+) -> str:
+    """The call of assert_parity that compares these two layers in this way, with its imports."""
+    modules = {home.partition(".")[0] if home == "keras.layers" else home for home in
+               (_home(type(layer)), _home(type(reference)))}
+    imports = "".join(f"import {module}; " for module in sorted(modules - {"__main__"}))
+    options = f", modes={list(modes)!r}" + (", ties=True" if ties else "")
+    return (
+        f"{imports}from keras_maxpool.tools.parity import assert_parity; "
+        f"assert_parity({expression(layer)}, {expression(reference)}, {tuple(shape)!r}, dtype={dtype!r}{options})"
+    )
+
+
+def expression(layer: keras.Layer) -> str:
+    """A layer as Python makes it, with the arguments that differ from the defaults."""
+    cls = type(layer)
+    home = _home(cls)
+    name = cls.__qualname__ if home == "__main__" else f"{home}.{cls.__qualname__}"
+    try:
+        config = _config(layer)
+    except NotImplementedError:  # a class that does not say how it was made
+        return f"{name}(...)"
+    try:
+        default = _config(cls())
+    except Exception:  # a class with an argument that has no default
+        default = {}
+    config = {key: value for key, value in config.items() if key not in default or default[key] != value}
+    if not all(_plain(value) for value in config.values()):
+        return f"{name}.from_config({layer.get_config()!r})"
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in config.items())})"
+
+
+def _config(layer: keras.Layer) -> dict[str, Any]:
+    # A name has no part in a comparison, and the policy's own config is longer than its name.
+    config = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")}
+    return config | {"dtype": layer.dtype_policy.name}
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return isinstance(value, PLAIN)
+
+
+def _home(cls: type) -> str:
+    """The shortest module that a user imports the class from."""
+    for name, package in (("keras_maxpool", keras_maxpool), ("keras.layers", keras.layers)):
+        if getattr(package, cls.__name__, None) is cls:
+            return name
+    return cls.__module__
