@@ -5,7 +5,6 @@ package with the built-in one, and `main` is the command for it. `parity_cases` 
 and `parity_compare` do it, `parity_children` meets the known faults of the built-in, `parity_report` shows it all.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -153,9 +152,8 @@ def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int
         outcome = run(quick=quick, advance=advance)
     # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
     parity_report.render(outcome, Console(width=None if sys.stdout.isatty() else 160))
-    with contextlib.ExitStack():
-        if junit_file:
-            junit_file.write_bytes(parity_report.to_junit(outcome))
-        if json_file:
-            json_file.write_text(parity_report.to_json(outcome) + "\n", "utf-8")
+    if junit_file:
+        junit_file.write_bytes(parity_report.to_junit(outcome))
+    if json_file:
+        json_file.write_text(parity_report.to_json(outcome) + "\n", "utf-8")
     return 0 if outcome.ok else 1

@@ -45,7 +45,8 @@ class Children:
 
     def poll(self) -> bool:
         """Starts the next processes where they are due; whether all is done."""
-        return all([child.poll() for child in self._children])
+        done = [child.poll() for child in self._children]
+        return all(done)
 
     def wait(self) -> list[Finding]:
         """The outcomes of all probes, in the order of FAULTS."""

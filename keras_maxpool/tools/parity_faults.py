@@ -39,6 +39,12 @@ FAULTS = (
         probes.ties_3d_eager,
     ),
     Fault(
+        "near ties, 3D eager",
+        "gives the whole gradient to all within 1e-5 of the maximum",
+        "gives it to the maximum",
+        probes.near_ties_3d_eager,
+    ),
+    Fault(
         'ties, XLA with "same"',
         "gives the gradient to another tied element",
         "gives it to the first",
@@ -66,7 +72,10 @@ FAULTS = (
     ),
     Fault("NaN", "skips it", 'propagates it with nonfinite="ieee"', probes.nan_2d),
     Fault(
-        "-inf", "gives the lowest finite number", 'keeps it with nonfinite="ieee"', probes.infinity_2d
+        "-inf",
+        "gives the lowest finite number",
+        'keeps it with nonfinite="ieee"',
+        probes.infinity_2d,
     ),
     Fault("padding in capitals", "refuses it in models", "takes it", probes.capitals),
     Fault("NumPy integers as arguments", "refuses them", "takes them", probes.numpy_integer),

@@ -56,6 +56,15 @@ def ties_3d_eager(side: Side) -> str:
     return difference(_gradient(side.layers.MaxPool3D(2), "eager", x), first)
 
 
+def near_ties_3d_eager(side: Side) -> str:
+    """Eight numbers of which the last is the largest by 8e-6."""
+    x = np.ones((1, 2, 2, 2, 1), "float32")
+    x[0, 1, 1, 1, 0] += 8e-6
+    largest = np.zeros_like(x)
+    largest[0, 1, 1, 1, 0] = 1
+    return difference(_gradient(side.layers.MaxPool3D(2), "eager", x), largest)
+
+
 def ties_xla_same(side: Side) -> str:
     """Two ones across a window of 2, of which the upper one gets the gradient; elsewhere zeros and the edge."""
     x = np.reshape([[0, 1, 0], [1, 0, 0], [0, 0, 0]], (1, 3, 3, 1)).astype("float32")

@@ -14,12 +14,15 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import keras_maxpool
 from keras_maxpool.tools.parity_faults import Finding
 from keras_maxpool.tools.parity_run import Result
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SEEN = 60
+"""Characters of what the built-in did that the table shows; the files have all."""
 FAULTS_SUITE = "known faults of the built-in"
 
 
@@ -80,8 +83,8 @@ def render(outcome: Outcome, console: Console) -> None:
         column.justify = "right"
     for group in outcome.groups:
         equal = group.compared - group.different
-        different = f"[bold red]{group.different:,}[/]" if group.different else "0"
-        table.add_row(group.name, f"{group.compared:,}", f"{equal:,}", different, f"{group.unable:,}")
+        red = f"[bold red]{group.different:,}[/]" if group.different else "0"
+        table.add_row(group.name, f"{group.compared:,}", f"{equal:,}", red, f"{group.unable:,}")
     console.print(table)
     _render_findings(outcome.findings, console)
     for reason in dict.fromkeys(result.unable for result in outcome.results if result.unable):
@@ -100,11 +103,13 @@ def render(outcome: Outcome, console: Console) -> None:
 def _render_findings(findings: Sequence[Finding], console: Console) -> None:
     met = [finding for finding in findings if finding.met]
     if met:
-        table = Table("known fault", "the built-in", "ours", "met here", title="known faults met")
+        table = Table("known fault", "the built-in", "ours", "seen here", title="known faults met")
         for finding in met:
             fault = finding.fault
-            # What was met may hold brackets, which rich would take for its markup.
-            table.add_row(fault.name, fault.builtin, fault.ours, finding.builtin.replace("[", r"\["))
+            # As Text, since what was seen may hold brackets, which rich takes for markup.
+            seen = Text(finding.builtin)
+            seen.truncate(SEEN, overflow="ellipsis")
+            table.add_row(fault.name, fault.builtin, fault.ours, seen)
         console.print(table)
     absent = [finding.fault.name for finding in findings if not finding.met]
     if absent:
@@ -170,7 +175,9 @@ def to_junit(outcome: Outcome) -> bytes:
     """The outcome as JUnit XML: a suite for each group, and one in which ours must have no known fault."""
     root = ElementTree.Element("testsuites", name="keras-maxpool parity")
     for group in outcome.groups:
-        suite = _suite(root, group.name, group.compared + group.unable, group.different, group.unable)
+        suite = _suite(
+            root, group.name, group.compared + group.unable, group.different, group.unable
+        )
         for result in outcome.results:
             if result.group == group.name:
                 _test(suite, result.name, result.problem, result.reproduction, result.unable)
@@ -187,8 +194,9 @@ def to_junit(outcome: Outcome) -> bytes:
 def _suite(
     root: ElementTree.Element, name: str, tests: int, failures: int, skipped: int
 ) -> ElementTree.Element:
-    counts = {"tests": str(tests), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
-    return ElementTree.SubElement(root, "testsuite", name=name, **counts)
+    counts = {"tests": tests, "failures": failures, "skipped": skipped, "errors": 0}
+    shown = {key: str(count) for key, count in counts.items()}
+    return ElementTree.SubElement(root, "testsuite", {"name": name} | shown)
 
 
 def _test(

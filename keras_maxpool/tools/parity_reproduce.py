@@ -19,12 +19,11 @@ def line(
     ties: bool,
 ) -> str:
     """The call of assert_parity that compares these two layers in this way, with its imports."""
-    modules = {home.partition(".")[0] if home == "keras.layers" else home for home in
-               (_home(type(layer)), _home(type(reference)))}
-    imports = "".join(f"import {module}; " for module in sorted(modules - {"__main__"}))
+    homes = {_home(type(layer)), _home(type(reference))} - {"__main__"}
+    imports = ", ".join(sorted("keras" if home == "keras.layers" else home for home in homes))
     options = f", modes={list(modes)!r}" + (", ties=True" if ties else "")
     return (
-        f"{imports}from keras_maxpool.tools.parity import assert_parity; "
+        f"{f'import {imports}; ' if imports else ''}from keras_maxpool.tools.parity import assert_parity; "
         f"assert_parity({expression(layer)}, {expression(reference)}, {tuple(shape)!r}, dtype={dtype!r}{options})"
     )
 
@@ -42,7 +41,9 @@ def expression(layer: keras.Layer) -> str:
         default = _config(cls())
     except Exception:  # a class with an argument that has no default
         default = {}
-    config = {key: value for key, value in config.items() if key not in default or default[key] != value}
+    config = {
+        key: value for key, value in config.items() if key not in default or default[key] != value
+    }
     if not all(_plain(value) for value in config.values()):
         return f"{name}.from_config({layer.get_config()!r})"
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in config.items())})"
@@ -50,7 +51,9 @@ def expression(layer: keras.Layer) -> str:
 
 def _config(layer: keras.Layer) -> dict[str, Any]:
     # A name has no part in a comparison, and the policy's own config is longer than its name.
-    config = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")}
+    config = {
+        key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")
+    }
     return config | {"dtype": layer.dtype_policy.name}
 
 

@@ -11,7 +11,13 @@ import tensorflow as tf
 import keras_maxpool
 from keras_maxpool.tools import parity_cases, parity_checks, parity_reproduce
 from keras_maxpool.tools.parity_cases import GRAPH_ANY_BATCH, RANKS, SPELLINGS, Case
-from keras_maxpool.tools.parity_compare import UnableError, Verdict, compare, compare_shapes, one_line
+from keras_maxpool.tools.parity_compare import (
+    UnableError,
+    Verdict,
+    compare,
+    compare_shapes,
+    one_line,
+)
 
 
 @dataclass(frozen=True)
