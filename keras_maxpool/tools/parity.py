@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from keras_maxpool import arguments
-from keras_maxpool.tools import parity_report, parity_reproduce, parity_run
+from keras_maxpool.tools import parity_files, parity_report, parity_reproduce, parity_run
 from keras_maxpool.tools.parity_children import Children
 from keras_maxpool.tools.parity_compare import (
     MODES,
@@ -26,7 +26,7 @@ from keras_maxpool.tools.parity_compare import (
     compare,
     compare_shapes,
 )
-from keras_maxpool.tools.parity_report import Outcome
+from keras_maxpool.tools.parity_outcome import Outcome, Result
 
 __all__ = ["assert_parity", "main", "run"]
 
@@ -125,7 +125,7 @@ def _input_shape(given: Any, *, any_axis: bool) -> tuple[int | None, ...]:
 def run(*, quick: bool, advance: Callable[[str, int, int], None]) -> Outcome:
     """Compares every layer with the built-in one; `advance` is told what comes, and how much is done of how much."""
     steps = parity_run.steps(quick=quick)
-    results: list[parity_run.Result] = []
+    results: list[Result] = []
     with Children() as children:
         for done, step in enumerate(steps):
             advance(f"{step.group}: {step.name}", done, len(steps) + 1)
@@ -153,7 +153,7 @@ def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int
     # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
     parity_report.render(outcome, Console(width=None if sys.stdout.isatty() else 160))
     if junit_file:
-        junit_file.write_bytes(parity_report.to_junit(outcome))
+        junit_file.write_bytes(parity_files.to_junit(outcome))
     if json_file:
-        json_file.write_text(parity_report.to_json(outcome) + "\n", "utf-8")
+        json_file.write_text(parity_files.to_json(outcome) + "\n", "utf-8")
     return 0 if outcome.ok else 1

@@ -77,7 +77,7 @@ def compare(
     any_batch = shape[0] is None
 
     expected = _or_unable(lambda of: run(of, mode, any_batch, x, upstream), reference)
-    names = ("outputs", "gradient")[: len(expected)]
+    names = ("output", "gradient")[: len(expected)]
     try:
         got = run(layer, mode, any_batch, x, upstream)
     except Exception as error:  # as above
@@ -164,10 +164,14 @@ def difference(got: np.ndarray | None, expected: np.ndarray) -> str:
 
 def one_line(error: Exception) -> str:
     """The error's class and the first line of its text that says something."""
-    lines = [TERMINAL_CODES.sub("", line).strip() for line in str(error).splitlines()]
-    # Keras wraps an error in a paragraph on where it arose.
+    kind = type(error).__name__
+    text = TERMINAL_CODES.sub("", str(error))
+    # Where functions are traced, TensorFlow puts the trace before the text, and Keras a paragraph on the place.
+    if text.startswith("in user code:"):
+        text = text.rpartition(f"{kind}: ")[2]
+    lines = [line.strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return f"{type(error).__name__}: {telling[0][:SHOWN]}" if telling else type(error).__name__
+    return f"{kind}: {telling[0][:SHOWN]}" if telling else kind
 
 
 def _or_unable(function: Callable[[keras.Layer], Any], reference: keras.Layer) -> Any:

@@ -30,6 +30,14 @@ class Finding:
         """Whether the built-in has the fault here."""
         return bool(self.builtin)
 
+    @property
+    def line(self) -> str:
+        """A line of Python that shows what ours does."""
+        name = self.fault.probe.__name__
+        return (
+            f"from keras_maxpool.tools import parity_probes as p; print(p.{name}(p.SIDES['ours']))"
+        )
+
 
 FAULTS = (
     Fault(

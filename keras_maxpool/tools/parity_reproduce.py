@@ -37,24 +37,29 @@ def expression(layer: keras.Layer) -> str:
         config = _config(layer)
     except NotImplementedError:  # a class that does not say how it was made
         return f"{name}(...)"
-    try:
-        default = _config(cls())
-    except Exception:  # a class with an argument that has no default
-        default = {}
-    config = {
-        key: value for key, value in config.items() if key not in default or default[key] != value
-    }
     if not all(_plain(value) for value in config.values()):
         return f"{name}.from_config({layer.get_config()!r})"
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in config.items())})"
+    needed = config
+    for key in config:
+        # Not by the defaults of each alone: one argument's may hang on another's value.
+        fewer = {other: value for other, value in needed.items() if other != key}
+        if _makes(cls, fewer, config):
+            needed = fewer
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in needed.items())})"
 
 
 def _config(layer: keras.Layer) -> dict[str, Any]:
     # A name has no part in a comparison, and the policy's own config is longer than its name.
-    config = {
-        key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")
-    }
+    left_out = ("name", "trainable", "dtype")
+    config = {key: value for key, value in layer.get_config().items() if key not in left_out}
     return config | {"dtype": layer.dtype_policy.name}
+
+
+def _makes(cls: type[keras.Layer], arguments: dict[str, Any], config: dict[str, Any]) -> bool:
+    try:
+        return _config(cls(**arguments)) == config
+    except Exception:  # a missing argument, or whatever else a class objects to
+        return False
 
 
 def _plain(value: Any) -> bool:

@@ -18,17 +18,7 @@ from keras_maxpool.tools.parity_compare import (
     compare_shapes,
     one_line,
 )
-
-
-@dataclass(frozen=True)
-class Result:
-    """One comparison: equal, different (`problem`), or not made as the built-in is unable (`unable`)."""
-
-    group: str
-    name: str
-    problem: str = ""
-    unable: str = ""
-    reproduction: str = ""
+from keras_maxpool.tools.parity_outcome import Result
 
 
 @dataclass(frozen=True)
@@ -65,26 +55,26 @@ def builtin_layer(case: Case) -> keras.Layer:
 
 def _values(case: Case) -> list[Result]:
     mode = "graph" if case.mode == GRAPH_ANY_BATCH else case.mode
-    ours, builtin = our_layer(case), builtin_layer(case)
     given = case.input_shape, case.dtype
     return _results(
         case.group,
         case.name,
-        lambda: compare(ours, builtin, *given, mode, case.ties),
-        lambda: parity_reproduce.line(ours, builtin, *given, [mode], case.ties),
+        case,
+        lambda ours, builtin: compare(ours, builtin, *given, mode, case.ties),
+        lambda ours, builtin: parity_reproduce.line(ours, builtin, *given, [mode], case.ties),
     )
 
 
 def _shapes(form: Case) -> list[Result]:
-    ours, builtin = our_layer(form), builtin_layer(form)
     results = []
-    batch, *sizes = form.input_shape
-    for shape in ((2, *sizes), (batch, *sizes), _any_size(form)):
+    _, *sizes = form.input_shape
+    for shape in ((2, *sizes), (None, *sizes), _any_size(form)):
         results += _results(
             f"{form.rank}D shapes",
             f"{form.name} {shape}",
-            partial(compare_shapes, ours, builtin, shape, form.dtype),
-            partial(parity_reproduce.line, ours, builtin, shape, form.dtype, [], False),
+            form,
+            partial(compare_shapes, shape=shape, dtype=form.dtype),
+            partial(parity_reproduce.line, shape=shape, dtype=form.dtype, modes=[], ties=False),
         )
     return results
 
@@ -97,10 +87,23 @@ def _any_size(form: Case) -> tuple[int | None, ...]:
 
 
 def _results(
-    group: str, name: str, verdicts: Callable[[], list[Verdict]], reproduction: Callable[[], str]
+    group: str,
+    name: str,
+    case: Case,
+    verdicts: Callable[[keras.Layer, keras.Layer], list[Verdict]],
+    line: Callable[[keras.Layer, keras.Layer], str],
 ) -> list[Result]:
     try:
-        found = verdicts()
+        builtin = builtin_layer(case)
+    except Exception as error:  # as any that a built-in layer raises later
+        return [Result(group, name, unable=one_line(error))]
+    try:
+        ours = our_layer(case)
+    except Exception as error:  # whatever it is, the built-in takes these arguments
+        reproduction = f"import keras_maxpool; keras_maxpool.{case.spelling}(**{case.arguments!r})"
+        return [Result(group, name, f"raised {one_line(error)}", reproduction=reproduction)]
+    try:
+        found = verdicts(ours, builtin)
     except UnableError as error:
         return [Result(group, name, unable=str(error))]
     return [
@@ -108,7 +111,7 @@ def _results(
             group,
             f"{verdict.what} of {name}",
             verdict.problem,
-            reproduction=reproduction() if verdict.problem else "",
+            reproduction=line(ours, builtin) if verdict.problem else "",
         )
         for verdict in found
     ]
