@@ -292,9 +292,9 @@ def _file(text: str) -> Path:
 
 def _report(text: str) -> Path:
     """An argparse type: a file that can be written, which is tried."""
-    path = _file(text)
-    is_new = not path.exists()
     try:
+        path = _file(text)
+        is_new = not path.exists()
         path.open("a").close()
         if is_new:
             path.unlink()

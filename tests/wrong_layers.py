@@ -104,6 +104,13 @@ class Failing(keras_maxpool.MaxPooling2D):
         return super().call(inputs)
 
 
+class Forgetful(keras_maxpool.MaxPooling2D):
+    """Its config tells the default padding."""
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"padding": "valid"}
+
+
 class Secretive(keras.layers.Layer):
     """It does not say how it was made."""
 

@@ -6,6 +6,7 @@ which ends the process is known, and another process takes on the rest.
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,10 +28,16 @@ class Children:
     def __init__(self) -> None:
         """Nothing runs before the `with` statement."""
         self._children: list[_Child] = []
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Children":
         """Starts the first process of each side."""
-        self._children = [_Child(side) for side in SIDES]
+        # TensorFlow writes files while it traces, and a process that is ended leaves them.
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="keras_maxpool_"))
+        for side in SIDES:
+            child = _Child(side, folder)
+            self._stack.callback(child.stop)
+            self._children.append(child)
         return self
 
     def __exit__(
@@ -40,8 +47,7 @@ class Children:
         trace: TracebackType | None,
     ) -> None:
         """Ends what still runs."""
-        for child in self._children:
-            child.stop()
+        self._stack.close()
 
     def poll(self) -> bool:
         """Starts the next processes where they are due; whether all is done."""
@@ -59,9 +65,10 @@ class Children:
 class _Child:
     """All probes for one side, by one process after the other."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: str, folder: str) -> None:
         self.outcomes: list[str] = []
         self._side = side
+        self._folder = folder
         self._start()
 
     def _start(self) -> None:
@@ -73,6 +80,7 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=self._said,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder)},
         )
 
     def poll(self) -> bool:

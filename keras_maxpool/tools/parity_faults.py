@@ -102,7 +102,7 @@ FAULTS = (
     Fault("a stride of 2**31", "ends the process", "refuses it", probes.huge_stride),
     Fault(
         "adaptive pooling to one element, eager",
-        "ends the process",
+        "ends the process, or is not there",
         "pools",
         probes.adaptive_to_one,
     ),
