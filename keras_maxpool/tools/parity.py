@@ -92,7 +92,7 @@ def assert_parity(
             found = verdicts()
         except UnableError as error:
             raise ValueError(
-                f"`reference_layer` cannot do this itself: {error}. Give one that can, or another input."
+                f"`reference_layer` cannot do this itself ({error}). Give one that can, or another input."
             ) from error
         for verdict in found:
             if verdict.problem:

@@ -53,6 +53,14 @@ def test_a_model_is_a_layer():
         assert_parity(ours, average, SHAPE, modes=["eager"])
 
 
+def test_a_layer_need_not_compute_its_shape():
+    pool = wrong_layers.Secretive(keras_maxpool.MaxPool2D())
+    assert_parity(pool, BUILTIN(), SHAPE, modes=["eager"])
+    assert_parity(BUILTIN(), pool, SHAPE, modes=["eager"])
+    with pytest.raises(AssertionError, match=r"symbolic call differs: float32\(2, 3, 4, 3\) in"):
+        assert_parity(pool, BUILTIN(padding="same"), SHAPE, modes=["eager"])
+
+
 # What is not.
 
 
