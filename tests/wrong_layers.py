@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 import keras_maxpool
+from keras_maxpool.ops import mode
 
 
 class LastMaximum(keras_maxpool.MaxPooling2D):
@@ -102,6 +103,20 @@ class Failing(keras_maxpool.MaxPooling2D):
         if not tf.executing_eagerly():
             raise RuntimeError("not in a graph")
         return super().call(inputs)
+
+
+class WrongInXla(keras_maxpool.MaxPooling2D):
+    """It is right in the other modes."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return super().call(inputs) + (1 if mode.current() == "xla" else 0)
+
+
+class WrongForAnyBatch(keras_maxpool.MaxPooling2D):
+    """It is right where the batch is known."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return super().call(inputs) + (1 if inputs.shape[0] is None else 0)
 
 
 class Forgetful(keras_maxpool.MaxPooling2D):

@@ -122,6 +122,20 @@ def test_every_mode_is_compared():
         assert_parity(wrong_layers.Failing(2), BUILTIN(2), SHAPE)
 
 
+def test_xla_is_xla():
+    wrong = wrong_layers.WrongInXla(2)
+    assert_parity(wrong, BUILTIN(2), SHAPE, modes=["eager", "graph"])
+    with pytest.raises(AssertionError, match="output differs in mode 'xla'"):
+        assert_parity(wrong, BUILTIN(2), SHAPE)
+
+
+def test_none_is_any_batch():
+    wrong = wrong_layers.WrongForAnyBatch(2)
+    assert_parity(wrong, BUILTIN(2), SHAPE, modes=["graph"])
+    with pytest.raises(AssertionError, match="output differs in mode 'graph'"):
+        assert_parity(wrong, BUILTIN(2), (None, *SHAPE[1:]), modes=["eager", "graph"])
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "words"),
     [

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -172,6 +173,15 @@ def test_wrong_layers_are_found(wrong, found, few, monkeypatch):
         assert result.name.startswith(start)
         with pytest.raises(AssertionError, match=re.escape(result.problem)):
             exec(result.reproduction, {})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mode"), [("WrongInXla", "xla"), ("WrongForAnyBatch", GRAPH_ANY_BATCH)]
+)
+def test_modes_are_what_they_say(wrong, mode, few, monkeypatch):
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: [EAGER, replace(EAGER, mode=mode)])
+    monkeypatch.setattr(parity_run, "our_layer", planted(wrong))
+    assert [result.group for result in run().different] == [f"2D {mode}"]
 
 
 def test_a_layer_that_cannot_be_made_is_different(few, monkeypatch):
