@@ -195,7 +195,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "The tables go to stdout, one row for each group of comparisons, then the known faults that were met; "
             "the progress goes to stderr. Each difference is shown with a line of Python that shows it again. "
-            "All of it takes 5 minutes or so on two cores, --quick less than one. "
+            "All of it takes 5 minutes or so on two cores, --quick less than one. On a GPU, where TensorFlow "
+            "says nothing of ties, they are left to the known faults. "
             "Exit code: 0 if all is equal; 1 if there is a difference that is no known fault, or ours has a "
             "known one; 2 for a wrong argument or a file that cannot be written; 130 after Ctrl-C. "
             "For a layer of your own, in a test: keras_maxpool.tools.parity.assert_parity."
