@@ -38,7 +38,7 @@ MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla")
 
 # Every so many combinations in each mode, all of them and --quick: tracing and compiling are the cost. No step
 # divides into a row's length, so that every size, dtype and format comes up.
-EVERY = {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 83)}
+EVERY = {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)}
 EVERY_TIE = {"eager": (1, 3), "graph": (1, 7), "xla": (3, 37)}
 
 
