@@ -39,7 +39,7 @@ def demo_extra():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["demo", "--version"]),
+        (["--help"], ["demo", "parity", "--version"]),
         (["demo", "--help"], ["--epochs", "--seed", "Exit code"]),
         (["convert", "--help"], ["IN", "OUT", "--to", ".keras", ".h5", "Lambda", "Exit code"]),
     ],

@@ -63,6 +63,20 @@ def test_3d_zeros_pass_on_what_came_in_once(mode: str) -> None:
 
 
 @modes
+def test_3d_near_ties_are_none(mode: str) -> None:
+    """The built-in in eager mode gives the whole gradient to all that is within 1e-5 of the maximum."""
+    x, upstream = np.ones((1, 2, 2, 2, 1), "float32"), np.ones((1, 1, 1, 1, 1), "float32")
+    x[0, 1, 0, 1, 0] += 8e-6
+    largest = np.zeros_like(x)
+    largest[0, 1, 0, 1, 0] = 1
+    _, gradient = run(with_gradient(ours(3)), mode, x, upstream)
+    assert_same(gradient, largest)
+    if mode == "eager":
+        _, got = run(with_gradient(builtin(3)), mode, x, upstream)
+        state(present=equal(got, np.ones_like(x)), mended=equal(got, largest), got=got)
+
+
+@modes
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_3d_ties_go_to_the_first(padding: str, mode: str) -> None:
     """The built-in in eager mode gives the whole gradient to every maximum of a window."""

@@ -1,0 +1,147 @@
+"""What keras-maxpool parity compares, as plain data: every combination that the built-in layers get right.
+
+Where they do not is parity_faults.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from keras_maxpool.arguments import DATA_FORMATS
+
+RANKS = (1, 2, 3)
+SPELLINGS = ("MaxPooling", "MaxPool")
+BATCH, CHANNELS = 2, 3
+
+Sizes = int | tuple[int, ...]
+
+SPATIAL = {1: (11,), 2: (7, 9), 3: (5, 6, 4)}
+# Windows of one element, anisotropic ones, and one that fills its input.
+WINDOWS: dict[int, tuple[Sizes, ...]] = {
+    1: (1, 2, 3, 5, 11),
+    2: (2, 3, (2, 3), (1, 5), (7, 9)),
+    3: (2, 3, (2, 3, 1), (1, 2, 4), (5, 6, 4)),
+}
+# Strides smaller and larger than the window.
+STRIDES: dict[int, tuple[Sizes | None, ...]] = {
+    1: (None, 1, 2, 4),
+    2: (None, 1, 2, (3, 1)),
+    3: (None, 1, 2, (1, 3, 2)),
+}
+PADDINGS = ("valid", "same")
+FLOATS = ("float32", "float16", "bfloat16", "float64")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
+
+GRAPH_ANY_BATCH = "graph, batch None"
+MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla")
+
+# Every so many combinations in each mode, all of them and --quick: tracing and compiling are the cost. No step
+# divides into a row's length, so that every size, dtype and format comes up.
+EVERY = {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)}
+EVERY_TIE = {"eager": (1, 3), "graph": (1, 7), "xla": (3, 37)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pooling, run by both sides in one mode."""
+
+    rank: int
+    pool_size: Sizes
+    strides: Sizes | None
+    padding: str
+    data_format: str
+    dtype: str
+    mode: str
+    ties: bool = False
+
+    @property
+    def group(self) -> str:
+        """The row of the table that it counts in."""
+        return f"{self.rank}D {self.mode}" + (", ties" if self.ties else "")
+
+    @property
+    def spelling(self) -> str:
+        """The layers' name: the two spellings by turns, as the strides go."""
+        return f"{SPELLINGS[STRIDES[self.rank].index(self.strides) % 2]}{self.rank}D"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Both layers' arguments."""
+        names = ("pool_size", "strides", "padding", "data_format")
+        # Keras casts no tensor of whole numbers to a layer's dtype.
+        dtype = {"dtype": self.dtype} if self.dtype in FLOATS else {}
+        return {name: getattr(self, name) for name in names} | dtype
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The input's shape in its data format."""
+        batch = None if self.mode == GRAPH_ANY_BATCH else BATCH
+        spatial = SPATIAL[self.rank]
+        if self.data_format == "channels_first":
+            return (batch, CHANNELS, *spatial)
+        return (batch, *spatial, CHANNELS)
+
+    @property
+    def name(self) -> str:
+        """What a reader knows it by."""
+        parts = [f"{self.spelling} {self.pool_size}/{self.strides or self.pool_size}"]
+        return " ".join([*parts, self.padding, self.data_format, self.dtype])
+
+
+def dtypes(rank: int, mode: str) -> tuple[str, ...]:
+    """The dtypes that the built-in pools on a CPU."""
+    if mode == GRAPH_ANY_BATCH:
+        return ("float32",)
+    if rank < 3:
+        return (*FLOATS, *INTEGERS)
+    return ("float32", "bfloat16", "float16") if mode == "xla" else ("float32", "bfloat16")
+
+
+def cases(*, quick: bool) -> list[Case]:
+    """All cases, or the few that take seconds."""
+    return [
+        case
+        for rank in RANKS
+        for mode in MODES
+        for case in [
+            *list(_combinations(rank, mode))[:: EVERY[mode][quick]],
+            *list(_with_ties(rank, mode))[:: EVERY_TIE.get(mode, (1, 1))[quick]],
+        ]
+    ]
+
+
+def forms(*, quick: bool) -> list[Case]:
+    """One case of each form, for what does not depend on dtype and mode."""
+    return [
+        Case(*form, "float32", GRAPH_ANY_BATCH)
+        for rank in RANKS
+        for form in list(_forms(rank))[:: 3 if quick else 1]
+    ]
+
+
+def _forms(rank: int) -> Iterator[tuple[int, Sizes, Sizes | None, str, str]]:
+    return product((rank,), WINDOWS[rank], STRIDES[rank], PADDINGS, DATA_FORMATS)
+
+
+def _combinations(rank: int, mode: str) -> Iterator[Case]:
+    for form, dtype in product(_forms(rank), dtypes(rank, mode)):
+        yield Case(*form, dtype, mode)
+
+
+def _with_ties(rank: int, mode: str) -> Iterator[Case]:
+    for form in _forms(rank):
+        case = Case(*form, "float32", mode, ties=True)
+        if _builtin_keeps_its_rule(case):
+            yield case
+
+
+def _builtin_keeps_its_rule(case: Case) -> bool:
+    """Whether the built-in's gradient of a tie goes to the first element; the known faults hold the rest."""
+    rule = {
+        "eager": case.rank < 3,
+        "graph": True,
+        GRAPH_ANY_BATCH: False,  # nothing new for ties
+        "xla": case.rank == 1 or case.padding == "valid",
+    }
+    return rule[case.mode]

@@ -1,0 +1,185 @@
+"""Two layers compared on one input: shapes, outputs and gradients.
+
+An input holds no value twice, so that both sides must agree on every gradient; or, with `ties`, three values only.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+MODES = ("eager", "graph", "xla")
+BATCH = 2
+"""The batch of an input whose shape says None."""
+
+APART = 2.0**-15
+"""How far from each other the numbers of an input are at least, in dtypes that hold any closer ones: the built-in's
+gradient in eager 3D takes what is within 1e-5 for equal."""
+SHOWN = 200
+"""Characters of an error's line."""
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+Shape = Sequence[int | None]
+
+
+class UnableError(Exception):
+    """The reference layer cannot do the work, so that there is nothing to compare with."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was compared, and how the layer differs from its reference there: "" where they are equal."""
+
+    what: str
+    problem: str
+
+
+def compare_shapes(
+    layer: keras.Layer, reference: keras.Layer, shape: Shape, dtype: str
+) -> list[Verdict]:
+    """The verdicts on what the layers say of their output before they have an input."""
+
+    def computed(of: keras.Layer) -> str:
+        try:
+            return str(tuple(of.compute_output_shape(tuple(shape))))
+        except NotImplementedError:  # a layer that leaves it to the symbolic call, as Keras lets it
+            return ""
+
+    def symbolic(of: keras.Layer) -> str:
+        y = of(keras.Input(batch_shape=tuple(shape), dtype=dtype))
+        # Of whole numbers, the built-in layers say float32.
+        return f"{y.dtype}{y.shape}" if tf.as_dtype(dtype).is_floating else str(y.shape)
+
+    verdicts = []
+    for what, say in (("compute_output_shape", computed), ("symbolic call", symbolic)):
+        expected = _or_unable(say, reference)
+        try:
+            got = say(layer)
+        except Exception as error:  # whatever the layer raises is a difference
+            got = f"raised {one_line(error)}"
+        if got and expected:
+            problem = "" if got == expected else f"{got} in place of {expected}"
+            verdicts.append(Verdict(what, problem))
+    return verdicts
+
+
+def compare(
+    layer: keras.Layer, reference: keras.Layer, shape: Shape, dtype: str, mode: str, ties: bool
+) -> list[Verdict]:
+    """The verdicts on outputs and, of floats, gradients in one mode."""
+    rng = np.random.default_rng(0)
+    sizes = tuple(BATCH if size is None else size for size in shape)
+    x = make_input(sizes, dtype, ties, rng)
+    output = _or_unable(lambda of: of(keras.Input(batch_shape=sizes, dtype=dtype)), reference)
+    # Sums of a few eighths are exact in every dtype and order, so that no two sides may differ by rounding.
+    upstream = rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], output.shape) / 8
+    any_batch = shape[0] is None
+
+    expected = _or_unable(lambda of: run(of, mode, any_batch, x, upstream), reference)
+    names = ("output", "gradient")[: len(expected)]
+    try:
+        got = run(layer, mode, any_batch, x, upstream)
+    except Exception as error:  # as above
+        return [Verdict(name, f"raised {one_line(error)}") for name in names]
+    return [
+        Verdict(name, difference(ours, theirs))
+        for name, ours, theirs in zip_longest(names, got[: len(names)], expected)
+    ]
+
+
+def make_input(
+    sizes: Sequence[int], dtype: str, ties: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """Whole numbers of the dtype's full range, or floats from 1 and -1 on, shuffled."""
+    to = tf.as_dtype(dtype)
+    numpy_dtype = np.dtype(to.as_numpy_dtype)
+    if ties:
+        return rng.integers(0, 3, sizes).astype(numpy_dtype)
+    if to.is_integer:
+        return rng.integers(to.min, to.max, sizes, numpy_dtype, endpoint=True)
+    size = int(np.prod(sizes))
+    bits = np.dtype(f"u{numpy_dtype.itemsize}")
+    one, apart, infinity = (
+        int(np.array(number, numpy_dtype).view(bits)) for number in (1, 1 + APART, np.inf)
+    )
+    step = apart - one + 1
+    half = -(-size // 2)
+    room = (infinity - one) // step
+    if half > room:
+        raise ValueError(
+            f"`input_shape` holds {size} elements, more than {dtype} has numbers for; "
+            f"received input_shape={tuple(sizes)}. Take at most {2 * room} elements."
+        )
+    # Numbers whose bits count on from those of 1: all differ, and the last digit counts.
+    above = np.arange(one, one + half * step, step, dtype=bits).view(numpy_dtype)
+    return rng.permutation(np.concatenate([above, -above])[:size]).reshape(sizes)
+
+
+def run(
+    layer: keras.Layer, mode: str, any_batch: bool, x: np.ndarray, upstream: np.ndarray
+) -> list[np.ndarray]:
+    """The outputs and, where there is one, the gradient for `upstream`."""
+
+    def function(x: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
+        if not x.dtype.is_floating:
+            return [layer(x)]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        if not y.dtype.is_floating or not y.shape.is_compatible_with(upstream.shape):
+            return [y]
+        gradient = tape.gradient(y, x, output_gradients=tf.cast(upstream, y.dtype))
+        return [y] if gradient is None else [y, gradient]
+
+    tensors = [tf.constant(x), tf.constant(upstream)]
+    call: Callable[..., list[tf.Tensor]] = function
+    if mode != "eager":
+        specs = [
+            tf.TensorSpec([None if any_batch else t.shape[0], *t.shape[1:]], t.dtype)
+            for t in tensors
+        ]
+        traced = tf.function(function, input_signature=specs, jit_compile=mode == "xla")
+        # The concrete function, as tf.function warns of functions that are traced for one call.
+        call = traced.get_concrete_function()
+    return [tensor.numpy() for tensor in call(*tensors)]
+
+
+def difference(got: np.ndarray | None, expected: np.ndarray) -> str:
+    """How two arrays differ, with the first place where they do; "" where they are equal. NaN equals NaN."""
+    if got is None:
+        return "there is none"
+    if got.dtype != expected.dtype or got.shape != expected.shape:
+        return f"{got.dtype}{got.shape} in place of {expected.dtype}{expected.shape}"
+    different = (got != expected) & ~((got != got) & (expected != expected))
+    if not different.any():
+        return ""
+    places = np.argwhere(different)
+    first = tuple(places[0].tolist())
+    return (
+        f"{len(places)} of {got.size} elements differ, first at {list(first)}: "
+        f"{got[first].item()!r} in place of {expected[first].item()!r}"
+    )
+
+
+def one_line(error: Exception) -> str:
+    """The error's class and the first line of its text that says something."""
+    kind = type(error).__name__
+    text = TERMINAL_CODES.sub("", str(error))
+    # Where functions are traced, TensorFlow puts the trace before the text, and Keras a paragraph on the place.
+    if text.startswith("in user code:"):
+        text = text.rpartition(f"{kind}: ")[2]
+    lines = [line.strip() for line in text.splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return f"{kind}: {telling[0][:SHOWN]}" if telling else kind
+
+
+def _or_unable(function: Callable[[keras.Layer], Any], reference: keras.Layer) -> Any:
+    try:
+        return function(reference)
+    except Exception as error:  # the reasons for which a layer cannot run have no common class
+        raise UnableError(one_line(error)) from error

@@ -1,0 +1,89 @@
+"""What keras-maxpool parity found, as plain data, and on what machine."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_maxpool
+from keras_maxpool.tools.parity_faults import Finding
+
+
+@dataclass(frozen=True)
+class Result:
+    """One comparison: equal, different (`problem`), or not made as the built-in is unable (`unable`)."""
+
+    group: str
+    name: str
+    problem: str = ""
+    unable: str = ""
+    reproduction: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """How many comparisons were made, how many differ, and how many the built-in is unable to do."""
+
+    name: str
+    compared: int
+    different: int
+    unable: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All comparisons and all findings."""
+
+    results: Sequence[Result]
+    findings: Sequence[Finding]
+
+    @property
+    def different(self) -> list[Result]:
+        """The comparisons in which the sides differ."""
+        return [result for result in self.results if result.problem]
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """The known faults that ours has, too."""
+        return [finding for finding in self.findings if finding.ours]
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was compared, and all of it is equal, and ours has no known fault."""
+        compared = any(group.compared for group in self.groups)
+        return compared and not self.different and not self.wrong
+
+    @property
+    def groups(self) -> list[Group]:
+        """The comparisons counted, a row for each group."""
+        by_group: dict[str, list[Result]] = {}
+        for result in self.results:
+            by_group.setdefault(result.group, []).append(result)
+        return [
+            Group(
+                name,
+                sum(not result.unable for result in of_group),
+                sum(bool(result.problem) for result in of_group),
+                sum(bool(result.unable) for result in of_group),
+            )
+            for name, of_group in by_group.items()
+        ]
+
+
+def environment() -> dict[str, Any]:
+    """What the result depends on."""
+    return {
+        "keras_maxpool": keras_maxpool.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "devices": sorted({device.device_type for device in tf.config.list_physical_devices()}),
+    }

@@ -1,0 +1,76 @@
+"""A comparison of two layers as a line of Python, to paste and run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+import keras_maxpool
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def line(
+    layer: keras.Layer,
+    reference: keras.Layer,
+    shape: Sequence[int | None],
+    dtype: str,
+    modes: Sequence[str],
+    ties: bool,
+) -> str:
+    """The call of assert_parity that compares these two layers in this way, with its imports."""
+    homes = {_home(type(layer)), _home(type(reference))} - {"__main__"}
+    imports = ", ".join(sorted("keras" if home == "keras.layers" else home for home in homes))
+    options = f", modes={list(modes)!r}" + (", ties=True" if ties else "")
+    return (
+        f"{f'import {imports}; ' if imports else ''}from keras_maxpool.tools.parity import assert_parity; "
+        f"assert_parity({expression(layer)}, {expression(reference)}, {tuple(shape)!r}, dtype={dtype!r}{options})"
+    )
+
+
+def expression(layer: keras.Layer) -> str:
+    """A layer as Python makes it, with the arguments that differ from the defaults."""
+    cls = type(layer)
+    home = _home(cls)
+    name = cls.__qualname__ if home == "__main__" else f"{home}.{cls.__qualname__}"
+    try:
+        config = _config(layer)
+    except NotImplementedError:  # a class that does not say how it was made
+        return f"{name}(...)"
+    if not all(_plain(value) for value in config.values()):
+        return f"{name}.from_config({layer.get_config()!r})"
+    needed = config
+    for key in config:
+        # Not by the defaults of each alone: one argument's may hang on another's value.
+        fewer = {other: value for other, value in needed.items() if other != key}
+        if _makes(cls, fewer, config):
+            needed = fewer
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in needed.items())})"
+
+
+def _config(layer: keras.Layer) -> dict[str, Any]:
+    # A name has no part in a comparison, and the policy's own config is longer than its name.
+    left_out = ("name", "trainable", "dtype")
+    config = {key: value for key, value in layer.get_config().items() if key not in left_out}
+    return config | {"dtype": layer.dtype_policy.name}
+
+
+def _makes(cls: type[keras.Layer], arguments: dict[str, Any], config: dict[str, Any]) -> bool:
+    try:
+        return _config(cls(**arguments)) == config
+    except Exception:  # a missing argument, or whatever else a class objects to
+        return False
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return isinstance(value, PLAIN)
+
+
+def _home(cls: type) -> str:
+    """The shortest module that a user imports the class from."""
+    for name, package in (("keras_maxpool", keras_maxpool), ("keras.layers", keras.layers)):
+        if getattr(package, cls.__name__, None) is cls:
+            return name
+    return cls.__module__
