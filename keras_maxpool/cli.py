@@ -16,8 +16,8 @@ from pathlib import Path
 from keras_maxpool import __version__
 
 # Plain data, from modules that import nothing which the package does not.
-from keras_maxpool.tools.bench_cases import DIRECTIONS, MODES
-from keras_maxpool.tools.swap import TARGETS
+from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
+from keras_maxpool.tools.convert.swap import TARGETS
 
 # What each extra of pyproject.toml brings: the module to import and the name pip knows it by.
 EXTRAS: dict[str, dict[str, str]] = {
@@ -51,7 +51,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from keras_maxpool.tools import bench
+    from keras_maxpool.tools.bench import command as bench
 
     return bench.main(
         args.cases,
@@ -68,7 +68,7 @@ def _convert(args: argparse.Namespace) -> int:
     if args.source.resolve() == args.target.resolve():
         _complain(f"IN and OUT are the same file, {args.source}: name another one for OUT")
         return 2
-    from keras_maxpool.tools import convert_file
+    from keras_maxpool.tools.convert import command as convert_file
 
     return convert_file.main(args.source, args.target, args.to)
 
@@ -77,7 +77,7 @@ def _parity(args: argparse.Namespace) -> int:
     if args.junit and args.json and args.junit.resolve() == args.json.resolve():
         _complain(f"--junit and --json are the same file, {args.junit}: name two")
         return 2
-    from keras_maxpool.tools import parity
+    from keras_maxpool.tools.parity import command as parity
 
     return parity.main(quick=args.quick, junit_file=args.junit, json_file=args.json)
 

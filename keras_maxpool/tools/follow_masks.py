@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_maxpool.tools.convert.swap import OURS
 from keras_maxpool.tools.layer_tree import walk
-from keras_maxpool.tools.swap import OURS
 
 
 def can_mask(model: keras.Model) -> bool:

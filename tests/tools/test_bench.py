@@ -15,9 +15,11 @@ import pytest
 import tensorflow as tf
 
 from keras_maxpool.cli import EXTRAS, main
-from keras_maxpool.tools import bench_cases, bench_measure, bench_peers
-from keras_maxpool.tools.bench_cases import CASES, GROWTH, QUICK, Case, Setting
-from keras_maxpool.tools.bench_measure import Note, Outcome
+from keras_maxpool.tools.bench import cases as bench_cases
+from keras_maxpool.tools.bench import measure as bench_measure
+from keras_maxpool.tools.bench import peers as bench_peers
+from keras_maxpool.tools.bench.cases import CASES, GROWTH, QUICK, Case, Setting
+from keras_maxpool.tools.bench.measure import Note, Outcome
 
 ROOT = Path(__file__).parents[2]
 TINY = Case((2, 8, 6, 3), 2, 2)
@@ -44,7 +46,7 @@ def row(ratio, case=TINY, mode="graph", direction="forward", peer=bench_cases.BU
 def rendered(outcome):
     from rich.console import Console
 
-    from keras_maxpool.tools import bench
+    from keras_maxpool.tools.bench import command as bench
 
     console = Console(file=io.StringIO(), width=200)
     bench.render(outcome, console)
@@ -483,7 +485,7 @@ def test_growth_is_shown_by_size(extra):
 
 @pytest.mark.parametrize("kinds", ["table", "growth", "both"])
 def test_plot_is_a_png(kinds, tmp_path, extra):
-    from keras_maxpool.tools import bench_plot
+    from keras_maxpool.tools.bench import plot as bench_plot
 
     table = [row(2.0), row(0.5, mode="eager"), row(0.5, peer="copy")]
     growth = [row(2.0, Case((2**i, 8, 6, 3), 2, 2, grows="batch")) for i in range(3)]

@@ -14,7 +14,7 @@ import pytest
 
 import keras_maxpool
 from keras_maxpool.cli import main
-from keras_maxpool.tools import convert_file
+from keras_maxpool.tools.convert import command as convert_file
 
 layers = keras.layers
 

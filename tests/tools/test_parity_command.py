@@ -19,19 +19,17 @@ import wrong_layers
 from rich.console import Console
 
 from keras_maxpool.cli import main
-from keras_maxpool.tools import (
-    parity,
-    parity_cases,
-    parity_checks,
-    parity_children,
-    parity_files,
-    parity_report,
-    parity_run,
-)
-from keras_maxpool.tools.parity_cases import GRAPH_ANY_BATCH, MODES, RANKS, Case
-from keras_maxpool.tools.parity_children import Children
-from keras_maxpool.tools.parity_faults import FAULTS, Fault, Finding
-from keras_maxpool.tools.parity_outcome import Group, Outcome, Result
+from keras_maxpool.tools.parity import cases as parity_cases
+from keras_maxpool.tools.parity import checks as parity_checks
+from keras_maxpool.tools.parity import children as parity_children
+from keras_maxpool.tools.parity import command as parity
+from keras_maxpool.tools.parity import files as parity_files
+from keras_maxpool.tools.parity import report as parity_report
+from keras_maxpool.tools.parity import run as parity_run
+from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, MODES, RANKS, Case
+from keras_maxpool.tools.parity.children import Children
+from keras_maxpool.tools.parity.faults import FAULTS, Fault, Finding
+from keras_maxpool.tools.parity.outcome import Group, Outcome, Result
 
 ROOT = Path(__file__).parents[2]
 EAGER = Case(2, 3, 2, "same", "channels_last", "float32", "eager")
@@ -365,7 +363,8 @@ def test_help(capsys):
 CHILD = """
 import sys
 from keras_maxpool.cli import main
-from keras_maxpool.tools import parity_cases, parity_run
+from keras_maxpool.tools.parity import cases as parity_cases
+from keras_maxpool.tools.parity import run as parity_run
 some = parity_cases.cases(quick=True)[:3]
 parity_cases.cases = lambda quick: some
 {}

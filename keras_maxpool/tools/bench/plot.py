@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from keras_maxpool.tools.bench_measure import Row, split
+from keras_maxpool.tools.bench.measure import Row, split
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

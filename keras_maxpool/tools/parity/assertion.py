@@ -1,24 +1,13 @@
-"""Parity: whether two layers are equal in shapes, outputs and gradients.
+"""`assert_parity`: whether two layers are equal in shapes, outputs and gradients."""
 
-`assert_parity` compares a layer with a reference, as in a test of one's own; `run` compares every layer of this
-package with the built-in one, and `main` is the command for it. `parity_cases` says what is compared, `parity_run`
-and `parity_compare` do it, `parity_children` meets the known faults of the built-in, `parity_report` shows it all.
-"""
-
-import os
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from keras_maxpool import arguments
-from keras_maxpool.tools import parity_files, parity_report, parity_reproduce, parity_run
-from keras_maxpool.tools.parity_children import Children
-from keras_maxpool.tools.parity_compare import (
+from keras_maxpool.tools.parity import reproduce
+from keras_maxpool.tools.parity.compare import (
     MODES,
     Shape,
     UnableError,
@@ -26,9 +15,6 @@ from keras_maxpool.tools.parity_compare import (
     compare,
     compare_shapes,
 )
-from keras_maxpool.tools.parity_outcome import Outcome, Result
-
-__all__ = ["assert_parity", "main", "run"]
 
 
 def assert_parity(
@@ -96,9 +82,7 @@ def assert_parity(
             ) from error
         for verdict in found:
             if verdict.problem:
-                line = parity_reproduce.line(
-                    layer, reference_layer, shape, dtype, compared_in, ties
-                )
+                line = reproduce.line(layer, reference_layer, shape, dtype, compared_in, ties)
                 where = f" in mode {compared_in[0]!r}" if compared_in else ""
                 raise AssertionError(
                     f"{verdict.what} differs{where}: {verdict.problem}\nTo see it again: {line}"
@@ -120,40 +104,3 @@ def _input_shape(given: Any, *, any_axis: bool) -> tuple[int | None, ...]:
         else arguments.positive_int(size, "input_shape", given, fix)
         for axis, size in enumerate(sizes)
     )
-
-
-def run(*, quick: bool, advance: Callable[[str, int, int], None]) -> Outcome:
-    """Compares every layer with the built-in one; `advance` is told what comes, and how much is done of how much."""
-    steps = parity_run.steps(quick=quick)
-    results: list[Result] = []
-    with Children() as children:
-        for done, step in enumerate(steps):
-            advance(f"{step.group}: {step.name}", done, len(steps) + 1)
-            results += step.run()
-            children.poll()
-        advance("known faults of the built-in", len(steps), len(steps) + 1)
-        findings = children.wait()
-    advance("", len(steps) + 1, len(steps) + 1)
-    return Outcome(results, findings)
-
-
-def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int:
-    """Runs the comparison, its progress on stderr and its tables on stdout; 1 if something differs."""
-    # The processes for the known faults share a GPU with this one; TensorFlow reads this when it first uses it.
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    errors = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=errors) as progress:
-        task = progress.add_task("", total=None)
-
-        def advance(what: str, done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, description=what)
-
-        outcome = run(quick=quick, advance=advance)
-    # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
-    parity_report.render(outcome, Console(width=None if sys.stdout.isatty() else 160))
-    if junit_file:
-        junit_file.write_bytes(parity_files.to_junit(outcome))
-    if json_file:
-        json_file.write_text(parity_files.to_json(outcome) + "\n", "utf-8")
-    return 0 if outcome.ok else 1

@@ -9,16 +9,17 @@ import keras
 import tensorflow as tf
 
 import keras_maxpool
-from keras_maxpool.tools import parity_cases, parity_checks, parity_reproduce
-from keras_maxpool.tools.parity_cases import GRAPH_ANY_BATCH, RANKS, SPELLINGS, Case
-from keras_maxpool.tools.parity_compare import (
+from keras_maxpool.tools.parity import cases as parity_cases
+from keras_maxpool.tools.parity import checks, reproduce
+from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, RANKS, SPELLINGS, Case
+from keras_maxpool.tools.parity.compare import (
     UnableError,
     Verdict,
     compare,
     compare_shapes,
     one_line,
 )
-from keras_maxpool.tools.parity_outcome import Result
+from keras_maxpool.tools.parity.outcome import Result
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _values(case: Case) -> list[Result]:
         case.name,
         case,
         lambda ours, builtin: compare(ours, builtin, *given, mode, case.ties),
-        lambda ours, builtin: parity_reproduce.line(ours, builtin, *given, [mode], case.ties),
+        lambda ours, builtin: reproduce.line(ours, builtin, *given, [mode], case.ties),
     )
 
 
@@ -74,7 +75,7 @@ def _shapes(form: Case) -> list[Result]:
             f"{form.name} {shape}",
             form,
             partial(compare_shapes, shape=shape, dtype=form.dtype),
-            partial(parity_reproduce.line, shape=shape, dtype=form.dtype, modes=[], ties=False),
+            partial(reproduce.line, shape=shape, dtype=form.dtype, modes=[], ties=False),
         )
     return results
 
@@ -119,16 +120,14 @@ def _results(
 
 def _checks(forms: list[Case]) -> Iterator[Step]:
     for rank in RANKS:
-        yield _check(f"{rank}D names", parity_checks.names, rank)
+        yield _check(f"{rank}D names", checks.names, rank)
         for form in forms:
             if form.rank == rank:
-                yield _check(
-                    f"{rank}D config", parity_checks.config, form.spelling, **form.arguments
-                )
+                yield _check(f"{rank}D config", checks.config, form.spelling, **form.arguments)
         for name in (f"{spelling}{rank}D" for spelling in SPELLINGS):
-            yield _check(f"{rank}D saving", parity_checks.spelling_in_a_config, name)
+            yield _check(f"{rank}D saving", checks.spelling_in_a_config, name)
             for suffix in (".keras", ".h5"):
-                yield _check(f"{rank}D saving", parity_checks.saved_model, name, suffix)
+                yield _check(f"{rank}D saving", checks.saved_model, name, suffix)
 
 
 def _check(group: str, check: Callable[..., None], *args: Any, **options: Any) -> Step:
@@ -140,7 +139,7 @@ def _check(group: str, check: Callable[..., None], *args: Any, **options: Any) -
             check(*args, **options)
         except Exception as error:  # an AssertionError tells of a difference, any other is one
             problem = str(error) if isinstance(error, AssertionError) else one_line(error)
-            line = f"from keras_maxpool.tools import parity_checks; parity_checks.{call}"
+            line = f"from keras_maxpool.tools.parity import checks; checks.{call}"
             return [Result(group, call, problem, reproduction=line)]
         return [Result(group, call)]
 

@@ -14,9 +14,9 @@ import tempfile
 import time
 from types import TracebackType
 
-from keras_maxpool.tools.parity_compare import one_line
-from keras_maxpool.tools.parity_faults import FAULTS, Finding
-from keras_maxpool.tools.parity_probes import SIDES
+from keras_maxpool.tools.parity.compare import one_line
+from keras_maxpool.tools.parity.faults import FAULTS, Finding
+from keras_maxpool.tools.parity.probes import SIDES
 
 PATIENCE = 180.0
 """Seconds for one process."""
@@ -74,7 +74,7 @@ class _Child:
     def _start(self) -> None:
         self._deadline = time.monotonic() + PATIENCE
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - stop closes it
-        command = [sys.executable, "-m", "keras_maxpool.tools.parity_children", self._side]
+        command = [sys.executable, "-m", "keras_maxpool.tools.parity.children", self._side]
         self._process = subprocess.Popen(
             [*command, str(len(self.outcomes))],
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_maxpool
-from keras_maxpool.tools.parity_faults import Finding
+from keras_maxpool.tools.parity.faults import Finding
 
 
 @dataclass(frozen=True)

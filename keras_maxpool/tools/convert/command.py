@@ -13,7 +13,7 @@ import keras
 from rich.console import Console
 from rich.table import Table
 
-from keras_maxpool.tools.convert import CannotConvertError, Conversion, convert
+from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
 
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_maxpool.tools import parity_probes as probes
-from keras_maxpool.tools.parity_probes import Side
+from keras_maxpool.tools.parity import probes
+from keras_maxpool.tools.parity.probes import Side
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Finding:
         """A line of Python that shows what ours does."""
         name = self.fault.probe.__name__
         return (
-            f"from keras_maxpool.tools import parity_probes as p; print(p.{name}(p.SIDES['ours']))"
+            f"from keras_maxpool.tools.parity import probes as p; print(p.{name}(p.SIDES['ours']))"
         )
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.tools import bench_peers
-from keras_maxpool.tools.bench_cases import COPY, Case, Setting
-from keras_maxpool.tools.bench_peers import Arrays, Side
+from keras_maxpool.tools.bench import peers as bench_peers
+from keras_maxpool.tools.bench.cases import COPY, Case, Setting
+from keras_maxpool.tools.bench.peers import Arrays, Side
 
 ROUNDS = 5
 """At least so many, unless a round takes so long that the budget is gone several times over."""

@@ -1,4 +1,4 @@
-"""Probes of the faults in parity_faults: each gives "" where a side is right, and otherwise says what it did.
+"""Probes of `faults`: each gives "" where a side is right, and otherwise says what it did.
 
 An exception says as much, and some end the process. Every probe knows the right answer by itself.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_maxpool
-from keras_maxpool.tools.parity_compare import difference, one_line
+from keras_maxpool.tools.parity.compare import difference, one_line
 
 
 @dataclass(frozen=True)

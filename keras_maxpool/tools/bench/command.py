@@ -1,7 +1,7 @@
 """keras-maxpool bench: our layers against the built-in ones and other peers, compared and timed.
 
-`bench_cases` says what, `bench_peers` makes the sides, `bench_measure` compares and times them, `bench_plot` draws;
-here stand the tables and the command.
+`cases` says what, `peers` makes the sides, `measure` compares and times them, `plot` draws; here stand the tables and
+the command.
 """
 
 import importlib
@@ -20,9 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import keras_maxpool
-from keras_maxpool.tools import bench_cases, bench_measure, bench_peers, bench_plot
-from keras_maxpool.tools.bench_cases import Setting
-from keras_maxpool.tools.bench_measure import Outcome, Row, Spread
+from keras_maxpool.tools.bench import cases as bench_cases
+from keras_maxpool.tools.bench import measure, plot
+from keras_maxpool.tools.bench import peers as bench_peers
+from keras_maxpool.tools.bench.cases import Setting
+from keras_maxpool.tools.bench.measure import Outcome, Row, Spread
 
 BUDGET, QUICK_BUDGET = 2.0, 0.2
 """Seconds for the timed rounds of a row."""
@@ -30,7 +32,7 @@ BUDGET, QUICK_BUDGET = 2.0, 0.2
 
 def render(outcome: Outcome, console: Console) -> None:
     """Shows the rows sorted from the worst ratio, growth by size, the summary, and what was not timed."""
-    rows, growth = bench_measure.split(outcome.rows)
+    rows, growth = measure.split(outcome.rows)
     floor = [row for row in rows if row.setting.peer == bench_cases.COPY]
     peers = [row for row in rows if row.setting.peer != bench_cases.COPY]
     for title, of_table in (
@@ -38,7 +40,7 @@ def render(outcome: Outcome, console: Console) -> None:
         ("the floor: a plain copy of as many bytes", floor),
     ):
         if of_table:
-            console.print(_table(title, bench_measure.worst_first(of_table)))
+            console.print(_table(title, measure.worst_first(of_table)))
     if growth:
         console.print(_growth(growth))
     if rows:
@@ -88,7 +90,7 @@ def _summary(rows: Sequence[Row]) -> Table:
         Table("mode", "direction", "peer", "cases", "geometric mean", "worst", title="summary"), 3
     )
     table.add_column("worst case")
-    for line in bench_measure.summarize(rows):
+    for line in measure.summarize(rows):
         table.add_row(
             *(line.mode, line.direction, line.peer, str(line.cases)),
             *(f"{line.geometric_mean:.2f}", f"{line.worst:.2f}", line.worst_case),
@@ -163,12 +165,12 @@ def main(
         def advance(setting: Setting) -> None:
             progress.update(task, completed=next(done), description=str(setting))
 
-        outcome = bench_measure.run(settings, QUICK_BUDGET if quick else BUDGET, advance)
+        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, advance)
         progress.update(task, completed=len(settings), description="")
     # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
     render(outcome, Console(width=None if sys.stdout.isatty() else 160))
     if json_file:
-        json_file.write_text(bench_measure.to_json(outcome, environment()) + "\n", "utf-8")
+        json_file.write_text(measure.to_json(outcome, environment()) + "\n", "utf-8")
     if plot_file and outcome.rows:
-        bench_plot.plot(outcome.rows, plot_file)
+        plot.plot(outcome.rows, plot_file)
     return 1 if outcome.different else 0

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_maxpool.tools.parity_faults import Finding
-from keras_maxpool.tools.parity_outcome import Outcome, environment
+from keras_maxpool.tools.parity.faults import Finding
+from keras_maxpool.tools.parity.outcome import Outcome, environment
 
 SEEN = 60
 """Characters of what the built-in did that the table shows; the files have all."""

@@ -1,6 +1,6 @@
 """What keras-maxpool parity compares, as plain data: every combination that the built-in layers get right.
 
-Where they do not is parity_faults.
+Where they do not is `faults`.
 """
 
 from collections.abc import Iterator

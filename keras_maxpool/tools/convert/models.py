@@ -1,21 +1,4 @@
-"""Models and layers from elsewhere and back: Keras's built-in layers, PyTorch's modules, ONNX's nodes.
-
-ResNet18's stem ends in `torch.nn.MaxPool2d(3, stride=2, padding=1)`, and YOLO's SPP block joins its input with three
-poolings of it, `torch.nn.MaxPool2d(k, stride=1, padding=k // 2)` for k of 5, 9 and 13:
-
->>> import keras, keras_maxpool
->>> from keras_maxpool.tools import convert
->>> class MaxPool2d:  # stands in for torch.nn.MaxPool2d
-...     def __init__(self, kernel_size, stride, padding):
-...         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-...         self.dilation, self.return_indices, self.ceil_mode = 1, False, False
->>> x = inputs = keras.Input((224, 224, 64))
->>> x = convert.from_torch(MaxPool2d(3, stride=2, padding=1), name="stem")(x)
->>> modules = [MaxPool2d(k, stride=1, padding=k // 2) for k in (5, 9, 13)]
->>> x = keras.layers.Concatenate()([x, *(convert.from_torch(module)(x) for module in modules)])
->>> x.shape
-(None, 112, 112, 256)
-"""
+"""Models whose pooling layers are swapped: Keras's built-in ones for ours, and back."""
 
 import warnings
 from dataclasses import dataclass
@@ -23,23 +6,10 @@ from dataclasses import dataclass
 import keras
 
 from keras_maxpool import arguments
-from keras_maxpool.tools import swap
+from keras_maxpool.tools.convert import swap
+from keras_maxpool.tools.convert.rebuild import carry_training, rebuild
 from keras_maxpool.tools.follow_masks import can_mask, masked_layers
-from keras_maxpool.tools.from_onnx import from_onnx
-from keras_maxpool.tools.from_torch import from_torch, to_torch_kwargs
 from keras_maxpool.tools.layer_tree import walk
-from keras_maxpool.tools.rebuild import carry_training, rebuild
-
-__all__ = [
-    "CannotConvertError",
-    "Conversion",
-    "convert",
-    "from_onnx",
-    "from_torch",
-    "to_builtin",
-    "to_keras_maxpool",
-    "to_torch_kwargs",
-]
 
 
 class CannotConvertError(ValueError):
@@ -130,7 +100,7 @@ def to_builtin(model: keras.Model) -> keras.Model:
     >>> pool = keras_maxpool.MaxPooling2D(3, strides=2, padding=1, name="pool")
     >>> to_builtin(keras.Sequential([keras.Input((8, 8, 3)), pool]))
     Traceback (most recent call last):
-    keras_maxpool.tools.convert.CannotConvertError: These layers cannot be converted:
+    keras_maxpool.tools.convert.models.CannotConvertError: These layers cannot be converted:
     pool: the built-in layer has no padding=((1, 1), (1, 1))
     """
     return _with_warnings(convert(model, "builtin"))

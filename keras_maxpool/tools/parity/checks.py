@@ -16,7 +16,7 @@ import numpy as np
 
 import keras_maxpool
 from keras_maxpool.registry import PACKAGE
-from keras_maxpool.tools.parity_cases import SPATIAL, SPELLINGS
+from keras_maxpool.tools.parity.cases import SPATIAL, SPELLINGS
 
 
 def names(rank: int) -> None:

@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict
 from xml.etree import ElementTree
 
-from keras_maxpool.tools.parity_outcome import Outcome, environment
+from keras_maxpool.tools.parity.outcome import Outcome, environment
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FAULTS_SUITE = "known faults of the built-in"

@@ -15,8 +15,8 @@ from typing import Any
 
 import keras
 
+from keras_maxpool.tools.convert.swap import Entry
 from keras_maxpool.tools.layer_tree import walk
-from keras_maxpool.tools.swap import Entry
 
 CONFIG = "config.json"
 

@@ -1,0 +1,5 @@
+"""Parity: `assert_parity` for tests of one's own; `command` compares every layer with the built-in one."""
+
+from keras_maxpool.tools.parity.assertion import assert_parity
+
+__all__ = ["assert_parity"]
