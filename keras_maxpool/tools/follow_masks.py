@@ -32,7 +32,9 @@ def masked_layers(model: keras.Model) -> list[str]:
     for place in walk(model):
         if type(place.layer) in OURS:
             place.layer.call = _watched(place.layer.call, place.path, found)
-    tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(_inputs(model))
+    tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(
+        model_inputs(model)
+    )
     return list(found)
 
 
@@ -45,7 +47,7 @@ def _watched(call: Callable[..., Any], path: str, found: dict[str, None]) -> Cal
     return watched
 
 
-def _inputs(model: keras.Model) -> Any:
+def model_inputs(model: keras.Model) -> Any:
     """What the model takes, as TensorFlow writes it."""
     if isinstance(model, keras.Sequential):
         return _spec(model.inputs[0])
