@@ -86,18 +86,15 @@ def _does_nothing(case: Case) -> Said:
 
 
 def _cropped(case: Case) -> Said:
-    """No window reaches the last elements of an axis."""
-    dropped = case.row.dropped or ()
-    sizes = spatial_sizes(case.pooling.layer, case.pooling.inputs) or ()
-    parts = (
-        [
-            f"the last {count} of {size} {name}"
-            for count, size, name in zip(dropped, sizes, AXES[len(sizes)], strict=True)
-            if count
-        ]
-        if dropped
-        else []
-    )
+    """No window reaches the last elements of an axis, and they are more than lie between two windows."""
+    dropped, sizes, overlap = case.row.dropped, case.row.spatial_sizes, case.row.overlap
+    if dropped is None or sizes is None or overlap is None:
+        return None
+    parts = [
+        f"the last {count} of {size} {name}"
+        for count, size, shared, name in zip(dropped, sizes, overlap, AXES[len(sizes)], strict=True)
+        if count and count > -shared
+    ]
     if not parts:
         return None
     return (

@@ -92,7 +92,9 @@ def show(report: Report, console: Console) -> None:
         console.print(line, soft_wrap=True)
     console.print(f"findings: {len(report.findings)}")
     for finding in report.findings:
-        console.print(f"- {finding.layer}: {finding.kind}: {finding.what}. {finding.do}", soft_wrap=True)
+        console.print(
+            f"- {finding.layer}: {finding.kind}: {finding.what}. {finding.do}", soft_wrap=True
+        )
 
 
 def _window(row: Row) -> list[str]:
