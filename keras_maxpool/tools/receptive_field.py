@@ -22,6 +22,9 @@ from keras_maxpool.tools.stretches import Stretch
 FAR = math.lcm(*range(1, 17))
 """A place after which upsampling and regions stand as at place 0: a multiple of their periods."""
 
+FINEST = 512
+"""The largest denominator of a step: regions as uneven as 24 elements in 17 have no period that divides FAR."""
+
 PLACES = np.array([*range(16), FAR], float)
 """Where an output is asked: where it lies may change what it sees, by an element or so."""
 
@@ -119,6 +122,6 @@ def _size_and_step(stretches: list[Stretch]) -> tuple[int | None, Fraction | Non
             sizes = high - low + 1
             if sizes[-1] > 2 * sizes[:-1].max():
                 raise CannotFollowError("branches with different steps meet before it")
-            step = Fraction(int(low[-1] - low[0]), FAR).limit_denominator(FAR)
+            step = Fraction(int(low[-1] - low[0]), FAR).limit_denominator(FINEST)
             return int(sizes.max()), step
     return None, None
