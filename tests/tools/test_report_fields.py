@@ -87,9 +87,10 @@ CASES: dict[str, Build] = {
 
 def seen(model: keras.Model) -> tuple[int, float]:
     """The widest stretch that an output of a growing function depends on, and the mean step; edges left out."""
-    alone = np.eye(SIZE, dtype="float32")[..., None] + 1
-    changed = np.asarray(model(alone)) != np.asarray(model(np.ones((1, SIZE, 1), "float32")))
-    changed = changed.any(-1).T  # output, input
+    alone = np.eye(SIZE, dtype="float32").reshape(SIZE, *model.input.shape[1:]) + 1
+    plain = np.ones((1, *model.input.shape[1:]), "float32")
+    changed = np.asarray(model(alone)) != np.asarray(model(plain))
+    changed = changed.reshape(*changed.shape[:2], -1).any(-1).T  # output, input
     ends = [(row.argmax(), SIZE - 1 - row[::-1].argmax()) for row in changed if row.any()]
     inner = [(low, high) for low, high in ends if low > 0 and high < SIZE - 1]
     assert len(inner) > 2
@@ -108,6 +109,18 @@ def test_what_an_output_sees(name: str) -> None:
     assert field.steps[0] is not None
     # Where regions are uneven, so are the steps, and a few of them tell the mean roughly.
     assert float(field.steps[0]) == pytest.approx(step, abs=0.35 if "adaptive" in name else 0.2)
+
+
+@pytest.mark.parametrize("pool", [1, 2, 3])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_bilinear_upsampling(factor: int, pool: int) -> None:
+    inputs = keras.Input((SIZE, 1, 1))
+    x = layers.UpSampling2D((factor, 1), interpolation="bilinear")(inputs)
+    model = keras.Model(inputs, km.MaxPool2D((pool, 1), strides=1)(x))
+    field = report(model).rows[0].receptive_field
+    assert isinstance(field, Field)
+    assert field.sizes[0] == seen(model)[0]
+    assert field.steps[0] == Fraction(1, factor)
 
 
 def test_fractional_field_is_never_too_small() -> None:

@@ -138,7 +138,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         main(["report", "--help"])
     words = ("MODEL", "--html", "--json", ".h5", "receptive", "Lambda", "Exit code")
     out, _ = capsys.readouterr()
-    assert [word for word in words if word not in out] == []
+    assert [word for word in words if word not in " ".join(out.split())] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
