@@ -76,6 +76,7 @@ def test_builtin_adaptive() -> None:
         ({"pool_size": 3, "strides": 2}, 1, 1),
         ({"pool_size": 3, "strides": 2, "padding": "same"}, 0, 1),
         ({"pool_size": 3, "strides": 2, "padding": ((0, 1),)}, 0, 1),
+        ({"pool_size": 3, "strides": 3, "padding": ((1, 0),)}, 2, 0),
         ({"pool_size": 2, "strides": 4}, 0, -2),
         ({"pool_size": 3, "dilation_rate": 2, "strides": 3}, 2, 2),
         ({"pool_size": 3, "strides": 2, "ceil_mode": True}, 0, 1),
