@@ -29,7 +29,7 @@ EXTRAS: dict[str, dict[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = _parser().parse_args(argv)
-    # convert's and parity's need none: rich comes with Keras.
+    # Those without one need rich alone, which comes with Keras.
     missing = _missing(args.extra) if args.extra else []
     if missing:
         _complain(f"needs {' and '.join(missing)}: pip install 'keras_maxpool[{args.extra}]'")
@@ -80,6 +80,16 @@ def _parity(args: argparse.Namespace) -> int:
     from keras_maxpool.tools.parity import command as parity
 
     return parity.main(quick=args.quick, junit_file=args.junit, json_file=args.json)
+
+
+def _report(args: argparse.Namespace) -> int:
+    file = args.html or args.json
+    if file and file.resolve() == args.model.resolve():
+        _complain(f"MODEL and the file to write are the same, {file}: name another one")
+        return 2
+    from keras_maxpool.tools.report import command as report_file
+
+    return report_file.main(args.model, args.html, args.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,13 +217,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parity.add_argument(
         "--junit",
-        type=_report,
+        type=_file,
         metavar="FILE",
         help="write each comparison to this file too, as JUnit XML, which CI systems read",
     )
     parity.add_argument(
         "--json",
-        type=_report,
+        type=_file,
         metavar="FILE",
         help="write counts, differences and known faults to this file too",
     )
@@ -255,6 +265,42 @@ def _parser() -> argparse.ArgumentParser:
         help="whose layers the model gets: keras_maxpool's, or Keras's own (default: %(default)s)",
     )
     convert.set_defaults(command=_convert, extra=None)
+
+    report = commands.add_parser(
+        "report",
+        help="what the pooling layers of a saved model do to its data, and what looks wrong",
+        description=(
+            "Read a saved Keras model and show, for each of its pooling layers (max and average, global, "
+            "adaptive and fractional, 1D to 3D, Keras's and keras_maxpool's, at any depth), the window, the "
+            "shapes, the share of positions kept, what is dropped at the edge, how windows overlap, the receptive "
+            "field and the step in elements of the model's input, and the bytes saved for each sample. Then what looks "
+            "wrong, and what to do: data in the other data format or of another rank, cropped edges, "
+            "gaps between windows, early pooling that throws much away, layers that do nothing, "
+            'padding="same" that differs from PyTorch\'s, masks that stop at a built-in layer.'
+        ),
+        epilog=(
+            "The table and the findings go to stdout, the progress to stderr; ? stands for what is not known, and a "
+            "line says why. Code inside a file, such as a Lambda layer's, is never run: such a file is refused, "
+            "and so are files with classes of your own; report on these in Python, with "
+            "keras_maxpool.tools.report. Exit code: 0 whatever is found, 2 for a wrong argument or a file that cannot "
+            "be read or written, 130 after Ctrl-C."
+        ),
+    )
+    report.add_argument(
+        "model", type=_saved_model, metavar="MODEL", help="the model to read: a .keras or .h5 file"
+    )
+    also = report.add_mutually_exclusive_group()
+    also.add_argument(
+        "--html",
+        type=_file,
+        metavar="FILE",
+        help="write a page to this file, too: the table, the findings, a picture of the receptive field as it "
+        "grows, and a panel to try windows on; it needs no network",
+    )
+    also.add_argument(
+        "--json", type=_file, metavar="FILE", help="write all of it to this file, too"
+    )
+    report.set_defaults(command=_report, extra=None)
     return parser
 
 
@@ -284,17 +330,11 @@ def _regular_expression(text: str) -> str:
 
 
 def _file(text: str) -> Path:
-    """An argparse type: a file that can be written when the work is done."""
+    """An argparse type: a file that can be written when the work is done, which is tried."""
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
-    return path
-
-
-def _report(text: str) -> Path:
-    """An argparse type: a file that can be written, which is tried."""
     try:
-        path = _file(text)
+        if path.is_dir() or not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
         is_new = not path.exists()
         path.open("a").close()
         if is_new:

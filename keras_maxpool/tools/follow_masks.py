@@ -1,12 +1,11 @@
-"""Which of our layers a mask reaches, found by tracing the model once."""
+"""Which layers a mask reaches, found by tracing the model once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_maxpool.tools.convert.swap import OURS
 from keras_maxpool.tools.layer_tree import walk
 
 
@@ -20,8 +19,8 @@ def can_mask(model: keras.Model) -> bool:
     )
 
 
-def masked_layers(model: keras.Model) -> list[str]:
-    """The paths of our layers that get a mask when the model is called on its own inputs.
+def masked_layers(model: keras.Model, classes: Collection[type]) -> list[str]:
+    """The paths of the layers of these classes that get a mask when the model is called on its own inputs.
 
     The model's layers are watched for good, so that it must be a copy that nobody else holds.
 
@@ -30,9 +29,11 @@ def masked_layers(model: keras.Model) -> list[str]:
     """
     found: dict[str, None] = {}
     for place in walk(model):
-        if type(place.layer) in OURS:
+        if type(place.layer) in classes:
             place.layer.call = _watched(place.layer.call, place.path, found)
-    tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(_inputs(model))
+    tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(
+        model_inputs(model)
+    )
     return list(found)
 
 
@@ -45,7 +46,7 @@ def _watched(call: Callable[..., Any], path: str, found: dict[str, None]) -> Cal
     return watched
 
 
-def _inputs(model: keras.Model) -> Any:
+def model_inputs(model: keras.Model) -> Any:
     """What the model takes, as TensorFlow writes it."""
     if isinstance(model, keras.Sequential):
         return _spec(model.inputs[0])

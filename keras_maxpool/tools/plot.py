@@ -15,6 +15,7 @@ from matplotlib.patches import Circle, Rectangle
 
 from keras_maxpool import window as windows
 from keras_maxpool.ops import max_pool
+from keras_maxpool.tools.report import report
 
 PANEL = 3.2
 """Inches of one picture among several."""
@@ -205,3 +206,38 @@ def _starts(axis: windows.Axis, size: int) -> list[int]:
 
 def _end(starts: list[int], length: int, size: int) -> float:
     return max(size, starts[-1] + length) - 0.5
+
+
+def plot_kept_positions(model: keras.Model, ax: Axes | None = None) -> Axes:
+    """Draws how many of its input's positions each max pooling layer of a model keeps.
+
+    A bar is a layer in the model's order; a layer of unknown sizes has none.
+
+    Args:
+        model: any Keras model whose input shapes are known.
+        ax: the Axes to draw on; new ones by default.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError, ValueError: as `keras_maxpool.tools.report.report` does.
+
+    Example:
+    >>> import keras, keras_maxpool
+    >>> from keras_maxpool.tools.plot import plot_kept_positions
+    >>> layers = [keras.Input((8, 8, 1)), keras_maxpool.MaxPool2D(2), keras_maxpool.MaxPool2D(2, 1)]
+    >>> [round(bar.get_width(), 2) for bar in plot_kept_positions(keras.Sequential(layers)).patches]
+    [25.0, 56.25]
+    """
+    rows = report(model).rows
+    ax = ax or _new_axes(1)[0]
+    names = [row.layer for row in rows]
+    shares = [100 * (row.kept or 0) for row in rows]
+    bars = ax.barh(names, shares, color="lightgrey", edgecolor="black")
+    ax.bar_label(bars, [f"{share:.3g} %" if share else "unknown" for share in shares], padding=3)
+    ax.set_xlim(0, 115)
+    ax.invert_yaxis()
+    ax.set_xlabel("positions kept, percent of the layer's input")
+    ax.set_ylabel("layer")
+    return ax

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_draws_on_the_axes_it_is_given() -> None:
     assert plot.plot_alternatives(IMAGE, axes=axes) == list(axes)
     assert plot.plot_before_after(IMAGE, (2, 3, 4), axes) == list(axes)
     assert len(plt.get_fignums()) == 1
+
+
+def test_kept_positions() -> None:
+    layers = [
+        keras.Input((9, 8, 3)),
+        keras.layers.MaxPooling2D(3, name="a"),
+        keras.layers.Conv2D(2, 1),
+        keras_maxpool.MaxPool2D(2, 1, name="b"),
+    ]
+    ax = plot.plot_kept_positions(keras.Sequential(layers))
+    # 9 x 8 to 3 x 2, to 2 x 1.
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([100 * 6 / 72, 100 * 2 / 6])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert "percent" in ax.get_xlabel()
+    unknown = keras.Sequential([keras.Input((None, None, 3)), keras_maxpool.MaxPool2D(2)])
+    assert [text.get_text() for text in plot.plot_kept_positions(unknown).texts] == ["unknown"]
 
 
 def test_every_axis_has_a_label() -> None:

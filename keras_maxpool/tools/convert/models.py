@@ -156,7 +156,8 @@ def _masked(model: keras.Model, away: bool) -> tuple[str, ...]:
     if not can_mask(model):
         return ()
     try:
-        return tuple(masked_layers(rebuild(model, (lambda entry: entry) if away else swap.to_ours)))
+        copy = rebuild(model, (lambda entry: entry) if away else swap.to_ours)
+        return tuple(masked_layers(copy, swap.OURS))
     except (
         Exception
     ) as error:  # whatever the user's own layers raise, the conversion itself went well

@@ -1,0 +1,46 @@
+"""keras-maxpool report: a model's file in, a table out, and a page or figures on the disk if asked for."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from keras_maxpool.tools.model_file import FileError, read
+from keras_maxpool.tools.report.html import page
+from keras_maxpool.tools.report.model import report
+from keras_maxpool.tools.report.text import show
+
+PIPED_WIDTH = 160
+"""Columns where there is no terminal to fit: the table's own width is near that."""
+
+
+def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
+    """Reports on the model in a file; 0, or 2 for a file that cannot be read or written."""
+    # A layer's name may look like markup.
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    shown = Console(markup=False, highlight=False, emoji=False, width=width)
+    progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    try:
+        progress.print(f"reading {source}")
+        model = read(source, progress.print)
+        progress.print(f"following {model.name}")
+        done = report(model)
+        if html_file:
+            _write(html_file, page(done))
+        if json_file:
+            _write(json_file, json.dumps(done.as_dict(), indent=2, allow_nan=False) + "\n")
+    except FileError as error:
+        progress.print(f"keras-maxpool: {error}")
+        return 2
+    show(done, shown)
+    for file in filter(None, (html_file, json_file)):
+        progress.print(f"wrote {file}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,82 @@
+"""Rules for data that does not look like what a layer takes it for: channels elsewhere, or another rank."""
+
+from keras_maxpool.tools.report.layer_graph import LayerGraph
+from keras_maxpool.tools.report.layer_kinds import spatial_axes, wrapped
+from keras_maxpool.tools.report.model_graph import Call
+
+FEW = 4
+MANY = 8
+"""Images have up to 4 channels, and are no smaller than 8 along an axis."""
+
+Said = tuple[str, str] | None
+
+
+def other_format(call: Call, graph: LayerGraph) -> Said:
+    """The model's input has few elements along the axis that would be the other format's channels, and many elsewhere.
+
+    An unknown size counts as many. What element-wise layers make of the input counts as the input.
+    """
+    given = _format(call)
+    sizes = _sizes(call)
+    few, others = (sizes[0], sizes[1:]) if given == "channels_last" else (sizes[-1], sizes[:-1])
+    if not _reads_input(call, graph) or few is None or few > FEW:
+        return None
+    if any(size is not None and size < MANY for size in others):
+        return None
+    other = "channels_first" if given == "channels_last" else "channels_last"
+    return (
+        f'it reads the model\'s input {_shown(sizes)} as "{given}", and {few} along one end with {MANY} or more '
+        f'elsewhere looks like "{other}"',
+        f'Use data_format="{other}" in this layer and those after it, or put keras.layers.Permute after the input.',
+    )
+
+
+def mixed_formats(call: Call, graph: LayerGraph) -> Said:
+    """The nearest convolution or pooling before it has the other data format, and nothing between moves axes."""
+    given = _format(call)
+    for before in graph.before(call):
+        if before.inputs and _format(before) != given:
+            return (
+                f'it pools axes as "{given}", and gets what {before.path!r} gives as "{_format(before)}"',
+                f'Use data_format="{_format(before)}", or put keras.layers.Permute before it.',
+            )
+    return None
+
+
+def other_rank(call: Call, graph: LayerGraph) -> Said:
+    """The model's input has as many channels as elements along each axis, or just one along one axis of several."""
+    if not _reads_input(call, graph):
+        return None
+    sizes = _sizes(call)
+    rank = len(sizes) - 1
+    first = sizes[0]
+    if first is not None and first >= MANY and set(sizes) == {first}:
+        return (
+            f"it reads the model's input {_shown(sizes)} as {rank}D with {first} channels, and that looks like "
+            f"{rank + 1}D without an axis for channels",
+            f"If it is, add that axis (keras.layers.Reshape, or x[..., None]) and use the {rank + 1}D layer.",
+        )
+    spatial = [sizes[axis] for axis in spatial_axes(wrapped(call.layer), len(sizes))]
+    if 1 in spatial and set(spatial) != {1}:
+        return (
+            f"it reads the model's input {_shown(sizes)} as {rank}D, and one of the {rank} axes has one element",
+            f"Use the {rank - 1}D layer on data without that axis, or check that the axis stands in its place.",
+        )
+    return None
+
+
+def _reads_input(call: Call, graph: LayerGraph) -> bool:
+    return any(not before.inputs for before in graph.before(call))
+
+
+def _format(call: Call) -> str:
+    return getattr(wrapped(call.layer), "data_format", None) or "channels_last"
+
+
+def _sizes(call: Call) -> tuple[int | None, ...]:
+    """Of what the layer reads, without the batch's axis and that of a TimeDistributed."""
+    return call.inputs[0].shape[1 if wrapped(call.layer) is call.layer else 2 :]
+
+
+def _shown(sizes: tuple[int | None, ...]) -> str:
+    return f"({', '.join('?' if size is None else str(size) for size in sizes)})"

@@ -1,0 +1,51 @@
+"""Questions about the calls of a model: what feeds a layer, and how deep it stands."""
+
+from collections.abc import Sequence
+
+from keras_maxpool.tools.report.layer_kinds import (
+    CONVOLUTIONS,
+    SPATIAL,
+    SPREADING,
+    layers_named,
+    wrapped,
+)
+from keras_maxpool.tools.report.model_graph import Call, Tensor
+
+MOVES_AXES = layers_named("Permute", "Reshape", "Flatten")
+
+
+class LayerGraph:
+    """The calls of one model."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        """Takes them in their order; none, where a model tells none."""
+        self.calls = calls
+        self.makers: dict[Tensor, Call] = {out: call for call in calls for out in call.outputs}
+        self._depths: dict[Call, int] = {}
+        for call in calls:
+            before = [self._depths[self.makers[tensor]] for tensor in call.inputs]
+            here = isinstance(wrapped(call.layer), (*CONVOLUTIONS, *SPREADING))
+            self._depths[call] = max(before, default=0) + here
+
+    def depth(self, call: Call) -> int:
+        """Convolutions on the longest way from the input to the end of a call."""
+        return self._depths[call]
+
+    def before(self, call: Call) -> list[Call]:
+        """The nearest calls before it that are inputs, or that pool or convolve.
+
+        What moves axes to other places ends the search, and is left out.
+        """
+        found: list[Call] = []
+        waiting, seen = [*call.inputs], set[Call]()
+        while waiting:
+            tensor = waiting.pop()
+            maker = self.makers[tensor]
+            if maker in seen or isinstance(maker.layer, MOVES_AXES):
+                continue
+            seen.add(maker)
+            if not maker.inputs or isinstance(wrapped(maker.layer), SPATIAL):
+                found.append(maker)
+            else:
+                waiting.extend(maker.inputs)
+        return found

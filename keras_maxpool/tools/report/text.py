@@ -1,0 +1,135 @@
+"""A report in words: the cells of its table, which the terminal and the page share, and the terminal's own page."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_maxpool.tools.report.model import Report
+from keras_maxpool.tools.report.receptive_field import Field, Unknown
+from keras_maxpool.tools.report.rows import Row
+
+COLUMNS = {
+    "layer": "the names that lead to the layer, its class, and whose it is",
+    "window": "elements of the window, its step, padding and dilation",
+    "input": "shape, the batch's axis left out",
+    "output": "shape, the batch's axis left out",
+    "kept": "output positions over input positions",
+    "dropped": "elements at the end of each axis that no window reaches",
+    "overlap": "elements that a window shares with the next; below 0 they lie apart",
+    "field": "receptive field: elements of the model's input that one output is computed from",
+    "step": "elements of the model's input from one output to the next",
+    "saved": "bytes of one sample's input, less those of the output",
+}
+"""The table's columns, with what they hold."""
+
+UNKNOWN = "?"
+NOTHING = "-"
+
+
+def cells(row: Row) -> list[str]:
+    """One row of the table, in the order of COLUMNS; lines of a cell are apart."""
+    field = row.receptive_field
+    return [
+        f"{row.layer}\n{row.package} {row.kind}",
+        "\n".join(_window(row)),
+        _shape(row.input_shape),
+        _shape(row.output_shape),
+        UNKNOWN if row.kept is None else f"{row.kept:.1%}",
+        _axes(row.dropped),
+        _axes(row.overlap),
+        field_text(field),
+        _axes([_number(step) for step in field.steps]) if isinstance(field, Field) else UNKNOWN,
+        UNKNOWN if row.bytes_saved is None else bytes_text(row.bytes_saved),
+    ]
+
+
+def field_text(field: Field | Unknown) -> str:
+    """A receptive field's sizes."""
+    if isinstance(field, Unknown):
+        return UNKNOWN
+    return _by("all" if size is None else size for size in field.sizes)
+
+
+def unknowns(report: Report) -> list[str]:
+    """Why receptive fields are not known, a line a layer."""
+    return [
+        f"{row.layer}: the receptive field is not known: {row.receptive_field.reason}"
+        for row in report.rows
+        if isinstance(row.receptive_field, Unknown)
+    ]
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes, in the unit that suits it."""
+    size, units = float(abs(count)), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{'-' if count < 0 else ''}{size:.3g} {units[0]}"
+
+
+def total_saved(report: Report) -> str:
+    """The bytes that all rows together save."""
+    known = [row.bytes_saved for row in report.rows if row.bytes_saved is not None]
+    more = " and what is not known" if len(known) < len(report.rows) else ""
+    return bytes_text(sum(known)) + more
+
+
+def show(report: Report, console: Console) -> None:
+    """The table, the findings, and what is not known."""
+    if not report.rows:
+        console.print(f"{report.model} has no pooling layers")
+    else:
+        table = Table(*COLUMNS, title=f"pooling layers of {report.model}", show_lines=True)
+        for row in report.rows:
+            table.add_row(*cells(row))
+        for column in table.columns:
+            column.overflow = "fold"
+        console.print(table)
+        console.print(f"saved for each sample: {total_saved(report)}")
+    for line in unknowns(report):
+        console.print(line, soft_wrap=True)
+    console.print(f"findings: {len(report.findings)}")
+    for finding in report.findings:
+        console.print(
+            f"- {finding.layer}: {finding.kind}: {finding.what}. {finding.do}", soft_wrap=True
+        )
+
+
+def _window(row: Row) -> list[str]:
+    lines = [row.pools]
+    if row.strides:
+        lines.append(f"step {_by(row.strides)}")
+        lines.append(row.padding if isinstance(row.padding, str) else f"pads {_pads(row.padding)}")
+    if row.dilation_rate and max(row.dilation_rate) > 1:
+        lines.append(f"dilation {_by(row.dilation_rate)}")
+    if row.ceil_mode:
+        lines.append("ceil mode")
+    return lines
+
+
+def _pads(pads: Sequence[tuple[int, int]]) -> str:
+    return " x ".join(f"{before}+{after}" for before, after in pads)
+
+
+def _shape(shape: Sequence[int | None] | None) -> str:
+    if shape is None:
+        return UNKNOWN
+    return _by(UNKNOWN if size is None else size for size in shape[1:])
+
+
+def _axes(values: Sequence[Any] | None) -> str:
+    if values is None:
+        return NOTHING
+    return ", ".join(UNKNOWN if value is None else str(value) for value in values)
+
+
+def _number(step: Fraction | None) -> str:
+    return NOTHING if step is None else f"{float(step):.4g}"
+
+
+def _by(parts: Any) -> str:
+    return " x ".join(map(str, parts))
