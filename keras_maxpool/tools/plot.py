@@ -227,7 +227,7 @@ def plot_kept_positions(model: keras.Model, ax: Axes | None = None) -> Axes:
     >>> import keras, keras_maxpool
     >>> from keras_maxpool.tools.plot import plot_kept_positions
     >>> layers = [keras.Input((8, 8, 1)), keras_maxpool.MaxPool2D(2), keras_maxpool.MaxPool2D(2, 1)]
-    >>> [round(bar.get_width(), 2) for bar in plot_kept_positions(keras.Sequential(layers)).patches]
+    >>> [round(float(bar.get_width()), 2) for bar in plot_kept_positions(keras.Sequential(layers)).patches]
     [25.0, 56.25]
     """
     rows = report(model).rows
