@@ -81,10 +81,17 @@ def fill(layout: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generat
 def examples(draw: st.DrawFn) -> Example:
     """Poolings of every rank, padding, dtype, layout, kernel and mode."""
     rank = draw(st.integers(1, 3))
+    # One example in five has an axis without elements.
+    empty = draw(st.sampled_from([*range(rank + 2), *[None] * (4 * rank + 8)]))
     spatial: list[int] = []
     for _ in range(rank):
-        room = MOST_PLACES // max(1, math.prod(spatial)) if 0 not in spatial else 40
-        spatial.append(draw(st.integers(0, min(LARGEST[rank], room))))
+        most = min(LARGEST[rank], MOST_PLACES // math.prod(spatial))
+        spatial.append(draw(st.integers(min(most, 4), most) | st.integers(1, most)))
+    batch, channels = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    if empty is not None:
+        sizes = [batch, *spatial, channels]
+        sizes[empty] = 0
+        batch, *spatial, channels = sizes
 
     def each(low: int, high: int) -> Any:
         return draw(st.integers(low, high) | st.tuples(*[st.integers(low, high)] * rank))
@@ -112,9 +119,9 @@ def examples(draw: st.DrawFn) -> Example:
     dilated = np.max(arguments["dilation_rate"]) > 1
     one = not dilated and (rank < 3 or dtype in ("float32", "bfloat16"))
     return Example(
-        batch=draw(st.integers(0, 3)),
+        batch=batch,
         spatial=tuple(spatial),
-        channels=draw(st.integers(0, 5)),
+        channels=channels,
         arguments=arguments,
         data_format=draw(st.sampled_from(FORMATS)),
         dtype=dtype,
