@@ -1,0 +1,51 @@
+"""The public surface as plain data: names, signatures, and what each layer's config holds.
+
+`python tests/public_api.py` writes the snapshot anew, for a change that is meant; the changelog has to say so.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import keras_maxpool
+from keras_maxpool.tools import convert, parity, report
+
+SNAPSHOT = Path(__file__).parent / "data" / "public_api.json"
+MODULES = (keras_maxpool, keras_maxpool.ops, convert, parity, report)
+NEEDED = {"Adaptive": (1,), "Fractional": (1.5,)}
+"""Arguments without a default, by the beginning of a layer's name."""
+
+
+def surface() -> dict[str, Any]:
+    """By module, then by name: a function's or class's signature, and a layer's config keys."""
+    return {
+        module.__name__: {
+            name: _entry(name, getattr(module, name)) for name in sorted(module.__all__)
+        }
+        for module in MODULES
+    }
+
+
+def _entry(name: str, value: Any) -> Any:
+    if inspect.ismodule(value):
+        return "module"
+    entry: dict[str, Any] = {"signature": _signature(value)}
+    if hasattr(value, "get_config"):
+        arguments = next((given for start, given in NEEDED.items() if name.startswith(start)), ())
+        config = value(*arguments).get_config()
+        # What Keras itself puts in differs from version to version.
+        entry["config"] = sorted(config.keys() - {"name", "trainable", "dtype"})
+    return entry
+
+
+def _signature(value: Any) -> list[str]:
+    """Names and defaults, without annotations, which Python versions print differently."""
+    parameters = inspect.signature(value).parameters.values()
+    return [str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters]
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(surface(), indent=1) + "\n", "utf-8")
