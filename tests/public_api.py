@@ -41,10 +41,11 @@ def _entry(name: str, value: Any) -> Any:
     return entry
 
 
-def _signature(value: Any) -> list[str]:
-    """Names and defaults, without annotations, which Python versions print differently."""
-    parameters = inspect.signature(value).parameters.values()
-    return [str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters]
+def _signature(value: Any) -> str:
+    """Names, kinds and defaults, without annotations, which Python versions print differently."""
+    signature = inspect.signature(value)
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(bare))
 
 
 if __name__ == "__main__":
