@@ -161,6 +161,9 @@ def check_torch(example: Example) -> None:
     # It wants pads of half the window at most; of several NaN it takes the last one.
     if not fits(example) or example.layout in ("nan", "denormal"):
         return
+    # In 3D it forgets the depth of a -inf that wins.
+    if example.rank == 3 and example.layout == "infinite":
+        return
     if 0 in (example.batch, *example.spatial, example.channels):
         return
     pool = getattr(torch.nn.functional, f"max_pool{example.rank}d")

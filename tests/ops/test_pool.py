@@ -336,3 +336,16 @@ def test_refuses_other_dtypes(dtype: str) -> None:
 def test_refuses(options: dict, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         max_pool(tf.zeros((1, 4, 1)), **options)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "uint64"])
+@pytest.mark.parametrize("mode", MODES)
+def test_an_axis_of_padding_alone_beside_others(mode: str, dtype: str) -> None:
+    """Found by the fuzzer: axis by axis, the others have no elements to pool."""
+    x = np.zeros((1, 4, 0, 4, 1), dtype)
+    values, indices = run(
+        lambda x: max_pool(x, 2, padding=(0, 1, 0), return_indices=True, nonfinite="ieee"), mode, x
+    )
+    assert values.shape == (1, 2, 1, 2, 1)
+    assert np.all(values == oracle.lowest(x.dtype))
+    assert np.all(indices == -1)

@@ -6,7 +6,7 @@ from functools import partial
 import tensorflow as tf
 
 from keras_maxpool.ops import layout, mode, shapes
-from keras_maxpool.ops.gradients import gradient_of, with_gradient, with_second_order
+from keras_maxpool.ops.gradients import Formula, gradient_of, with_gradient, with_second_order
 from keras_maxpool.ops.kernels.guard import guarded
 from keras_maxpool.window import Axis
 
@@ -52,7 +52,11 @@ def max_pool(
         explicit = [0, 0, *(n for pair in padding for n in pair), 0, 0]
         return raw(input=x, padding="EXPLICIT", explicit_paddings=explicit, **how)
 
-    plain = partial(operation, padding=padding)
+    plain: Formula = partial(operation, padding=padding)
+    least = of_axes(pool if padding == "VALID" else [1] * len(pool))
+    if 0 in x.shape.as_list():
+        # Graphs refuse an axis without elements while they are traced, eager mode does not.
+        plain = guarded(plain, least, x.shape)
     if not x.dtype.is_floating or now == "xla" or untaped:
         return plain(x)
 
@@ -70,7 +74,6 @@ def max_pool(
     )
     if now == "eager" and not keeps_shape:
         return plain(x)
-    least = of_axes(pool if padding == "VALID" else [1] * len(pool))
     first = guarded(plain, least, x.shape)
     gradient = gradient_of(first)
     if data_format == "channels_first" or keeps_shape:
