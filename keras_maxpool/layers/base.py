@@ -1,6 +1,6 @@
 """What all layers of the package share: checks before Keras's own, the data format, and the config."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -58,6 +58,17 @@ class SpatialLayer(keras.layers.Layer):
             # Of NumPy's booleans and integers Keras 3.3 makes floats.
             args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         return super().__call__(inputs, *args, **kwargs)
+
+    def rematerialized_call(
+        self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Callable[..., Any]:
+        """Keras's, within `keras.RematScope`, which in graphs takes no arguments by keyword, not even `mask=None`."""
+
+        def by_position(*args: Any) -> Any:
+            return layer_call(*args, **kwargs)
+
+        again = super().rematerialized_call(by_position, *args)
+        return lambda *args, **kwargs: again(*args)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""

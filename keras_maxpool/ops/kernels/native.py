@@ -54,8 +54,8 @@ def max_pool(
 
     plain: Formula = partial(operation, padding=padding)
     least = of_axes(pool if padding == "VALID" else [1] * len(pool))
-    if 0 in x.shape.as_list():
-        # Graphs refuse an axis without elements while they are traced, eager mode does not.
+    if now == "graph" and 0 in x.shape.as_list():
+        # Refused while a graph is traced; eager mode takes it.
         plain = guarded(plain, least, x.shape)
     if not x.dtype.is_floating or now == "xla" or untaped:
         return plain(x)
