@@ -56,6 +56,7 @@ def check_streams_and_paths(notebook: nbformat.NotebookNode) -> None:
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output.text
         for text in texts(cell):
+            assert "WARNING:" not in text, text
             assert not [path for path in private if len(path) > 1 and path in text], text
             assert not re.search(r"site-packages|/(home|root|tmp|usr|Users)/|[A-Z]:\\", text), text
             assert not [word for word in words if re.search(rf"\b{re.escape(word)}\b", text)], text
@@ -150,7 +151,10 @@ def test_an_error_in_a_cell_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["import warnings; warnings.warn('w')", "import sys; print(sys.prefix)", "print('/root/x')"],
+    [
+        *("import warnings; warnings.warn('w')", "import logging; logging.error('e')"),
+        *("import sys; print(sys.prefix)", "print('/root/x')", "print('WARNING: w')"),
+    ],
 )
 def test_warnings_and_paths_are_found(source: str, tmp_path: Path) -> None:
     notebook = notebook_of(source)
