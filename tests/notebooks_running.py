@@ -43,14 +43,15 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
             # goes to the terminal; Python's own warnings still go into the notebook.
             "--IPKernelApp.capture_fd_output=False",
         ]
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         spec.write_text(
             json.dumps(
                 {
                     "argv": [*command, *options],
                     "display_name": "Python 3",
                     "language": "python",
-                    # Not what the user has set up for IPython; and this checkout before what is installed.
-                    "env": {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(Path(scratch, "ipython"))},
+                    # This checkout before what is installed; and not what the user has set up for IPython.
+                    "env": {"PYTHONPATH": paths, "IPYTHONDIR": str(Path(scratch, "ipython"))},
                 }
             ),
             "utf-8",

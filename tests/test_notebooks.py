@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -48,9 +46,8 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def check_streams_and_paths(notebook: nbformat.NotebookNode) -> None:
-    """No warning, no log line, and nothing that tells whose machine it was."""
+    """No warning, no log line, and no place on the machine it ran on."""
     private = {str(notebooks_running.ROOT), sys.prefix, tempfile.gettempdir(), str(Path.home())}
-    words = {getpass.getuser(), socket.gethostname()} - {""}
     for cell in code(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
@@ -59,7 +56,6 @@ def check_streams_and_paths(notebook: nbformat.NotebookNode) -> None:
             assert "WARNING:" not in text, text
             assert not [path for path in private if len(path) > 1 and path in text], text
             assert not re.search(r"site-packages|/(home|root|tmp|usr|Users)/|[A-Z]:\\", text), text
-            assert not [word for word in words if re.search(rf"\b{re.escape(word)}\b", text)], text
 
 
 @each
@@ -73,7 +69,7 @@ def test_gives_what_is_committed(path: Path, tmp_path: Path) -> None:
             assert bool(before.outputs) == bool(after.outputs)
         else:
             assert texts(after) == texts(before), f"cell {before.execution_count}"
-    if (tmp_path / PICTURE.name).exists():
+    if path.stem == "02-parameters":
         ours, theirs = (plt.imread(folder / PICTURE.name) for folder in (PICTURE.parent, tmp_path))
         assert ours.shape == theirs.shape
         # Letters look a little different from one matplotlib to the next.
