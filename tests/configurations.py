@@ -63,7 +63,7 @@ CHOSEN = [
     Config((4, 3, 5), (1, 2, 3), None, "same_lower"),
 ]
 RNG = np.random.default_rng(20240607)
-DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 60, RNG)]
+DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 40, RNG)]
 # Gaps wide enough to step over all the data.
 ONLY_PADDING = [
     Config((2,), 2, 1, ((1, 2),), 3),
