@@ -14,6 +14,7 @@ from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.kernels.direct import direct_channels_first
 from keras_maxpool.ops.nonfinite import ieee
+from keras_maxpool.ops.select import select
 from keras_maxpool.ops.unsigned import SIGNED, as_signed, signed
 from keras_maxpool.window import Window
 
@@ -109,7 +110,7 @@ def pool(
     seen = None
     if mask is not None:
         seen = masks.pooled(mask, window)
-        y = tf.where(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
+        y = select(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
     results = [y]
     if indices is not None:
         places = _indices(x, y, window, data_format, nonfinite, tf.as_dtype(indices))

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_maxpool.ops import shapes
+from keras_maxpool.window import ceil_divide
 
 
 class Views(NamedTuple):
@@ -87,7 +88,7 @@ def max_of_views(
         # Position q * stride + r of the padded input is element lag * stride + r of window q - lag.
         lags = [sorted({place // axis.stride for place in axis.displacements}) for axis in axes]
         counts = [
-            -(-(size + before) // stride)
+            ceil_divide(size + before, stride, shapes.maximum)
             for size, (before, _), stride in zip(sizes, pads, strides, strict=True)
         ]
         margins = [

@@ -1,0 +1,144 @@
+"""One small model for each option of each layer, and inputs for it: what every road of export has to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_maxpool as km
+
+SIZES = {1: (11,), 2: (11, 9), 3: (5, 6, 7)}
+"""Spatial sizes for each rank; no window of a case divides all of them."""
+CHANNELS = 3
+
+Build = Callable[[Any, int], Any]
+"""From a symbolic input and the number of its spatial axes to the model's output or outputs."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of one option, for tensors of `rank` spatial axes."""
+
+    option: str
+    rank: int
+    build: Build
+    data_format: str = "channels_last"
+    dtype: str = "float32"
+    masked: bool = False
+
+    def __str__(self) -> str:
+        """The id in a test's name."""
+        return f"{self.option}-{self.rank}d"
+
+    def model(self, spatial: bool = True) -> keras.Model:
+        """The model, with or without known spatial sizes; the batch's size is unknown."""
+        sizes = SIZES[self.rank] if spatial else (None,) * self.rank
+        shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
+        x = keras.Input(shape, dtype=self.dtype, name="x")
+        if not self.masked:
+            return keras.Model(x, self.build(x, self.rank))
+        mask = keras.Input(sizes, dtype="bool", name="mask")
+        return keras.Model([x, mask], self.build((x, mask), self.rank))
+
+    def inputs(self, batch: int = 3, more: int = 0) -> list[np.ndarray]:
+        """Seeded inputs full of ties; spatial sizes are larger by `more`."""
+        rng = np.random.default_rng(self.rank)
+        sizes = tuple(size + more for size in SIZES[self.rank])
+        shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
+        x = (rng.integers(-9, 9, (batch, *shape)) / 2).astype(self.dtype)
+        if not self.masked:
+            return [x]
+        mask = rng.random((batch, *sizes)) < 0.4
+        mask[0, :3] = False
+        mask[-1] = False  # a sample that shows nothing
+        return [x, mask]
+
+
+def layer(family: str, rank: int, *args: Any, **kwargs: Any) -> keras.layers.Layer:
+    return getattr(km, f"{family}{rank}D")(*args, **kwargs)
+
+
+def pooled(family: str = "MaxPool", *args: Any, **kwargs: Any) -> Build:
+    def build(x: Any, rank: int) -> Any:
+        if isinstance(x, tuple):
+            x, mask = x
+            return layer(family, rank, *args, **kwargs)(x, mask=mask)
+        return layer(family, rank, *args, **kwargs)(x)
+
+    return build
+
+
+def unpooled(*args: Any, like: bool = False, size: bool = False, **kwargs: Any) -> Build:
+    def build(x: Any, rank: int) -> Any:
+        values, indices = layer("MaxPool", rank, *args, **kwargs, return_indices=True)(x)
+        how = {"output_size": SIZES[rank]} if size else {}
+        unpool = layer("MaxUnpool", rank, *args, **kwargs, **how)
+        return unpool(values, indices, **({"like": x} if like else {}))
+
+    return build
+
+
+FIRST = "channels_first"
+ALL: dict[str, Build] = {
+    "plain": pooled("MaxPool", 2),
+    "same": pooled("MaxPool", 3, 2, "same"),
+    "same_lower": pooled("MaxPool", 2, 1, "same_lower"),
+    "padding": pooled("MaxPool", 3, 2, 1),
+    "pairs": lambda x, rank: layer("MaxPool", rank, 3, 2, ((1, 0), (0, 2), (2, 1))[:rank])(x),
+    "dilated": pooled("MaxPool", 2, 1, dilation_rate=2),
+    "dilated_strided": pooled("MaxPool", 3, 2, 2, dilation_rate=2),
+    "ceil": pooled("MaxPool", 3, 2, ceil_mode=True),
+    "ieee": pooled("MaxPool", 2, nonfinite="ieee"),
+    "direct": pooled("MaxPool", 3, 2, implementation="direct"),
+    "folded": pooled("MaxPool", 3, 2, implementation="folded"),
+    "shifted": pooled("MaxPool", 3, 2, implementation="shifted"),
+    "shifted_same": pooled("MaxPool", 3, 2, "same", implementation="shifted"),
+    "large": pooled("MaxPool", 13, 1, "same"),
+    "indices": pooled("MaxPool", 2, return_indices=True),
+    "indices_padding": pooled("MaxPool", 3, 2, 1, return_indices=True),
+    "indices_ceil": pooled("MaxPool", 3, 2, ceil_mode=True, return_indices=True),
+    "indices_dilated": pooled("MaxPool", 2, 1, dilation_rate=2, return_indices=True),
+    "indices_ieee": pooled("MaxPool", 2, return_indices=True, nonfinite="ieee"),
+    "unpool": unpooled(2),
+    "unpool_like": unpooled(2, like=True),
+    "unpool_size": unpooled(2, size=True),
+    "unpool_overlapping": unpooled(3, 2, like=True),
+    "global": pooled("GlobalMaxPool"),
+    "global_keepdims": pooled("GlobalMaxPool", keepdims=True),
+    "global_indices": pooled("GlobalMaxPool", return_indices=True),
+    "global_ieee": pooled("GlobalMaxPool", nonfinite="ieee"),
+    "adaptive": pooled("AdaptiveMaxPool", 4),
+    "adaptive_indices": pooled("AdaptiveMaxPool", 4, return_indices=True),
+    "adaptive_one": pooled("AdaptiveMaxPool", 1),
+    "fractional": pooled("FractionalMaxPool", 1.44),
+    "fractional_pseudo": pooled("FractionalMaxPool", 1.44, True),
+    "fractional_overlapping": pooled("FractionalMaxPool", 1.44, False, True),
+    "fractional_indices": pooled("FractionalMaxPool", 1.44, return_indices=True),
+}
+MASKED: dict[str, Build] = {
+    "mask": pooled("MaxPool", 2),
+    "mask_indices": pooled("MaxPool", 2, return_indices=True),
+    "mask_global": pooled("GlobalMaxPool"),
+    "mask_global_indices": pooled("GlobalMaxPool", return_indices=True),
+}
+CHANNELS_FIRST: dict[str, Build] = {
+    "first": pooled("MaxPool", 2, data_format=FIRST),
+    "first_same": pooled("MaxPool", 3, 2, "same", data_format=FIRST),
+    "first_padding": pooled("MaxPool", 3, 2, 1, data_format=FIRST),
+    "first_indices": pooled("MaxPool", 2, data_format=FIRST, return_indices=True),
+    "first_global": pooled("GlobalMaxPool", data_format=FIRST),
+    "first_adaptive": pooled("AdaptiveMaxPool", 4, data_format=FIRST),
+}
+CASES = [
+    *(Case(name, rank, build) for name, build in ALL.items() for rank in (1, 2, 3)),
+    *(Case(name, rank, build, masked=True) for name, build in MASKED.items() for rank in (1, 2, 3)),
+    *(Case(name, rank, build, FIRST) for name, build in CHANNELS_FIRST.items() for rank in (1, 2, 3)),
+    Case("causal", 1, pooled("MaxPool", 3, 1, "causal", dilation_rate=2)),
+    Case("float16", 2, pooled("MaxPool", 3, 2, 1, dtype="float16"), dtype="float16"),
+    Case("int32", 2, pooled("MaxPool", 2, dtype="int32"), dtype="int32"),
+    Case("int8", 2, pooled("MaxPool", 2, dtype="int8"), dtype="int8"),
+]
