@@ -12,9 +12,7 @@ from typing import Any
 from keras_maxpool import arguments
 
 
-def ceil_divide(
-    number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = max
-) -> Any:
+def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
     """number / divisor rounded up, for a number above -divisor; either may be a tensor.
 
     Neither `//` rounding down nor one that rounds towards zero, as ONNX has it, makes a difference, and no step is

@@ -99,11 +99,12 @@ ALL: dict[str, Build] = {
     "shifted_same": pooled("MaxPool", 3, 2, "same", implementation="shifted"),
     "large": pooled("MaxPool", 13, 1, "same"),
     "indices": pooled("MaxPool", 2, return_indices=True),
+    "indices_shifted": pooled("MaxPool", 2, return_indices=True, implementation="shifted"),
     "indices_padding": pooled("MaxPool", 3, 2, 1, return_indices=True),
     "indices_ceil": pooled("MaxPool", 3, 2, ceil_mode=True, return_indices=True),
     "indices_dilated": pooled("MaxPool", 2, 1, dilation_rate=2, return_indices=True),
     "indices_ieee": pooled("MaxPool", 2, return_indices=True, nonfinite="ieee"),
-    "unpool": unpooled(2),
+    "unpool": unpooled(3, 2, 1),
     "unpool_like": unpooled(2, like=True),
     "unpool_size": unpooled(2, size=True),
     "unpool_overlapping": unpooled(3, 2, like=True),
@@ -136,7 +137,11 @@ CHANNELS_FIRST: dict[str, Build] = {
 CASES = [
     *(Case(name, rank, build) for name, build in ALL.items() for rank in (1, 2, 3)),
     *(Case(name, rank, build, masked=True) for name, build in MASKED.items() for rank in (1, 2, 3)),
-    *(Case(name, rank, build, FIRST) for name, build in CHANNELS_FIRST.items() for rank in (1, 2, 3)),
+    *(
+        Case(name, rank, build, FIRST)
+        for name, build in CHANNELS_FIRST.items()
+        for rank in (1, 2, 3)
+    ),
     Case("causal", 1, pooled("MaxPool", 3, 1, "causal", dilation_rate=2)),
     Case("float16", 2, pooled("MaxPool", 3, 2, 1, dtype="float16"), dtype="float16"),
     Case("int32", 2, pooled("MaxPool", 2, dtype="int32"), dtype="int32"),

@@ -113,10 +113,12 @@ def pool(
         y = select(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
     results = [y]
     if indices is not None:
-        places = _indices(x, y, window, data_format, nonfinite, tf.as_dtype(indices))
+        in_steps = implementation == "shifted"
+        dtype = tf.as_dtype(indices)
+        places = _indices(x, y, window, data_format, nonfinite, dtype, in_steps)
         if mask is not None:
             places = layout.channels_last(places, data_format)
-            places = masks.seen_places(places, mask, seen, window)
+            places = masks.seen_places(places, mask, seen, window, in_steps)
             places = layout.restored(places, data_format)
         results.append(places)
     if static_shape is not None:
@@ -133,13 +135,16 @@ def _indices(
     data_format: str,
     nonfinite: str,
     dtype: tf.DType,
+    in_steps: bool,
 ) -> tf.Tensor:
-    """The flat indices of the maxima `y` of `x`."""
+    """The flat indices of the maxima `y` of `x`; `in_steps` as `first_maxima` has it."""
     x = tf.stop_gradient(x)
-    first = layout.arranged(lambda x: first_maxima(x, window, dtype), data_format)
+    first = layout.arranged(
+        lambda x: first_maxima(x, window, dtype, in_steps=in_steps), data_format
+    )
     places = first(signed(x) if x.dtype in SIGNED else x)
     if nonfinite == "ieee" and x.dtype.is_floating:
-        first_nan = first(tf.cast(tf.math.is_nan(x), tf.int8))
+        first_nan = first(tf.cast(tf.math.is_nan(x), x.dtype))
         places = tf.where(tf.math.is_nan(y), first_nan, places)
     return places
 

@@ -70,7 +70,7 @@ def max_of_views(
                 place, sizes, outputs, strides, pads, strict=True
             ):
                 along = tf.range(output) * stride + (start - before)
-                index = index[..., None] * size + tf.clip_by_value(along, 0, size - 1)
+                index = tf.expand_dims(index, -1) * size + tf.clip_by_value(along, 0, size - 1)
             view = tf.gather(rows, tf.reshape(index, [-1]))
             yield tf.reshape(view, [batch, *outputs, channels])
 
