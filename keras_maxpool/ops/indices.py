@@ -32,7 +32,8 @@ def first_maxima(
         start, first, last = (tf.reshape(n, along) for n in _reach(axis, size))
         if i < len(axes):
             # Padding can tie with the smallest value: the first real element is the next one.
-            place = tf.maximum(start + tf.cast(found[i], tf.int32), first)
+            # And what was found on a plane of padding is negative.
+            place = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
             flat = flat * tf.cast(size, dtype) + tf.cast(place, dtype)
         else:
             first_flat = first_flat * tf.cast(size, dtype) + tf.cast(first, dtype)
