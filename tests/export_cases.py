@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 import keras_maxpool as km
 
@@ -150,3 +152,43 @@ CASES = [
     Case("float16", 2, pooled("MaxPool", 3, 2, 1, dtype="float16"), dtype="float16"),
     Case("int32", 2, pooled("MaxPool", 2, dtype="int32"), dtype="int32"),
 ]
+
+IN_EVERY_RANK = (
+    *("plain", "padding", "dilated", "ceil", "direct", "indices_padding", "unpool_like"),
+    *("global_indices", "adaptive_indices", "fractional", "mask"),
+)
+"""Options that the roads which take seconds a model try in one and three dimensions too."""
+UNKNOWN_SIZES = (
+    *("padding", "dilated", "ceil", "indices", "unpool_like", "global", "adaptive"),
+    *("fractional", "fractional_pseudo", "mask"),
+)
+"""Options that they try without known spatial sizes too, in two dimensions."""
+BY_ROAD = [
+    pytest.param(case, True, id=str(case))
+    for case in CASES
+    if case.rank == 2 or case.option in (*IN_EVERY_RANK, "causal")
+]
+BY_ROAD_UNKNOWN = [
+    pytest.param(case, False, id=f"{case}-unknown")
+    for case in CASES
+    if case.rank == 2 and case.option in UNKNOWN_SIZES
+]
+
+
+def has_indices(case: Case) -> bool:
+    """Whether a max pooling layer of the case gives indices."""
+    names = ("indices", "unpool", "mask_indices", "first_indices")
+    return case.option.startswith(names)
+
+
+def predicted(model: keras.Model, inputs: list[np.ndarray]) -> Any:
+    """What the model gives in this process."""
+    return model(inputs if len(inputs) > 1 else inputs[0])
+
+
+def assert_equal(got: list[np.ndarray], wanted: Any) -> None:
+    """Equal outputs in number, shape, dtype and value."""
+    expected = [np.asarray(output) for output in tf.nest.flatten(wanted)]
+    assert [(a.shape, a.dtype) for a in got] == [(a.shape, a.dtype) for a in expected]
+    for actual, value in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(actual, value)

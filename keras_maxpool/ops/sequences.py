@@ -18,7 +18,8 @@ def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> t
     evenly: then the first region begins at 0 and the last ends at `size`, with none cut short or stretched for it.
     """
     size, outputs = tf.cast(size, tf.int64), tf.cast(outputs, tf.int64)
-    phase = tf.cast(bits[0], tf.int64) % outputs
+    # Twice, since in ONNX the remainder of a negative number is negative.
+    phase = (tf.cast(bits[0], tf.int64) % outputs + outputs) % outputs
     return (tf.range(outputs + 1) * size + phase) // outputs
 
 
