@@ -56,7 +56,9 @@ def test_equal_outputs(case: Case, known: bool, tmp_path: Path) -> None:
     if refused(case, known):
         pytest.skip("test_refused_by_name has it")
     model, inputs = case.model(known, **forced(case)), case.inputs()
-    assert_equal(run(interpreter(model, tmp_path / "model.tflite"), inputs), predicted(model, inputs))
+    assert_equal(
+        run(interpreter(model, tmp_path / "model.tflite"), inputs), predicted(model, inputs)
+    )
 
 
 def refused(case: Case, known: bool) -> str:
@@ -102,7 +104,7 @@ def test_plain_2d_is_one_operation(padding: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rank", [1, 2], ids=["1d", "2d"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_full_int8(rank: int, padding: str) -> None:
+def test_full_int8(rank: int, padding: str, tmp_path: Path) -> None:
     """Quantised with a representative data set, ours and the built-in's differ by a quantum at most."""
     x = keras.Input((*[12] * rank, 3))
     keras.utils.set_random_seed(3)
@@ -112,9 +114,8 @@ def test_full_int8(rank: int, padding: str) -> None:
 
     def quantised(cls: Callable) -> bytes:
         model = keras.Model(x, cls(2, padding=padding)(convolved))
-        spec = tf.TensorSpec((1, *shape))
-        function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+        model.export(str(tmp_path / cls.__module__), verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / cls.__module__))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
