@@ -12,6 +12,17 @@ from typing import Any
 from keras_maxpool import arguments
 
 
+def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
+    """number / divisor rounded up, for a number above -divisor; either may be a tensor.
+
+    Neither `//` rounding down nor one that rounds towards zero, as ONNX has it, makes a difference, and no step is
+    larger than both arguments.
+    """
+    quotient = number // divisor
+    rest = maximum(number - quotient * divisor, 0)
+    return quotient + 1 - maximum(1 - rest, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """The window along one spatial axis: `pool` elements, `dilation` apart, every `stride` steps."""
@@ -38,13 +49,13 @@ class Axis:
         Named paddings give ceil(size / stride), as TensorFlow and ONNX have it; explicit ones follow PyTorch.
         """
         if isinstance(self.padding, str):
-            return -(-size // self.stride)
+            return ceil_divide(size, self.stride, maximum)
         before, after = self.padding
         room = size + before + after - self.length
         if not self.ceil_mode:
             return room // self.stride + 1
-        overhanging = -(-room // self.stride) + 1
-        starting_in_reach = -(-(size + before) // self.stride)
+        overhanging = ceil_divide(room, self.stride, maximum) + 1
+        starting_in_reach = ceil_divide(size + before, self.stride, maximum)
         return overhanging - maximum(overhanging - starting_in_reach, 0)
 
     def unpooled_size(self, outputs: Any) -> Any:

@@ -87,10 +87,12 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
         return None
     if isinstance(size, int):
         return None if size == outputs else _static_regions(size, outputs)
-    wide = tf.cast(size, tf.int64)
-    starts, ends = _bounds(tf.range(outputs, dtype=tf.int64), wide, outputs)
+    # 32 bits, where they are enough: LiteRT divides no others.
+    dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64
+    size = tf.cast(size, dtype)
+    starts, ends = _bounds(tf.range(outputs, dtype=dtype), size, outputs)
     # Rounding down and rounding up each add less than 1 to the size of a region.
-    return regions.between(starts, ends, (wide - 1) // outputs + 2)
+    return regions.between(starts, ends, (size - 1) // outputs + 2)
 
 
 @lru_cache(maxsize=512)
@@ -100,4 +102,7 @@ def _static_regions(size: int, outputs: int) -> Regions:
 
 
 def _bounds(i: Any, size: Any, outputs: int) -> tuple[Any, Any]:
-    return i * size // outputs, ((i + 1) * size - 1) // outputs + 1
+    # Each product is below outputs squared, or no more than size.
+    whole, rest = size // outputs, size % outputs
+    ends = (i + 1) * whole + ((i + 1) * rest + (outputs - 1)) // outputs
+    return i * whole + i * rest // outputs, ends

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout, mode, regions, sequences, shapes
 from keras_maxpool.ops.regions import Regions
+from keras_maxpool.window import ceil_divide
 
 FINEST = 10**6
 """The largest denominator of a ratio: sizes up to 2**31 times it stay within 64 bits."""
@@ -140,4 +141,4 @@ def _regions(
     """From each bound to before the next, or to the next and with it."""
     extra = 1 if overlapping else 0
     ends = tf.minimum(bounds[1:] + extra, tf.cast(size, bounds.dtype))
-    return regions.between(bounds[:-1], ends, -(-size // outputs) + extra)
+    return regions.between(bounds[:-1], ends, ceil_divide(size, outputs, shapes.maximum) + extra)

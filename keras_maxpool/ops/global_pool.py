@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout, masks, mode, shapes
+from keras_maxpool.ops.select import select
 
 Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
 """The values, or the values and their places."""
@@ -147,7 +148,8 @@ def _maximum(x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, nonfinite: 
             any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)
             y = tf.where(any_nan, tf.constant(math.nan, x.dtype), y)
         if valid is not None:
-            y = tf.where(tf.reduce_any(valid, axes, keepdims=True), y, tf.zeros([], x.dtype))
+            any_valid = tf.reduce_any(valid, axes, keepdims=True)
+            y = select(any_valid, y, tf.zeros([], x.dtype))
         return y
 
     @tf.custom_gradient

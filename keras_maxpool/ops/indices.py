@@ -5,22 +5,24 @@ import tensorflow as tf
 from keras_maxpool.ops import mode, shapes
 from keras_maxpool.ops.kernels.indexed import indexed
 from keras_maxpool.ops.kernels.planar import planar
-from keras_maxpool.window import Axis, Window
+from keras_maxpool.window import Axis, Window, ceil_divide
 
 
-def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType) -> tf.Tensor:
+def first_maxima(
+    x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool = False
+) -> tf.Tensor:
     """The flat place of each window's first maximum in the volume of its sample and channel, -1 where none is real.
 
-    `x` is (batch, *spatial, channels) of signed numbers.
+    `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have.
     """
     if window.rank == 1:
         # A row is a plane of one row.
         x, window = tf.expand_dims(x, 1), Window((Axis(1, 1, (0, 0)), *window.axes))
-        return tf.squeeze(first_maxima(x, window, dtype), 1)
+        return tf.squeeze(first_maxima(x, window, dtype, in_steps=in_steps), 1)
     sizes = shapes.sizes(x)[1:-1]
     axes, carried = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
-    if flat_planes and mode.current() != "xla" and not mode.is_vectorized():
+    if flat_planes and not in_steps and mode.current() != "xla" and not mode.is_vectorized():
         # One operation where nothing fuses: a fifth of the steps' time.
         axes, carried = axes[:-2], list(planar(x, axes[-2:]))
     found = indexed(carried, axes)
@@ -30,7 +32,8 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType) -> tf.Tensor:
         start, first, last = (tf.reshape(n, along) for n in _reach(axis, size))
         if i < len(axes):
             # Padding can tie with the smallest value: the first real element is the next one.
-            place = tf.maximum(start + tf.cast(found[i], tf.int32), first)
+            # And what was found on a plane of padding is negative.
+            place = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
             flat = flat * tf.cast(size, dtype) + tf.cast(place, dtype)
         else:
             first_flat = first_flat * tf.cast(size, dtype) + tf.cast(first, dtype)
@@ -48,5 +51,7 @@ def _reach(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
     """For each window along an axis: where it starts, and its first and last place that is no padding."""
     before, _ = axis.pads(size, shapes.maximum)
     start = tf.range(axis.output_size(size, shapes.maximum)) * axis.stride - before
-    first = tf.where(start < 0, start % axis.dilation, start)
+    # Rounded up to the first element of its row of gaps, without a negative remainder, which ONNX has otherwise.
+    gaps = ceil_divide(tf.maximum(-start, 0), axis.dilation, shapes.maximum)
+    first = start + gaps * axis.dilation
     return start, first, tf.minimum(start + axis.length - 1, size - 1)

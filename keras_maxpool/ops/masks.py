@@ -43,18 +43,21 @@ def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
     """The outgoing mask: whether a window sees any element of which `mask` is True."""
-    seen = KERNELS["folded"](tf.cast(mask, tf.float32)[..., None], window)
+    seen = KERNELS["folded"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window)
     return tf.squeeze(seen, -1) > 0
 
 
-def seen_places(places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window) -> tf.Tensor:
+def seen_places(
+    places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window, in_steps: bool
+) -> tf.Tensor:
     """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it.
 
-    `places` are channels last; `seen` is the pooled mask.
+    `places` are channels last; `seen` is the pooled mask; `in_steps` as `first_maxima` has it.
     """
     shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
-    volume = tf.cast(mask, tf.int8)[..., None]
+    # Floats are what exported graphs can pool.
+    volume = tf.expand_dims(tf.cast(mask, tf.float32), -1)
     is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
-    first = first_maxima(volume, window, places.dtype)
-    first = tf.where(seen[..., None], first, tf.constant(-1, places.dtype))
+    first = first_maxima(volume, window, places.dtype, in_steps=in_steps)
+    first = tf.where(tf.expand_dims(seen, -1), first, tf.constant(-1, places.dtype))
     return tf.where(is_seen, places, first)

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from keras_maxpool.ops.gradients import Formula, substitute
+from keras_maxpool.ops.select import select
 
 
 def ieee(kernel: Formula) -> Formula:
@@ -22,9 +23,10 @@ def ieee(kernel: Formula) -> Formula:
         lowest, three = tf.constant(x.dtype.min, x.dtype), tf.constant(3, x.dtype)
         rank = is_true(x >= lowest) + is_true(x > lowest) + three * is_true(tf.math.is_nan(x))
         ranks = kernel(substitute(rank, x))
-        values = kernel(tf.where(x > lowest, x, lowest))
+        # Not one tf.where, of which tf2onnx makes sums of products, and so NaN of infinities.
+        values = kernel(tf.maximum(tf.where(tf.math.is_nan(x), lowest, x), lowest))
         rare = tf.where(ranks == 1, lowest, tf.constant(-math.inf, x.dtype))
         rare = tf.where(ranks == three, tf.constant(math.nan, x.dtype), rare)
-        return tf.where(ranks == 2, values, substitute(rare, ranks))
+        return select(ranks == 2, values, substitute(rare, ranks))
 
     return function

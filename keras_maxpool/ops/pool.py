@@ -14,6 +14,7 @@ from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.kernels.direct import direct_channels_first
 from keras_maxpool.ops.nonfinite import ieee
+from keras_maxpool.ops.select import select
 from keras_maxpool.ops.unsigned import SIGNED, as_signed, signed
 from keras_maxpool.window import Window
 
@@ -109,13 +110,15 @@ def pool(
     seen = None
     if mask is not None:
         seen = masks.pooled(mask, window)
-        y = tf.where(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
+        y = select(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
     results = [y]
     if indices is not None:
-        places = _indices(x, y, window, data_format, nonfinite, tf.as_dtype(indices))
+        in_steps = implementation == "shifted"
+        dtype = tf.as_dtype(indices)
+        places = _indices(x, y, window, data_format, nonfinite, dtype, in_steps)
         if mask is not None:
             places = layout.channels_last(places, data_format)
-            places = masks.seen_places(places, mask, seen, window)
+            places = masks.seen_places(places, mask, seen, window, in_steps)
             places = layout.restored(places, data_format)
         results.append(places)
     if static_shape is not None:
@@ -132,13 +135,16 @@ def _indices(
     data_format: str,
     nonfinite: str,
     dtype: tf.DType,
+    in_steps: bool,
 ) -> tf.Tensor:
-    """The flat indices of the maxima `y` of `x`."""
+    """The flat indices of the maxima `y` of `x`; `in_steps` as `first_maxima` has it."""
     x = tf.stop_gradient(x)
-    first = layout.arranged(lambda x: first_maxima(x, window, dtype), data_format)
+    first = layout.arranged(
+        lambda x: first_maxima(x, window, dtype, in_steps=in_steps), data_format
+    )
     places = first(signed(x) if x.dtype in SIGNED else x)
     if nonfinite == "ieee" and x.dtype.is_floating:
-        first_nan = first(tf.cast(tf.math.is_nan(x), tf.int8))
+        first_nan = first(tf.cast(tf.math.is_nan(x), x.dtype))
         places = tf.where(tf.math.is_nan(y), first_nan, places)
     return places
 

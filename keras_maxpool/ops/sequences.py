@@ -18,7 +18,8 @@ def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> t
     evenly: then the first region begins at 0 and the last ends at `size`, with none cut short or stretched for it.
     """
     size, outputs = tf.cast(size, tf.int64), tf.cast(outputs, tf.int64)
-    phase = tf.cast(bits[0], tf.int64) % outputs
+    # Twice, since in ONNX the remainder of a negative number is negative.
+    phase = (tf.cast(bits[0], tf.int64) % outputs + outputs) % outputs
     return (tf.range(outputs + 1) * size + phase) // outputs
 
 
@@ -33,8 +34,19 @@ def random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tenso
 
 def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tensor]:
     """As many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
-    bits = tf.random.stateless_uniform(
-        [sum(counts)], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
-    )
+    known = tf.get_static_value(seed)
+    if known is None or not all(isinstance(count, int) for count in counts):
+        bits = _bits(seed, sum(counts))
+    else:
+        # Drawn while tracing: a graph without random operations can be exported to more places.
+        with tf.init_scope():
+            drawn = _bits(tf.constant(known), sum(counts)).numpy()
+        bits = tf.constant(drawn)
     ends = [sum(counts[: i + 1]) for i in range(len(counts))]
     return [bits[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
+def _bits(seed: tf.Tensor, count: shapes.Size) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+        [count], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )

@@ -57,4 +57,4 @@ def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
     # changes no bit.
     nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
     bias = tf.pad(nothing, pads, constant_values=lowest(x.dtype))
-    return tf.pad(x, every) + bias[..., None]
+    return tf.pad(x, every) + tf.expand_dims(bias, -1)

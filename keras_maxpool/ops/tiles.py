@@ -37,10 +37,10 @@ def unpool_tiles(
     corner = tf.zeros([], indices.dtype)
     for count, pool, step in zip(outputs, pools, steps, strict=True):
         along = tf.range(count, dtype=indices.dtype) * tf.cast(pool * step, indices.dtype)
-        corner = (corner[..., None] if corner.shape.rank else corner) + along
+        corner = (tf.expand_dims(corner, -1) if corner.shape.rank else corner) + along
     # Where an index stands in its window: what lies outside needs no more than 32 bits to be told apart.
     own = tf.clip_by_value(
-        indices - corner[..., None],
+        indices - tf.expand_dims(corner, -1),
         tf.constant(-1, indices.dtype),
         tf.cast(flat[-1] + 1, indices.dtype),
     )

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_maxpool.ops import shapes
 from keras_maxpool.ops.kernels import native
-from keras_maxpool.window import Axis, Window
+from keras_maxpool.window import Axis, Window, ceil_divide
 
 NARROW = 16
 """With fewer channels than this the innermost axis is pooled with the other axes folded into the channels."""
@@ -58,7 +58,7 @@ def _dilated(x: tf.Tensor, axis: Axis, padding: str) -> tf.Tensor:
     reach = 0 if padding == "SAME" else (axis.pool - 1) * gap
     outputs = (size - reach - 1) // stride + 1
     # Elements `gap` apart become neighbours: (size) -> (size / gap, gap), with the gap folded into the channels.
-    groups = -(-size // gap)
+    groups = ceil_divide(size, gap, shapes.maximum)
     x = shapes.pad(x, [(0, groups * gap - size), (0, 0)])
     x = native.max_pool(
         tf.reshape(x, [outer, groups, 1, gap * inner]),

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_maxpool.ops import shapes
+from keras_maxpool.window import ceil_divide
 
 
 class Views(NamedTuple):
@@ -69,7 +70,7 @@ def max_of_views(
                 place, sizes, outputs, strides, pads, strict=True
             ):
                 along = tf.range(output) * stride + (start - before)
-                index = index[..., None] * size + tf.clip_by_value(along, 0, size - 1)
+                index = tf.expand_dims(index, -1) * size + tf.clip_by_value(along, 0, size - 1)
             view = tf.gather(rows, tf.reshape(index, [-1]))
             yield tf.reshape(view, [batch, *outputs, channels])
 
@@ -87,7 +88,7 @@ def max_of_views(
         # Position q * stride + r of the padded input is element lag * stride + r of window q - lag.
         lags = [sorted({place // axis.stride for place in axis.displacements}) for axis in axes]
         counts = [
-            -(-(size + before) // stride)
+            ceil_divide(size + before, stride, shapes.maximum)
             for size, (before, _), stride in zip(sizes, pads, strides, strict=True)
         ]
         margins = [

@@ -1,0 +1,30 @@
+"""OpenVINO: every option with equal outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from export_cases import BY_ROAD, Case, assert_equal, has_indices, predicted
+
+pytestmark = pytest.mark.export
+MISSING = "OpenVINO is missing: pip install '.[export]'"
+openvino = pytest.importorskip("openvino", reason=MISSING)
+pytest.importorskip("scipy", reason=MISSING)
+
+
+@pytest.mark.parametrize(("case", "known"), BY_ROAD)
+def test_equal_outputs(case: Case, known: bool, tmp_path: Path) -> None:
+    forced = {"implementation": "shifted"} if has_indices(case) else {}
+    model, inputs = case.model(known, **forced), case.inputs()
+    path = str(tmp_path / "model.xml")
+    model.export(path, format="openvino", verbose=False)
+    # Its own choice on some processors is a narrower type.
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", exact)
+    names = [wanted.get_any_name() for wanted in compiled.inputs]
+    results = compiled({name: inputs["mask" in name] for name in names})
+    # OpenVINO makes further outputs of operations that nobody reads, after the model's own.
+    got: list[np.ndarray] = [results[place] for place in range(len(model.outputs))]
+    assert_equal(got, predicted(model, inputs))
