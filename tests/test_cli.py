@@ -151,7 +151,8 @@ sys.exit(main(["demo", "--epochs", "1"]))
 def test_demo_stopped(tmp_path, demo_extra):
     # The fresh process, which runs while the saved model lies on the disk, presses Ctrl-C.
     code = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 from keras_maxpool.cli import main
 from keras_maxpool.tools import demo
 demo.RELOAD = "import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"

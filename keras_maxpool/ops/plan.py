@@ -58,7 +58,7 @@ def choose(implementation: str, work: Work) -> Plan:
 
     >>> from keras_maxpool.window import parse
     >>> choose("auto", Work(parse(2, 2, None, "valid", 1, False), "float32", "graph", channels=64))
-    Plan(kernel='direct', gradient='direct')
+    Plan(kernel='direct', gradient='direct', widened=False, in_place=False)
     """
     check(implementation, work.window, work.dtype)
     kernel = _kernel(work) if implementation == "auto" else implementation
