@@ -41,11 +41,7 @@ for fan in open(f"{folder}/fans").read().split():
         roads[form] = loaded.signatures["serving_default"]
     roads["frozen"] = convert_variables_to_constants_v2(roads["export"])
     names = sorted(roads["export"].structured_outputs)
-    if fan.startswith("2d"):
-        roads["jit"] = tf.function(roads["export"], jit_compile=True)
     for which in ("usual", "smaller"):
-        if which == "smaller":
-            roads.pop("jit", None)
         with np.load(f"{folder}/{fan}-{which}.npz") as file:
             inputs = {name: tf.constant(file[name]) for name in file}
         for road, function in roads.items():
@@ -128,7 +124,6 @@ def assert_same_bits(folder: Path, case: Case, which: str, road: str) -> None:
 
 
 by_case = pytest.mark.parametrize("case", CASES, ids=str)
-by_case_2d = pytest.mark.parametrize("case", [case for case in CASES if case.rank == 2], ids=str)
 by_inputs = pytest.mark.parametrize("which", ["usual", "smaller"])
 
 
@@ -143,11 +138,6 @@ def test_predicts_without_keras(folder: Path, case: Case, road: str, which: str)
 @by_inputs
 def test_saved_model_without_keras(folder: Path, case: Case, which: str) -> None:
     assert_same_bits(folder, case, which, "saved_model")
-
-
-@by_case_2d
-def test_reloaded_function_compiles(folder: Path, case: Case) -> None:
-    assert_same_bits(folder, case, "usual", "jit")
 
 
 # --- Fine-tuning ---
@@ -191,3 +181,21 @@ def test_fine_tuning_has_the_same_gradients(tuned: dict, option: str) -> None:
     got, expected = tuned[option]
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_reloaded_function_compiles(tmp_path: Path) -> None:
+    """All but indices, which need implementation="shifted": XLA has no MaxPoolWithArgmax on the CPU."""
+    cases = [case for case in CASES if case.rank == 2 and case.option in TUNED]
+    x = keras.Input((None, None, 3))
+    outputs = {
+        case.option: case.build(x, 2, **forced)
+        for case in cases
+        for forced in [{"implementation": "shifted"} if case.option == "unpool_like" else {}]
+    }
+    model = keras.Model(x, outputs)
+    model.export(str(tmp_path / "model"), verbose=False)
+    serve = tf.saved_model.load(str(tmp_path / "model")).serve
+    [data] = cases[0].inputs()
+    got = tf.function(serve, jit_compile=True)(tf.constant(data))
+    for name, value in model(data).items():
+        np.testing.assert_array_equal(got[name], value, err_msg=name)
