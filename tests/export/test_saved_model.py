@@ -102,7 +102,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for fan in FANS:
         for which in ("usual", "smaller"):
             np.savez(folder / f"{fan}-{which}.npz", **inputs_of(fan, which))
-        model_of(fan).export(str(folder / f"{fan}-export"), verbose=False)
+        model_of(fan).export(str(folder / f"{fan}-export"))
     tf.saved_model.save(model_of(SAVED), str(folder / f"{SAVED}-saved_model"))
     command = [sys.executable, "-c", CHILD, str(folder), *FORMS]
     child = subprocess.run(command, capture_output=True, text=True, timeout=600)
@@ -157,7 +157,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[np.ndarra
     mixed = keras.layers.Dense(3, name="mix")(x)
     model = keras.Model(x, {name: cases[name].build(mixed, 2) for name in TUNED})
     path = str(tmp_path_factory.mktemp("tuned") / "model")
-    model.export(path, verbose=False)
+    model.export(path)
     loaded = tf.saved_model.load(path)
     [array] = cases["plain"].inputs()
     data = tf.constant(array + np.random.default_rng(0).random(array.shape, np.float32))
@@ -193,7 +193,7 @@ def test_reloaded_function_compiles(tmp_path: Path) -> None:
         for forced in [{"implementation": "shifted"} if case.option == "unpool_like" else {}]
     }
     model = keras.Model(x, outputs)
-    model.export(str(tmp_path / "model"), verbose=False)
+    model.export(str(tmp_path / "model"))
     serve = tf.saved_model.load(str(tmp_path / "model")).serve
     [data] = cases[0].inputs()
     got = tf.function(serve, jit_compile=True)(tf.constant(data))
