@@ -63,9 +63,9 @@ def choose(implementation: str, work: Work) -> Plan:
     check(implementation, work.window, work.dtype)
     kernel = _kernel(work) if implementation == "auto" else implementation
     gradient = _gradient(kernel, work)
-    # float16: 3 at 16x112x112x64 2/2, 8 at 8x40x40x256 5/1; under XLA, where both 16-bit types convert at each
-    # step, 1.5 and 3.5 at 16x112x112x64 3/2. bfloat16 has oneDNN in graphs.
-    widened = work.dtype == "float16" or (work.dtype == "bfloat16" and work.mode == "xla")
+    # float16: 3 at 16x112x112x64 2/2, 8 at 8x40x40x256 5/1, where bfloat16 has oneDNN; under XLA, where bfloat16
+    # converts at each step, 1.9 at 2/2 and 3.5 at 3/2.
+    widened = work.dtype == ("bfloat16" if work.mode == "xla" else "float16")
     # 1.7 to 2.4 forward, 1.5 to 1.8 with the gradient, which is for graphs alone (four cases of 2D and 3D).
     lent = gradient == GRAPH or work.mode == "graph" or not work.taped
     one_operation = kernel == "direct" and gradient in ("direct", GRAPH) and lent

@@ -16,6 +16,7 @@ from keras_maxpool.ops.kernels.direct import direct_channels_first
 from keras_maxpool.ops.nonfinite import ieee
 from keras_maxpool.ops.select import select
 from keras_maxpool.ops.unsigned import SIGNED, as_signed, signed
+from keras_maxpool.ops.widened import widened
 from keras_maxpool.window import Window
 
 
@@ -206,9 +207,11 @@ def _kernel(
         gradient = _graph_gradient(window, data_format, implementation, work.channels, in_place)
         return gradient(x, upstream)
 
-    def lent(x: tf.Tensor) -> tf.Tensor:
-        wide = tf.cast(x, tf.float32) if chosen.widened else x
-        return tf.cast(KERNELS[chosen.gradient](wide, window), x.dtype)
+    def lent(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        gradient = gradient_of(lambda x: KERNELS[chosen.gradient](x, window))
+        if not chosen.widened:
+            return gradient(x, upstream)
+        return tf.cast(gradient(widened(x), tf.cast(upstream, tf.float32)), x.dtype)
 
     # Eagerly, what no open tape sees now is never differentiated.
     unseen = now == "eager" and not taped
@@ -218,7 +221,7 @@ def _kernel(
         return with_gradient(forward, of_graph)
     if chosen.gradient == chosen.kernel and not chosen.widened:
         return forward
-    return with_gradient(forward, gradient_of(lent))
+    return with_gradient(forward, lent)
 
 
 @lru_cache(maxsize=128)
