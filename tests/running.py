@@ -173,6 +173,13 @@ def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(actual, expected)
 
 
+def nodes(function: Function, *specs: Any) -> list[Any]:
+    """All nodes of a traced graph, those of its functions included."""
+    definition = tf.function(function).get_concrete_function(*specs).graph.as_graph_def()
+    of_functions = definition.library.function
+    return [*definition.node, *(node for inner in of_functions for node in inner.node_def)]
+
+
 def in_child(module: str, function: str, **environment: str) -> None:
     """Calls a function of a test module in a fresh process, and shows its errors if it has any."""
     folders = os.pathsep.join([os.path.dirname(module), *filter(None, sys.path)])

@@ -11,6 +11,9 @@ from keras_maxpool.window import Axis
 Size = Any
 """An int, or a scalar int32 tensor where the size is unknown while tracing."""
 
+Pads = Sequence[tuple[Size, Size]]
+"""The padding before and after, along each axis."""
+
 
 def sizes(x: tf.Tensor) -> list[Size]:
     """The sizes of `x`, static wherever they can be."""
@@ -36,7 +39,7 @@ def pads(axes: Sequence[Axis], sizes: Sequence[Size]) -> list[tuple[Size, Size]]
     return [axis.pads(size, maximum) for axis, size in zip(axes, sizes, strict=True)]
 
 
-def may_pad(pads: Sequence[tuple[Size, Size]]) -> bool:
+def may_pad(pads: Pads) -> bool:
     """Whether there is any padding, or may be."""
     return any(not isinstance(n, int) or n > 0 for pair in pads for n in pair)
 
@@ -46,7 +49,7 @@ def lowest(dtype: tf.DType) -> tf.Tensor:
     return tf.constant(-inf if dtype.is_floating else dtype.min, dtype)
 
 
-def pad(x: tf.Tensor, pads: Sequence[tuple[Size, Size]]) -> tf.Tensor:
+def pad(x: tf.Tensor, pads: Pads) -> tf.Tensor:
     """`x` (batch, *spatial, channels) padded with what never wins a maximum."""
     if not may_pad(pads):
         return x

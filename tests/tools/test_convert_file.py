@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from refusals import complaint
 
 import keras_maxpool
 from keras_maxpool.cli import main
@@ -81,17 +82,6 @@ def test_a_mask_and_a_subclass_are_shown(capsys: pytest.CaptureFixture) -> None:
     assert re.search(r"own.*stays as it is: Louder is your own", out)
 
 
-def complaint(arguments: list[str], capsys: pytest.CaptureFixture) -> str:
-    """The line that a refused command ends with."""
-    assert main(["convert", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "Traceback" not in err
-    lines = err.splitlines()
-    assert [line for line in lines if line.startswith("keras-maxpool: ")] == lines[-1:]
-    return lines[-1]
-
-
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("content", ["empty", "junk", "half"])
 def test_broken_files(
@@ -101,7 +91,7 @@ def test_broken_files(
     save(given)
     whole = given.read_bytes()
     given.write_bytes({"empty": b"", "junk": b"junk", "half": whole[: len(whole) // 2]}[content])
-    line = complaint([str(given), str(tmp_path / "out.keras")], capsys)
+    line = complaint(["convert", str(given), str(tmp_path / "out.keras")], capsys)
     assert "does not load as a model: " in line
     assert files(tmp_path) == [given.name]
 
@@ -110,7 +100,7 @@ def test_code_in_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     inputs = keras.Input((4, 2))
     given = tmp_path / "in.keras"
     keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs)).save(given)
-    line = complaint([str(given), str(tmp_path / "out.keras")], capsys)
+    line = complaint(["convert", str(given), str(tmp_path / "out.keras")], capsys)
     assert "Lambda" in line
     assert files(tmp_path) == ["in.keras"]
 
@@ -120,7 +110,7 @@ def test_in_is_out(out: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     given = tmp_path / "in.keras"
     given.write_bytes(b"x")
     (tmp_path / "link.keras").symlink_to(given)
-    assert "are the same file" in complaint([str(given), str(tmp_path / out)], capsys)
+    assert "are the same file" in complaint(["convert", str(given), str(tmp_path / out)], capsys)
     assert given.read_bytes() == b"x"
 
 
@@ -139,7 +129,9 @@ def test_out_that_would_not_load(tmp_path: Path, capsys: pytest.CaptureFixture) 
     pooled = layers.MaxPooling1D(2)(layers.Embedding(5, 2, mask_zero=True)(inputs))
     keras.Model(inputs, pooled).save(tmp_path / "in.keras")
     given = str(tmp_path / "in.keras")
-    assert "out.h5 cannot be written" in complaint([given, str(tmp_path / "out.h5")], capsys)
+    assert "out.h5 cannot be written" in complaint(
+        ["convert", given, str(tmp_path / "out.h5")], capsys
+    )
     assert main(["convert", given, str(tmp_path / "out.keras")]) == 0
     assert files(tmp_path) == ["in.keras", "out.keras"]
 

@@ -9,7 +9,7 @@ from keras_maxpool.window import Window
 
 def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels) without dilation in one operation."""
-    padding: str | native.Pads = "SAME" if window.padding == "same" else "VALID"
+    padding: str | shapes.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
         padding = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     pool, strides = window.pool, window.strides

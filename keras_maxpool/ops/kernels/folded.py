@@ -32,19 +32,16 @@ def _pool_axis(x: tf.Tensor, place: int, axis: Axis) -> tf.Tensor:
         x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis)
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
-    centred = axis.padding == "same" and axis.stride == 1 and axis.pool % 2 == 1
-    if axis.padding == "same" and not axis.dilated:
-        x = native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "SAME")
-    elif centred:
-        # Whole gaps on both sides: the operation's own padding does, once the gaps are closed.
-        x = _dilated(x, axis, "SAME")
-    else:
+    # Whole gaps on both sides are the operation's own padding, once the gaps are closed.
+    centred = axis.stride == 1 and axis.pool % 2 == 1
+    padding = "SAME" if axis.padding == "same" and (centred or not axis.dilated) else "VALID"
+    if padding == "VALID":
         x = shapes.pad(x, [axis.pads(size, shapes.maximum), (0, 0)])
-        x = (
-            _dilated(x, axis, "VALID")
-            if axis.dilated
-            else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], "VALID")
-        )
+    x = (
+        _dilated(x, axis, padding)
+        if axis.dilated
+        else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], padding)
+    )
     return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
 
 

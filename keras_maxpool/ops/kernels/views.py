@@ -23,11 +23,8 @@ class Views(NamedTuple):
     stride: int = 1
 
 
-Pads = Sequence[tuple[shapes.Size, shapes.Size]]
-
-
 def max_of_views(
-    x: tf.Tensor, axes: Sequence[Views], pads: Pads, *, whole: bool = False
+    x: tf.Tensor, axes: Sequence[Views], pads: shapes.Pads, *, whole: bool = False
 ) -> tf.Tensor:
     """The maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`.
 

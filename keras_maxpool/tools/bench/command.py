@@ -5,26 +5,22 @@ the command.
 """
 
 import importlib
-import os
-import platform
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import keras_maxpool
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure, plot
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import Setting
 from keras_maxpool.tools.bench.measure import Outcome, Row, Spread
+from keras_maxpool.tools.versions import versions
 
 BUDGET, QUICK_BUDGET = 2.0, 0.2
 """Seconds for the timed rounds of a row."""
@@ -126,16 +122,8 @@ def _ratio(row: Row) -> str:
 def environment() -> dict[str, Any]:
     """What the figures depend on: versions and the machine's kind."""
     modules = [bench_peers.MODULES[peer] for peer in bench_peers.installed()]
-    return {
-        "keras_maxpool": keras_maxpool.__version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        **{module: importlib.import_module(module).__version__ for module in modules},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-    }
+    peers = {module: importlib.import_module(module).__version__ for module in modules}
+    return {**versions(), **peers}
 
 
 def main(

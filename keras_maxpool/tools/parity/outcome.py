@@ -1,17 +1,13 @@
 """What keras-maxpool parity found, as plain data, and on what machine."""
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-import keras_maxpool
 from keras_maxpool.tools.parity.faults import Finding
+from keras_maxpool.tools.versions import versions
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,5 @@ class Outcome:
 
 def environment() -> dict[str, Any]:
     """What the result depends on."""
-    return {
-        "keras_maxpool": keras_maxpool.__version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "devices": sorted({device.device_type for device in tf.config.list_physical_devices()}),
-    }
+    devices = {device.device_type for device in tf.config.list_physical_devices()}
+    return {**versions(), "devices": sorted(devices)}

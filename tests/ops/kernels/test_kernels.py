@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
-from running import Config, assert_same, case, distinct, run, ties, with_gradient
+from running import Config, assert_same, case, distinct, nodes, run, ties, with_gradient
 
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.window import Window, parse
@@ -47,9 +47,7 @@ def kernel(name: str, config: Config):
 
 def operations(function, *specs: tf.TensorSpec) -> Counter:
     """How many of each operation a traced graph holds, those of its functions included."""
-    definition = tf.function(function).get_concrete_function(*specs).graph.as_graph_def()
-    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    return Counter(node.op for node in nodes)
+    return Counter(node.op for node in nodes(function, *specs))
 
 
 def test_one_signature() -> None:
