@@ -1,6 +1,6 @@
 """Max pooling for Keras on TensorFlow: the built-in layers' drop-in, with the options they lack."""
 
-from keras_maxpool import backend  # noqa: F401 isort: skip
+from keras_maxpool import which_keras  # noqa: F401 isort: skip
 from keras_maxpool import ops
 from keras_maxpool.layers.adaptive_max_pooling import (
     AdaptiveMaxPool1D,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import keras
+from keras_maxpool.which_keras import keras
 
 PACKAGE = "keras_maxpool"
 

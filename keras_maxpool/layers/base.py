@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout
+from keras_maxpool.which_keras import keras
 
 KERAS_ARGUMENTS = (
     "activity_regularizer",

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.fractional_pool import output_shape, pool
 from keras_maxpool.registry import register
+from keras_maxpool.which_keras import keras
 
 
 class _FractionalMaxPooling(IndexedPooling):

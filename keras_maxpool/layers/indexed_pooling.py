@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
 from keras_maxpool import arguments
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.which_keras import keras
 
 
 class IndexedPooling(SpatialLayer):

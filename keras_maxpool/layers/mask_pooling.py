@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import window as windows
 from keras_maxpool.ops.masks import pooled
 from keras_maxpool.registry import PACKAGE
+from keras_maxpool.which_keras import keras
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
@@ -13,6 +12,7 @@ from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.ops import plan
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
+from keras_maxpool.which_keras import keras
 
 
 class _MaxPooling(IndexedPooling):

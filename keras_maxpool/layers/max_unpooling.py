@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
@@ -11,6 +10,7 @@ from keras_maxpool import window as windows
 from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.ops.unpool import output_shape, unpool
 from keras_maxpool.registry import register
+from keras_maxpool.which_keras import keras
 
 
 class _MaxUnpooling(SpatialLayer):

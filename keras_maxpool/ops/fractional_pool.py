@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout, mode, regions, sequences, shapes
 from keras_maxpool.ops.regions import Regions
+from keras_maxpool.which_keras import keras
 from keras_maxpool.window import ceil_divide
 
 FINEST = 10**6

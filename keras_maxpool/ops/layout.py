@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-import keras
 import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import mode, shapes
+from keras_maxpool.which_keras import keras
 
 
 def resolved(data_format: str | None) -> str:
