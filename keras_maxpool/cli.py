@@ -15,9 +15,12 @@ from pathlib import Path
 
 from keras_maxpool import __version__
 
-# Plain data, from modules that import nothing which the package does not.
-from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
-from keras_maxpool.tools.convert.swap import TARGETS
+try:
+    # Plain data, from modules that import nothing which the package does not.
+    from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
+    from keras_maxpool.tools.convert.swap import TARGETS
+except ImportError as refusal:
+    sys.exit(f"keras-maxpool: {refusal}")
 
 # What each extra of pyproject.toml brings: the module to import and the name pip knows it by.
 EXTRAS: dict[str, dict[str, str]] = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 
 import keras_maxpool as km
 

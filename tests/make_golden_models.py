@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import oracle
+from either_keras import keras
 
 import keras_maxpool
 

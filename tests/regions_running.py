@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 import tensorflow as tf
+from either_keras import keras
 
 
 def with_both(pool: Callable[..., Any]) -> Callable[..., tuple[tf.Tensor, ...]]:

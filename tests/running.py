@@ -180,13 +180,17 @@ def nodes(function: Function, *specs: Any) -> list[Any]:
     return [*definition.node, *(node for inner in of_functions for node in inner.node_def)]
 
 
+def child_path(*folders: str) -> str:
+    """A PYTHONPATH on which a child process finds what this one does, the tests' modules included."""
+    return os.pathsep.join(filter(None, [*folders, *sys.path]))
+
+
 def in_child(module: str, function: str, **environment: str) -> None:
     """Calls a function of a test module in a fresh process, and shows its errors if it has any."""
-    folders = os.pathsep.join([os.path.dirname(module), *filter(None, sys.path)])
     name = os.path.splitext(os.path.basename(module))[0]
     child = subprocess.run(
         [sys.executable, "-c", f"import {name}; {name}.{function}()"],
-        env={**os.environ, "PYTHONPATH": folders, **environment},
+        env={**os.environ, "PYTHONPATH": child_path(os.path.dirname(module)), **environment},
         capture_output=True,
         text=True,
         timeout=300,

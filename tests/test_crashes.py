@@ -20,10 +20,11 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
+from running import child_path
 
 import keras_maxpool
 
@@ -516,9 +517,7 @@ def outcomes_of(names: Sequence[str]) -> dict[str, str]:
                 "TF_CPP_MIN_LOG_LEVEL": "3",  # fatal errors still show
                 # The child of a process that has taken all of a GPU's memory.
                 "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-                "PYTHONPATH": os.pathsep.join(
-                    [str(Path(keras_maxpool.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-                ),
+                "PYTHONPATH": child_path(),
             },
         )
         running = None

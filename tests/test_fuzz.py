@@ -9,9 +9,9 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import layers
 from fuzzing import Example, examples
 from hypothesis import HealthCheck, given, settings
-from keras import layers
 from running import assert_same, in_mode
 
 from keras_maxpool.ops import max_pool

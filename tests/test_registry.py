@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import pytest
+from either_keras import keras
 
 import keras_maxpool
 from keras_maxpool import registry

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from running import in_child
 
 import keras_maxpool
@@ -125,7 +125,7 @@ def test_a_replica_without_samples() -> None:
 
 WORKER = """
 import json
-import keras
+from either_keras import keras
 import test_training as t
 import tensorflow as tf
 strategy = tf.distribute.MultiWorkerMirroredStrategy()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
+from either_keras import keras
 
 import keras_maxpool
 from keras_maxpool.ops import mode

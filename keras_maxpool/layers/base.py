@@ -34,7 +34,7 @@ class SpatialLayer(keras.layers.Layer):
         """Takes what every layer has; `kwargs` are Keras's own."""
         try:
             super().__init__(name=name, **kwargs)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:  # Keras 2 raises the first of these
             unknown = sorted(kwargs.keys() - set(KERAS_ARGUMENTS))
             if not unknown:
                 raise

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from export_cases import BY_ROAD, Case
 
 CASES: list[Case] = [parameters.values[0] for parameters in BY_ROAD]

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import make_adaptive_golden as golden
 import numpy as np
 import oracle
 import pytest
 import regions_oracle
 import tensorflow as tf
+from either_keras import keras
 from faults import attempt, refuses, state
 from regions_running import copied_by, rename, upstream_for, with_both
 from running import (

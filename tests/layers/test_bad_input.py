@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
+from running import child_path
 
 import keras_maxpool
 
@@ -445,12 +445,11 @@ Outcomes = dict[str, dict[str, tuple[str, str]]]
 @pytest.fixture(scope="module")
 def outcomes() -> Outcomes:
     """What each case raises, and its text, by the way it got there."""
-    package = str(Path(keras_maxpool.__file__).parents[1])
     env = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": child_path(),
     }
     process = subprocess.run(
         [sys.executable, __file__], capture_output=True, text=True, timeout=300, env=env

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from faults import attempt, refuses, state
 from running import INTEGERS, MODES, Config, assert_same, case, distinct, run, ties, with_gradient
 

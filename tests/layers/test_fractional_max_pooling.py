@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import regions_oracle
 import tensorflow as tf
+from either_keras import keras
 from regions_running import copied_by, rename, upstream_for, with_both
 from running import (
     FLOATS,

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from running import FLOATS, FORMATS, INTEGERS, MODES, assert_same, in_mode, run, ties, with_gradient
 
 import keras_maxpool

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import keras
 import make_golden_family as golden
 import numpy as np
 import oracle
 import pytest
 import regions_oracle
+from either_keras import keras
 
 import keras_maxpool
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from running import FORMATS, INTEGERS, MODES, Config, assert_same, run, with_gradient
 
 import keras_maxpool

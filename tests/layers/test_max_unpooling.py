@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from running import FORMATS, Config, assert_same, case, distinct
 
 import keras_maxpool

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import keras
 
 import keras_maxpool
 
@@ -227,9 +227,9 @@ long = MaxPooling2D(pool_size=2, strides=1, padding="same")(image)
 """
 
 DIGITS = f"""
-import keras
+from either_keras import keras
 import numpy as np
-from keras import layers
+from either_keras import layers
 {IMPORT}
 
 keras.utils.set_random_seed(812)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from running import (
     FLOATS,
     FORMATS,

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import make_golden_models as golden
 import numpy as np
 import pytest
 import tensorflow as tf
+from either_keras import keras
 
 import keras_maxpool
 

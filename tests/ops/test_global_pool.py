@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from either_keras import keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import (
