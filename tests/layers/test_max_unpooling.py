@@ -123,7 +123,7 @@ def test_bad_arguments(options: dict, error: type, message: str) -> None:
 def test_bad_inputs(symbolic: bool, shapes: list, dtype: str, error: type, message: str) -> None:
     dtypes = ["float32", dtype, "float32"]
     tensors = [
-        keras.KerasTensor(shape, kind) if symbolic else tf.zeros(shape, kind)
+        keras.Input(batch_shape=shape, dtype=kind) if symbolic else tf.zeros(shape, kind)
         for shape, kind in zip(shapes, dtypes, strict=False)
     ]
     with pytest.raises(error, match=message):

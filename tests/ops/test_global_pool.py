@@ -531,8 +531,8 @@ def test_xla_does_not_stretch_a_mask() -> None:
 def test_image_data_format_of_keras() -> None:
     x = np.arange(24.0).reshape(2, 3, 4)
     assert global_max_pool(x).shape == (2, 4)
-    keras.config.set_image_data_format("channels_first")
+    keras.backend.set_image_data_format("channels_first")
     try:
         assert global_max_pool(x).shape == (2, 3)
     finally:
-        keras.config.set_image_data_format("channels_last")
+        keras.backend.set_image_data_format("channels_last")
