@@ -1,5 +1,7 @@
 """The Keras of these tests: version 3, or version 2 where TF_USE_LEGACY_KERAS asks for it."""
 
+import pytest
+
 from keras_maxpool.which_keras import LEGACY
 
 if LEGACY:
@@ -9,4 +11,8 @@ else:
 
 layers = keras.layers
 
-__all__ = ["LEGACY", "keras", "layers"]
+keras_3_alone = pytest.mark.skipif(
+    LEGACY, reason="of Keras 3 alone: unset TF_USE_LEGACY_KERAS, and see test_legacy_keras.py"
+)
+
+__all__ = ["LEGACY", "keras", "keras_3_alone", "layers"]

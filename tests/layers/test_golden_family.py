@@ -7,7 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import regions_oracle
-from either_keras import keras
+from either_keras import keras, keras_3_alone
 
 import keras_maxpool
 
@@ -22,6 +22,7 @@ def outputs_of(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     return [arrays[f"output_{i}"] for i in range(len(arrays) - len(golden.INPUTS))]
 
 
+@keras_3_alone
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_loads_and_predicts_the_same(suffix: str, arrays: dict[str, np.ndarray]) -> None:
     model = keras.models.load_model(golden.STEM.with_suffix(suffix))
@@ -37,6 +38,7 @@ def test_loads_and_predicts_the_same(suffix: str, arrays: dict[str, np.ndarray])
             np.testing.assert_array_equal(result, wanted)
 
 
+@keras_3_alone
 def test_predictions_are_the_oracles(arrays: dict[str, np.ndarray]) -> None:
     """All but the fractional ones, whose regions are this package's own choice."""
     model = keras.models.load_model(golden.STEM.with_suffix(".keras"))

@@ -1,0 +1,118 @@
+"""What Keras 2 has of its own: models saved as SavedModels, and a generator of seeds.
+
+The other tests of layers are the same for both: TF_USE_LEGACY_KERAS=1 pytest tests/layers
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from either_keras import LEGACY, keras
+from running import child_path
+
+import keras_maxpool
+
+keras_2_alone = pytest.mark.skipif(
+    not LEGACY,
+    reason="of Keras 2 alone: pip install 'keras_maxpool[legacy]', TF_USE_LEGACY_KERAS=1",
+)
+
+POOLS = {
+    "max": lambda x: keras_maxpool.MaxPool2D(3, 2, padding=1, ceil_mode=True)(x),
+    "dilated": lambda x: keras_maxpool.MaxPooling2D(2, dilation_rate=2, padding=1)(x),
+    "ieee": lambda x: keras_maxpool.MaxPooling2D(2, nonfinite="ieee")(x),
+    "unpooled": lambda x: keras_maxpool.MaxUnpool2D(2)(
+        *keras_maxpool.MaxPool2D(2, return_indices=True)(x)
+    ),
+    "global": lambda x: keras_maxpool.GlobalMaxPool2D(keepdims=True)(x),
+    "adaptive": lambda x: keras_maxpool.AdaptiveMaxPool2D(3)(x),
+    "fractional": lambda x: keras_maxpool.FractionalMaxPool2D(1.5, seed=3)(x),
+}
+
+
+def model_with(option: str) -> keras.Model:
+    keras.utils.set_random_seed(7)
+    x = keras.Input((8, 8, 2))
+    y = POOLS[option](keras.layers.Conv2D(3, 3, padding="same")(x))
+    return keras.Model(x, keras.layers.Dense(1)(keras.layers.Flatten()(y)))
+
+
+@keras_2_alone
+@pytest.mark.parametrize("form", ["folder", ".keras", ".h5"])
+@pytest.mark.parametrize("option", POOLS)
+def test_saved_model_goes_on_training(option: str, form: str, tmp_path: Path) -> None:
+    """It predicts the same bits, and so do both after the same steps."""
+    model = model_with(option)
+    model.compile("sgd", "mse")
+    path = str(tmp_path / "model") + ("" if form == "folder" else form)
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 8, 8, 2)).astype("float32"), np.ones((4, 1), "float32")
+    before = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), before)
+    # Outside of training, so that a fractional pooling keeps its regions.
+    for each in (model, loaded):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((each(x) - y) ** 2)
+        weights = each.trainable_weights
+        keras.optimizers.SGD(0.01).apply_gradients(
+            zip(tape.gradient(loss, weights), weights, strict=True)
+        )
+    after = model.predict(x, verbose=0)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), after)
+
+
+@keras_2_alone
+def test_generator_counts_calls_and_is_saved(tmp_path: Path) -> None:
+    layer = keras_maxpool.FractionalMaxPool2D(1.5, seed=3)
+    assert layer.seed_generator.state.numpy().tolist() == [3, 0]
+    x = np.random.default_rng(0).normal(size=(1, 9, 9, 1)).astype("float32")
+    drawn = [layer(x, training=True).numpy() for _ in range(4)]
+    assert layer.seed_generator.state.numpy().tolist() == [3, 4]
+    assert len({call.tobytes() for call in drawn}) > 1
+    again = keras_maxpool.FractionalMaxPool2D(1.5, seed=3)
+    for call in drawn:
+        np.testing.assert_array_equal(again(x, training=True), call)
+
+
+def imported(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": child_path(), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("value", ["1", "true", "True", "0", "yes", ""])
+def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
+    """Both call it Keras 2, or both do not; without its package, one sentence says what to install."""
+    code = "import tensorflow as tf, keras_maxpool; print(issubclass(keras_maxpool.MaxPool1D, tf.keras.layers.Layer))"
+    process = imported(code, TF_USE_LEGACY_KERAS=value)
+    if process.returncode:
+        assert value in ("1", "true", "True")
+        assert process.stderr.splitlines()[-1].startswith(
+            "ImportError: TF_USE_LEGACY_KERAS asks for Keras 2, whose package tf_keras is not installed. "
+            "Install it with pip install 'keras_maxpool[legacy]'"
+        )
+    else:
+        assert process.stdout.splitlines()[-1] == "True"
+
+
+@keras_2_alone
+def test_tools_say_that_they_need_keras_3() -> None:
+    process = imported("from keras_maxpool.cli import main; main(['demo'])")
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == (
+        "keras-maxpool: keras_maxpool's tools work on Keras 3, and TF_USE_LEGACY_KERAS chooses Keras 2: unset it. "
+        "The layers and operations work on both."
+    )
