@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from keras_maxpool.tools.file_check import check
+
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
 
@@ -19,6 +21,7 @@ class FileError(Exception):
 def read(path: Path, note: Callable[[str], None]) -> keras.Model:
     """The model in a file, which is refused if Keras would have to run code from it."""
     try:
+        check(path)
         model = _load(path, note)
     except Exception as error:  # what a broken file makes Keras raise has no common class
         raise FileError(f"{path} does not load as a model: {one_line(error)}") from error
@@ -53,7 +56,16 @@ def write(model: keras.Model, path: Path) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """The first line of an error's message, cut where it is very long."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    """What an error says went wrong, in one line, cut where it is very long."""
+    # Keras puts a whole config before what went wrong, and a line that says where it was.
+    _, _, text = str(error).rpartition("Exception encountered: ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
+        del lines[0]
+    kind = type(error).__name__
+    line = lines[0] if lines else kind
+    if line.endswith(":") and len(lines) > 1:
+        line = f"{line} {lines[1]}"
+    if isinstance(error, KeyError):  # whose message is the key alone
+        line = f"{kind}: {line}"
+    return line if len(line) <= SHOWN else line[:SHOWN] + "..."

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from keras_maxpool.tools.model_file import FileError, read
+from keras_maxpool.tools.limits import limited_by_size
+from keras_maxpool.tools.model_file import FileError, one_line, read
 from keras_maxpool.tools.report.html import page
-from keras_maxpool.tools.report.model import report
+from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
 
 PIPED_WIDTH = 160
@@ -22,10 +23,8 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     shown = Console(markup=False, highlight=False, emoji=False, width=width)
     progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     try:
-        progress.print(f"reading {source}")
-        model = read(source, progress.print)
-        progress.print(f"following {model.name}")
-        done = report(model)
+        with limited_by_size(source):
+            done = _reported(source, progress)
         if html_file:
             _write(html_file, page(done))
         if json_file:
@@ -37,6 +36,16 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     for file in filter(None, (html_file, json_file)):
         progress.print(f"wrote {file}")
     return 0
+
+
+def _reported(source: Path, progress: Console) -> Report:
+    progress.print(f"reading {source}")
+    model = read(source, progress.print)
+    progress.print(f"following {model.name}")
+    try:
+        return report(model)
+    except Exception as error:  # Keras loads layers with arguments that make no sense
+        raise FileError(f"{source} cannot be reported on: {one_line(error)}") from error
 
 
 def _write(path: Path, text: str) -> None:
