@@ -11,6 +11,7 @@ from keras_maxpool.tools.model_file import FileError, one_line, read
 from keras_maxpool.tools.report.html import page
 from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
+from keras_maxpool.tools.whole_file import draft
 
 PIPED_WIDTH = 160
 """Columns where there is no terminal to fit: the table's own width is near that."""
@@ -50,6 +51,7 @@ def _reported(source: Path, progress: Console) -> Report:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with draft(path) as made:
+            made.write_text(text, encoding="utf-8")
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
