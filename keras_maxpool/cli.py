@@ -6,6 +6,7 @@ command, so that help stays fast.
 """
 
 import argparse
+import errno
 import importlib.util
 import os
 import re
@@ -338,10 +339,13 @@ def _file(text: str) -> Path:
         if path.is_dir() or not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
         # Not with the file itself: another process may write it just now, and a pipe would wait for a reader.
-        if not path.exists():
+        try:
+            path.stat()
+        except FileNotFoundError:
             tempfile.TemporaryFile(dir=path.resolve().parent).close()
-        elif not os.access(path, os.W_OK):
-            raise argparse.ArgumentTypeError(f"{text!r} cannot be written: Permission denied")
+        else:
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
     return path
@@ -358,7 +362,10 @@ def _png(text: str) -> Path:
 def _model_file(text: str) -> Path:
     """An argparse type: a file that Keras can write."""
     _check_suffix(text)
-    return _file(text)
+    path = _file(text)
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    return path
 
 
 def _saved_model(text: str) -> Path:

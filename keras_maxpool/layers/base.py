@@ -76,12 +76,17 @@ class SpatialLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SpatialLayer":
-        """The layer that a config describes; its dtype is checked here, as Keras looks no further than its form."""
+        """The layer that a config describes; or an error that names what is wrong in it."""
         try:
             layer = super().from_config(config)
             known = isinstance(layer.dtype_policy, keras.DTypePolicy)
-        except AttributeError:
+        except AttributeError:  # of a dtype: Keras looks no further than its form
             known = False
+        except TypeError as error:
+            # Keras puts the whole config before what is wrong with it.
+            if isinstance(error.__context__, (TypeError, ValueError)):
+                raise error.__context__ from None
+            raise
         if not known:
             raise ValueError(
                 f"`dtype` is unknown; received dtype={config.get('dtype')!r} in a config of {cls.__name__}. "
