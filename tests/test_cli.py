@@ -151,11 +151,12 @@ def test_out_is_not_touched_before_it_is_written(tmp_path, monkeypatch, capsys):
 def test_in_is_not_opened_for_writing(tmp_path, monkeypatch, capsys):
     opened = []
     before = Path.open
-    monkeypatch.setattr(
-        Path,
-        "open",
-        lambda path, mode="r", *rest: (opened.append(mode), before(path, mode, *rest))[1],
-    )
+
+    def watched(path, mode="r", *rest, **named):
+        opened.append(mode)
+        return before(path, mode, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", watched)
     (tmp_path / "in.keras").write_bytes(b"no model")
     assert main(["report", str(tmp_path / "in.keras")]) == 2
     assert set(opened) <= {"r", "rb"}

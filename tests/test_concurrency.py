@@ -33,7 +33,7 @@ SECONDS = float(os.environ.get("KERAS_MAXPOOL_THREAD_SECONDS", "4"))
 """How long threads call a model; `pytest -m fuzz` takes LONG_SECONDS."""
 
 LONG_SECONDS = 30.0
-ROUNDS = 3
+ROUNDS = 2
 """How often all caches are emptied before all threads use the package at once."""
 
 CONVERSIONS = 5
@@ -102,7 +102,8 @@ def first_uses() -> int:
 
         return derive(x)
 
-    uses = [(kind, x) for kind in (eager, graph, xla, gradient) for x in (image, volume)]
+    uses = [(kind, x) for kind in (eager, graph, gradient) for x in (image, volume)]
+    uses.append((xla, image))
 
     def work(place: int) -> int:
         for number in range(len(uses)):
@@ -205,7 +206,7 @@ def finished(child: subprocess.Popen[str], timeout: float) -> str:
 
 
 def test_first_use_from_many_threads() -> None:
-    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 8
+    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 7
 
 
 def check_calls(seconds: float) -> None:
