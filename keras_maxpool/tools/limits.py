@@ -4,7 +4,6 @@ Only where the system can limit a process: memory on Linux, time in the main thr
 """
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,10 @@ SPARE_SECONDS, SECONDS_A_BYTE = 120.0, 1e-4
 @contextmanager
 def limited_by_size(path: Path) -> Iterator[None]:
     """Raises a MemoryError, or what TensorFlow says then, or a TimeoutError in work that takes too much."""
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError:  # whoever reads it will say so
+        size = 0
     with (
         _memory(SPARE_BYTES + BYTES_A_BYTE * size),
         _time(SPARE_SECONDS + SECONDS_A_BYTE * size),
@@ -30,23 +32,31 @@ def limited_by_size(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _memory(more: int) -> Iterator[None]:
-    if not sys.platform.startswith("linux"):
+    used = _used_memory()
+    if used is None:
         yield
         return
     import resource
 
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    # Not the address space: a thread reserves far more of that than it uses.
-    used = int(fields["VmData"].split()[0]) * 1024
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = used + more
-    if resource.RLIM_INFINITY != soft < wanted:
-        wanted = soft
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    set_already = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([used + more, *set_already]), before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _used_memory() -> int | None:
+    """Bytes of this process's own, as RLIMIT_DATA counts them, or None where there is no such limit.
+
+    Not the address space: a thread reserves far more of that than it uses.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmData:")), None)
 
 
 @contextmanager
