@@ -7,6 +7,7 @@ import json
 import stat
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ class Harm(NamedTuple):
     said: str
 
 
+@cache
 def saved(suffix: str, *found: keras.Layer, folder: Path, loss: bool = True) -> bytes:
     """A sound model."""
     stem = found or (layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D(2))
