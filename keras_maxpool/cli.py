@@ -6,10 +6,13 @@ command, so that help stays fast.
 """
 
 import argparse
+import errno
 import importlib.util
 import os
 import re
+import stat
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -333,15 +336,19 @@ def _regular_expression(text: str) -> str:
 
 
 def _file(text: str) -> Path:
-    """An argparse type: a file that can be written when the work is done, which is tried."""
+    """An argparse type: a file that can be written when the work is done."""
     path = Path(text)
     try:
         if path.is_dir() or not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
-        is_new = not path.exists()
-        path.open("a").close()
-        if is_new:
-            path.unlink()
+        # Not with the file itself: another process may write it just now, and a pipe would wait for a reader.
+        try:
+            path.stat()
+        except FileNotFoundError:
+            tempfile.TemporaryFile(dir=path.resolve().parent).close()
+        else:
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
     return path
@@ -357,18 +364,31 @@ def _png(text: str) -> Path:
 
 def _model_file(text: str) -> Path:
     """An argparse type: a file that Keras can write."""
+    _check_suffix(text)
     path = _file(text)
-    if path.suffix not in (".keras", ".h5"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .keras or .h5")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
     return path
 
 
 def _saved_model(text: str) -> Path:
     """An argparse type: a file that is there, and may hold a model."""
-    path = _model_file(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text!r} does not exist")
+    _check_suffix(text)
+    path = Path(text)
+    try:
+        # Path.exists and Path.is_file hide some errors, and raise others.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    except FileNotFoundError:
+        raise argparse.ArgumentTypeError(f"{text!r} does not exist") from None
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error.strerror}") from None
     return path
+
+
+def _check_suffix(text: str) -> None:
+    if Path(text).suffix not in (".keras", ".h5"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .keras or .h5")
 
 
 def _missing(extra: str) -> list[str]:

@@ -102,6 +102,66 @@ def test_wrong_arguments(arguments, complaint, capsys):
     assert complaint in err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links and pipes")
+@pytest.mark.parametrize(
+    ("kind", "arguments", "complaint"),
+    [
+        ("link", ["report", "odd.keras"], "'odd.keras' does not exist"),
+        ("link", ["convert", "odd.keras", "out.keras"], "'odd.keras' does not exist"),
+        ("loop", ["report", "odd.keras"], "'odd.keras' cannot be read: Too many levels"),
+        ("loop", ["convert", "in.keras", "odd.keras"], "Too many levels of symbolic links"),
+        ("folder", ["report", "odd.keras"], "'odd.keras' is not a file"),
+        ("folder", ["convert", "in.keras", "odd.keras"], "'odd.keras' is not a file"),
+        ("pipe", ["report", "odd.keras"], "'odd.keras' is not a file"),
+        ("pipe", ["convert", "in.keras", "odd.keras"], "'odd.keras' is not a file"),
+    ],
+)
+def test_files_that_are_none(kind, arguments, complaint, tmp_path, monkeypatch, capsys):
+    """They are refused without a wait, and nothing is made or removed on the way."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.keras").write_bytes(b"")
+    odd = Path("odd.keras")
+    make = {
+        "link": lambda: odd.symlink_to("nothing.keras"),
+        "loop": lambda: odd.symlink_to("odd.keras"),
+        "folder": odd.mkdir,
+        "pipe": lambda: os.mkfifo(odd),
+    }
+    make[kind]()
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert complaint in capsys.readouterr().err
+    assert sorted(os.listdir()) == ["in.keras", "odd.keras"]
+    assert odd.is_symlink() == (kind in ("link", "loop"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a link")
+def test_out_is_not_touched_before_it_is_written(tmp_path, monkeypatch, capsys):
+    """Another process may have written it since, and a link may lead anywhere."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.keras").write_bytes(b"no model")
+    Path("link.keras").symlink_to("elsewhere.keras")
+    for out in ("new.keras", "link.keras"):
+        assert main(["convert", "in.keras", out]) == 2
+        assert sorted(os.listdir()) == ["in.keras", "link.keras"]
+    assert "does not load as a model: it is no zip file" in capsys.readouterr().err
+
+
+def test_in_is_not_opened_for_writing(tmp_path, monkeypatch, capsys):
+    opened = []
+    before = Path.open
+
+    def watched(path, mode="r", *rest, **named):
+        opened.append((path.name, mode))
+        return before(path, mode, *rest, **named)
+
+    (tmp_path / "in.keras").write_bytes(b"no model")
+    monkeypatch.setattr(Path, "open", watched)
+    assert main(["report", str(tmp_path / "in.keras")]) == 2
+    assert {mode for name, mode in opened if name == "in.keras"} <= {"r", "rb"}
+
+
 @pytest.mark.parametrize(
     ("modules", "packages"),
     [

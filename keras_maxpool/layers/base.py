@@ -74,6 +74,26 @@ class SpatialLayer(keras.layers.Layer):
         """Refuses a shape that the layer cannot take."""
         arguments.input_rank(shape, self.rank, type(self).__name__, self.family)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SpatialLayer":
+        """The layer that a config describes; or an error that names what is wrong in it."""
+        try:
+            layer = super().from_config(config)
+            known = isinstance(layer.dtype_policy, keras.DTypePolicy)
+        except AttributeError:  # of a dtype: Keras looks no further than its form
+            known = False
+        except TypeError as error:
+            # Keras puts the whole config before what is wrong with it.
+            if isinstance(error.__context__, (TypeError, ValueError)):
+                raise error.__context__ from None
+            raise
+        if not known:
+            raise ValueError(
+                f"`dtype` is unknown; received dtype={config.get('dtype')!r} in a config of {cls.__name__}. "
+                'Write a name, such as "float32", or the config of a dtype policy.'
+            )
+        return layer
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, after those of every Keras layer."""
         return super().get_config() | {name: getattr(self, name) for name in self.own_arguments}

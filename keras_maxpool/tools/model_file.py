@@ -1,12 +1,13 @@
 """Models in files: read without running code from them, written whole or not at all."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+
+from keras_maxpool.tools.file_check import check
+from keras_maxpool.tools.whole_file import draft
 
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
@@ -19,6 +20,7 @@ class FileError(Exception):
 def read(path: Path, note: Callable[[str], None]) -> keras.Model:
     """The model in a file, which is refused if Keras would have to run code from it."""
     try:
+        check(path)
         model = _load(path, note)
     except Exception as error:  # what a broken file makes Keras raise has no common class
         raise FileError(f"{path} does not load as a model: {one_line(error)}") from error
@@ -31,7 +33,7 @@ def _load(path: Path, note: Callable[[str], None]) -> Any:
     try:
         return keras.saving.load_model(path)
     except Exception as error:
-        if path.suffix != ".h5":
+        if path.suffix != ".h5" or isinstance(error, (MemoryError, TimeoutError)):
             raise
         # Keras cannot read the short names of losses and metrics, such as "mse", that it writes to .h5 itself.
         model = keras.saving.load_model(path, compile=False)
@@ -42,18 +44,27 @@ def _load(path: Path, note: Callable[[str], None]) -> Any:
 def write(model: keras.Model, path: Path) -> None:
     """Saves the model in a form that loads, or leaves the file alone."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".keras_maxpool_", dir=path.parent) as folder:
-            draft = Path(folder, path.name)
-            model.save(draft)
+        with draft(path) as made:
+            model.save(made)
             # Not all that Keras saves to .h5 can it load.
-            keras.saving.load_model(draft, compile=False)
-            os.replace(draft, path)
+            keras.saving.load_model(made, compile=False)
     except Exception as error:  # nor has what a model that cannot be saved makes it raise
         raise FileError(f"{path} cannot be written: {one_line(error)}") from error
 
 
 def one_line(error: Exception) -> str:
-    """The first line of an error's message, cut where it is very long."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    """What an error says went wrong, in one line, cut where it is very long."""
+    # Keras puts a whole config before what went wrong, and a line that says where it was.
+    _, _, text = str(error).rpartition("Exception encountered: ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
+        del lines[0]
+    kind = type(error).__name__
+    if isinstance(error, MemoryError):
+        kind = "it takes more memory than there is for a file of its size"
+    line = lines[0] if lines else kind
+    if line.endswith(":") and len(lines) > 1:
+        line = f"{line} {lines[1]}"
+    if isinstance(error, KeyError):  # whose message is the key alone
+        line = f"{kind}: {line}"
+    return line if len(line) <= SHOWN else line[:SHOWN] + "..."

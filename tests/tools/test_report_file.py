@@ -98,6 +98,35 @@ def test_a_file_that_cannot_be_written(
     assert line.endswith("a.json cannot be written: No space left on device")
 
 
+def test_a_file_is_whole_or_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text[: len(text) // 2].encode())
+        raise OSError(28, "No space left on device")
+
+    given, told = save(tmp_path / "in.keras"), tmp_path / "a.json"
+    told.write_bytes(b"stays")
+    monkeypatch.setattr(Path, "write_text", half)
+    complaint(["report", str(given), "--json", str(told)], capsys)
+    assert told.read_bytes() == b"stays"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "in.keras"]
+
+
+def test_arguments_that_keras_lets_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = layers.MaxPooling2D(2, padding="same")
+    pool.strides = (0.5, 2)  # as an edited config has it
+    keras.Sequential([keras.Input((8, 8, 2)), pool]).save(tmp_path / "in.keras")
+    line = complaint(["report", str(tmp_path / "in.keras")], capsys)
+    assert "in.keras cannot be reported on: `strides` takes integers, not float" in line
+
+
+def test_to_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing takes the place of a device."""
+    assert main(["report", str(save(tmp_path / "in.keras")), "--json", os.devnull]) == 0
+    assert not Path(os.devnull).is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

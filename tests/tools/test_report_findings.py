@@ -138,3 +138,19 @@ def test_masks_pass_what_honours_them() -> None:
     inputs = keras.Input((8,), dtype="int32")
     x = layers.GlobalAveragePooling1D()(layers.Embedding(5, 3, mask_zero=True)(inputs))
     assert report(keras.Model(inputs, x)).findings == ()
+
+
+@pytest.mark.parametrize("axis", [(4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 8, 2)])
+def test_gaps_are_counted(axis: tuple[int, int, int]) -> None:
+    size, stride, rate = axis
+    read = len({step * rate % stride for step in range(size)})
+    told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
+    gap = told.get(("pool", "gaps"))
+    assert (gap is None) == (read == stride)
+    assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
+
+
+def test_gaps_of_a_huge_window() -> None:
+    """At once: counting its elements takes minutes."""
+    most = 2**31 - 1
+    assert ("pool", "gaps") not in found((8, 8, 3), pool(most, strides=most, padding="same"))

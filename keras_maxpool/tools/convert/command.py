@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
+from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read, write
 
 
@@ -42,21 +43,29 @@ def main(source: Path, target: Path, to: str) -> int:
     shown = Console(markup=False, highlight=False, emoji=False)
     progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     try:
-        progress.print(f"reading {source}")
-        model = read(source, progress.print)
-        progress.print(f"converting {model.name}")
-        try:
-            done = convert(model, to)
-        except CannotConvertError as error:
-            refuse(error, shown)
-            progress.print(f"keras-maxpool: {target} is not written")
-            return 1
-        except ValueError as error:
-            raise FileError(f"{source} cannot be converted: {one_line(error)}") from error
-        progress.print(f"writing {target}")
-        write(done.model, target)
+        with limited_by_size(source):
+            done = _converted(source, target, to, progress)
+    except CannotConvertError as error:
+        refuse(error, shown)
+        progress.print(f"keras-maxpool: {target} is not written")
+        return 1
     except FileError as error:
         progress.print(f"keras-maxpool: {error}")
         return 2
     render(done, to, shown)
     return 0
+
+
+def _converted(source: Path, target: Path, to: str, progress: Console) -> Conversion:
+    progress.print(f"reading {source}")
+    model = read(source, progress.print)
+    progress.print(f"converting {model.name}")
+    try:
+        done = convert(model, to)
+    except CannotConvertError:
+        raise
+    except Exception as error:  # Keras loads layers with arguments that make no sense
+        raise FileError(f"{source} cannot be converted: {one_line(error)}") from error
+    progress.print(f"writing {target}")
+    write(done.model, target)
+    return done

@@ -63,9 +63,11 @@ def from_onnx(
     >>> from_onnx(node).padding
     ((0, 1), (0, 1))
     """
-    kind = node.op_type
+    kind = getattr(node, "op_type", None)
     if kind not in ATTRIBUTES:
-        raise ValueError(f"`node` is a {kind}; from_onnx takes {', '.join(ATTRIBUTES)} nodes.")
+        raise ValueError(
+            f"`node` is a {kind or type(node).__name__}; from_onnx takes {', '.join(ATTRIBUTES)} nodes."
+        )
     fields = {attribute.name: attribute for attribute in node.attribute}
     for name in fields.keys() - set(ATTRIBUTES[kind]):
         raise ValueError(
@@ -120,8 +122,8 @@ def _layer(
 
 
 def _name(node: Any) -> str:
-    """The node's name, or that of its output, which every node has."""
-    return repr(getattr(node, "name", "") or node.output[0])
+    """The node's name, or that of its output."""
+    return repr(getattr(node, "name", "") or next(iter(node.output), ""))
 
 
 def _ints(fields: dict[str, Any], name: str, default: Sequence[int]) -> list[int]:
@@ -132,7 +134,7 @@ def _auto_pad(fields: dict[str, Any]) -> str:
     if "auto_pad" not in fields:
         return "NOTSET"
     text = fields["auto_pad"].s
-    return text.decode() if isinstance(text, bytes) else text
+    return text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
 
 
 def _padding(fields: dict[str, Any], rank: int) -> Any:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from keras_maxpool.tools.model_file import FileError, read
+from keras_maxpool.tools.limits import limited_by_size
+from keras_maxpool.tools.model_file import FileError, one_line, read
 from keras_maxpool.tools.report.html import page
-from keras_maxpool.tools.report.model import report
+from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
+from keras_maxpool.tools.whole_file import draft
 
 PIPED_WIDTH = 160
 """Columns where there is no terminal to fit: the table's own width is near that."""
@@ -22,10 +24,8 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     shown = Console(markup=False, highlight=False, emoji=False, width=width)
     progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     try:
-        progress.print(f"reading {source}")
-        model = read(source, progress.print)
-        progress.print(f"following {model.name}")
-        done = report(model)
+        with limited_by_size(source):
+            done = _reported(source, progress)
         if html_file:
             _write(html_file, page(done))
         if json_file:
@@ -39,8 +39,19 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     return 0
 
 
+def _reported(source: Path, progress: Console) -> Report:
+    progress.print(f"reading {source}")
+    model = read(source, progress.print)
+    progress.print(f"following {model.name}")
+    try:
+        return report(model)
+    except Exception as error:  # Keras loads layers with arguments that make no sense
+        raise FileError(f"{source} cannot be reported on: {one_line(error)}") from error
+
+
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with draft(path) as made:
+            made.write_text(text, encoding="utf-8")
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error

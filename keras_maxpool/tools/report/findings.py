@@ -114,7 +114,8 @@ def _gaps(case: Case) -> Said:
     )
     parts = []
     for place, axis in enumerate(window.axes):
-        read = len({step * axis.dilation % axis.stride for step in range(axis.pool)})
+        # Multiples of the dilation come back to the same rest of the stride after so many.
+        read = min(axis.pool, axis.stride // math.gcd(axis.dilation, axis.stride))
         if read < axis.stride and not (sizes and sizes[place] == 1):
             parts.append(f"{axis.stride - read} of {axis.stride} {AXES[window.rank][place]}")
     if not parts:

@@ -1,0 +1,173 @@
+"""What a model's file holds, looked at before Keras reads it: no code, no way out of the file, no bomb.
+
+The newest Keras checks much of this itself; 3.3 runs a Lambda from .h5 and imports any module that a config names.
+"""
+
+import io
+import json
+import math
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import h5py
+
+EXPANSION = 100
+"""How many times its own size a file may unpack to, beside LEAST: weights as Keras writes them are not packed."""
+
+LEAST = 2**28
+"""Bytes that any file may unpack to."""
+
+MOST_CONFIG = 2**26
+"""Bytes of a config."""
+
+PACKAGES = ("keras", "keras_maxpool", "keras_cv", "keras_hub", "keras_nlp")
+"""Whose classes a file may name: those that Keras 3.15 imports by itself, and ours."""
+
+FUNCTIONS = tuple(
+    f"keras.{module}"
+    for module in ("activations", "constraints", "initializers", "losses", "metrics", "ops")
+)
+"""Where functions may come from, beside Keras's own by name alone."""
+
+CODE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+"""Classes that run code from their config or from another file."""
+
+LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers that read a vocabulary from a file if their config holds a path."""
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+H5_CONFIGS = ("model_config", "training_config")
+
+
+def check(path: Path) -> None:
+    """Refuses a .keras or .h5 file that no model was saved to in good faith, or that is damaged where it shows.
+
+    Raises:
+        ValueError: what is wrong with it, as the end of a sentence that began with the path.
+        OSError: it cannot be read.
+    """
+    limit = EXPANSION * path.stat().st_size + LEAST
+    if path.suffix == ".keras":
+        _check_zip(path, limit)
+        return
+    with h5py.File(path) as file:
+        for name in H5_CONFIGS:
+            if name in file.attrs:
+                check_config(file.attrs[name])
+        _check_h5(file, limit)
+
+
+def _check_zip(path: Path, limit: int) -> None:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            "it is no zip file, as .keras files are: it is cut short, or something else"
+        )
+    with zipfile.ZipFile(path) as file:
+        items = file.infolist()
+        names = {item.filename for item in items}
+        if len(names) < len(items):
+            raise ValueError("it holds two files of one name")
+        for item in items:
+            if _leads_out(item):
+                raise ValueError(f"it holds {item.filename!r}, a way out of the file")
+        unpacked = sum(item.file_size for item in items)
+        if unpacked > limit:
+            raise ValueError(f"it would unpack to {unpacked} bytes, and {limit} is the most")
+        if CONFIG not in names:
+            raise ValueError(f"it holds no {CONFIG}")
+        if file.getinfo(CONFIG).file_size > MOST_CONFIG:
+            raise ValueError(f"its {CONFIG} is longer than {MOST_CONFIG} bytes")
+        check_config(file.read(CONFIG))
+        if WEIGHTS in names:
+            with file.open(WEIGHTS) as packed:
+                # Going back in what is packed means to begin anew.
+                stored = file.getinfo(WEIGHTS).compress_type == zipfile.ZIP_STORED
+                with h5py.File(packed if stored else io.BytesIO(packed.read())) as weights:
+                    _check_h5(weights, limit)
+
+
+def _leads_out(item: zipfile.ZipInfo) -> bool:
+    name = item.filename
+    anchored = PurePosixPath(name).anchor or PureWindowsPath(name).anchor
+    return bool(anchored or ".." in PureWindowsPath(name).parts) or stat.S_ISLNK(
+        item.external_attr >> 16
+    )
+
+
+def _check_h5(file: h5py.File, limit: int) -> None:
+    """Follows hard links alone, each object once: links may form a ring."""
+    waiting, seen, declared = [file["/"]], set(), 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{group.name!r} in it holds {name!r}, a link to another place")
+            item = group[name]
+            place = h5py.h5o.get_info(item.id).addr
+            if place in seen:
+                continue
+            seen.add(place)
+            if isinstance(item, h5py.Group):
+                waiting.append(item)
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise ValueError(f"{item.name!r} in it stands in another file")
+                declared += math.prod(item.shape or ()) * item.dtype.itemsize
+    if declared > limit:
+        raise ValueError(f"its weights would be {declared} bytes, and {limit} is the most")
+
+
+def check_config(text: str | bytes) -> None:
+    """Refuses a config, as JSON, with code in it or with what stands in nobody's package of layers."""
+    if len(text) > MOST_CONFIG:
+        raise ValueError(f"its config is longer than {MOST_CONFIG} bytes")
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise ValueError("its config is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"its config is no JSON: {error}") from None
+    for entry in _entries(tree):
+        _check_entry(entry)
+
+
+def _entries(tree: Any) -> Iterator[dict[str, Any]]:
+    """Everything in a config that is an object of some class."""
+    waiting = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+            if "class_name" in item:
+                yield item
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _check_entry(entry: dict[str, Any]) -> None:
+    kind, module, config = entry["class_name"], entry.get("module"), entry.get("config")
+    # Before 3.15 Keras looks in the module for either name.
+    names = [str(name).rpartition(">")[2] for name in (kind, entry.get("registered_name")) if name]
+    for name in names:
+        if name in CODE:
+            raise ValueError(f"it holds a {name}, which runs code from a file")
+    if kind in LOOKUPS and isinstance(config, dict) and isinstance(config.get("vocabulary"), str):
+        raise ValueError(f"its {kind} would read the file {config['vocabulary']!r}")
+    if module is None:
+        return
+    package = str(module).partition(".")[0]
+    if kind == "function":
+        allowed = module == "builtins" or str(module).startswith(FUNCTIONS)
+    elif kind == "__typespec__":
+        allowed = package == "tensorflow"
+    else:
+        # What a class's name does not look like is a function, such as one that fetches files.
+        allowed = package in PACKAGES and all(name[:1].isupper() for name in names)
+    if not allowed:
+        shown = config if kind == "function" else kind
+        raise ValueError(
+            f"it names {module}.{shown}, which is no layer of {' or '.join(PACKAGES[:2])}"
+        )

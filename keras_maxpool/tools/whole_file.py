@@ -1,0 +1,21 @@
+"""Files that are there whole, or as they were: whoever reads or writes one at the same time sees no part of another."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """A path to write to; what stands there takes the place of `path` in one step, if all went well."""
+    if (
+        path.exists() and not path.is_file()
+    ):  # such as /dev/stdout, which nothing can take the place of
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix=".keras_maxpool_", dir=path.parent) as folder:
+        made = Path(folder, path.name)
+        yield made
+        os.replace(made, path)
