@@ -32,6 +32,7 @@ NAMED = ("same", "same_lower", "causal")
         (112, (3, 2, "causal", 1, False), (56, 2, 0)),
         (1, (1, 1, VALID, 1, False), (1, 0, 0)),
         (13, (2, 2, VALID, 1, False), (6, 0, 0)),
+        (13, (2, 2, VALID), (6, 0, 0)),  # rounded down unless asked otherwise
         (13, (2, 2, VALID, 1, True), (7, 0, 1)),
         (5, (3, 1, (2, 0), 1, False), (5, 2, 0)),
         (5, (3, 2, (0, 2), 1, False), (3, 0, 2)),

@@ -101,6 +101,7 @@ def test_who_lends_the_gradient(
         (6, 15, "eager", False, "folded"),
         (5, 3, "graph", False, "folded"),
         (4, 3, "graph", False, "direct"),
+        ((4, 6), 3, "graph", False, "direct"),
         # The gradient gains earlier than the values, the fewer channels the earlier.
         (3, 3, "graph", True, "folded"),
         (2, 3, "graph", True, "direct"),
@@ -188,6 +189,14 @@ def test_what_is_pooled_channels_first(
     assert plan.choose("auto", work).in_place is in_place
     assert not plan.choose("folded", work).in_place
     assert not plan.choose("auto", work._replace(channels_first=False)).in_place
+
+
+def test_nothing_is_gained_from_what_a_call_does_not_tell() -> None:
+    """Neither a tape, nor oneDNN, nor its layout."""
+    few = plan.Work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
+    assert plan.choose("auto", few).kernel == "direct"
+    assert plan.choose("auto", plan.Work(window(3), "float32", "graph")).gradient == "folded"
+    assert not plan.choose("auto", plan.Work(window(2), "float32", "eager")).in_place
 
 
 @with_windows
