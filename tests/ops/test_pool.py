@@ -17,6 +17,7 @@ from running import (
     case,
     distinct,
     in_mode,
+    nodes,
     run,
     ties,
     wild,
@@ -292,6 +293,19 @@ def test_nothing_to_pool(config: Config, empty: str, data_format: str, mode: str
     values, gradient = run(function, mode, x, upstream)
     assert_same(values, upstream)
     assert_same(gradient, x)
+
+
+@pytest.mark.parametrize(("channels", "pools"), [(3, 2), (40, 1)])
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) -> None:
+    """Few are pooled one axis at a time."""
+    first = data_format == "channels_first"
+    shape = (2, channels, 40, 40) if first else (2, 40, 40, channels)
+    traced = nodes(
+        lambda x: max_pool(x, 5, 1, data_format=data_format),
+        tf.TensorSpec(shape),
+    )
+    assert [node.op for node in traced].count("MaxPool") == pools
 
 
 def test_takes_what_converts_to_a_tensor() -> None:

@@ -186,6 +186,23 @@ def test_shifted_takes_few_maxima(
     assert (ours["Maximum"], ours["Reshape"]) == (maxima, reshapes)
 
 
+@pytest.mark.parametrize(
+    ("config", "channels", "gathers"),
+    [
+        (Config((9, 8), 3, 2, "same"), 16, 9),
+        (Config((9, 8), 3, 2), 16, 0),
+        (Config((9, 8), 3, 2, "same"), 15, 0),
+        (Config((9, 8), 3, 1, "same", 2), 16, 0),
+        (Config((9, 8), 4, 1, "same"), 16, 0),
+    ],
+    ids=str,
+)
+def test_shifted_makes_no_padded_copy(config: Config, channels: int, gathers: int) -> None:
+    """Of an input that one step pools without gaps: its views are gathered."""
+    spec = tf.TensorSpec((2, *config.spatial, channels))
+    assert operations(kernel("shifted", config), spec)["GatherV2"] == gathers
+
+
 @pytest.mark.parametrize("config", [Config((9,), 5, 1), Config((9, 8), 3, 2, "same")], ids=str)
 def test_shifted_uses_no_pooling_operation(config: Config) -> None:
     ours = operations(kernel("shifted", config), tf.TensorSpec((2, *config.spatial, 3)))
