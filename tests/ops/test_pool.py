@@ -308,6 +308,14 @@ def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) ->
     assert [node.op for node in traced].count("MaxPool") == pools
 
 
+@pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
+def test_channels_are_samples_in_xla(mode: str, transposes: int) -> None:
+    config = Config((9, 9), 3)
+    function = pooling(config, data_format="channels_first", implementation="shifted")
+    traced = nodes(in_mode(function, mode), tf.TensorSpec((2, 16, *config.spatial)))
+    assert [node.op for node in traced].count("Transpose") == transposes
+
+
 def test_takes_what_converts_to_a_tensor() -> None:
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert max_pool(rows).numpy().tolist() == [[[3.0], [2.0]]]

@@ -22,6 +22,8 @@ from running import (
 )
 
 from keras_maxpool.ops import max_pool, max_unpool
+from keras_maxpool.ops.tiles import are_tiles
+from keras_maxpool.window import parse
 
 # Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
 CONFIGS = [
@@ -42,6 +44,22 @@ TILED = Config((5, 7), 2)
 
 by_mode = pytest.mark.parametrize("mode", MODES)
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
+
+
+@pytest.mark.parametrize(
+    ("window", "tiles"),
+    [
+        ((2, None, "valid"), True),
+        ((4, None, "valid"), True),
+        (((3, 6), None, "valid"), False),
+        ((2, 1, "valid"), False),
+        ((2, None, "same"), False),
+        ((2, None, 1), False),
+    ],
+    ids=str,
+)
+def test_small_windows_side_by_side_are_tiles(window: tuple, tiles: bool) -> None:
+    assert are_tiles(parse(2, *window, 1, False)) is tiles
 
 
 def scattered(values: np.ndarray, indices: np.ndarray, spatial: tuple[int, ...]) -> np.ndarray:
@@ -179,6 +197,14 @@ def test_indices_of_other_windows(mode: str) -> None:
     places = rng.integers(-1, 48, (2, 3, 4, 3))
     y = run(unpooling(Config((6, 8), 2)), mode, values, places)
     assert_same(y, scattered(values, places, (6, 8)))
+
+
+@by_mode
+def test_values_of_none_are_left_out(mode: str) -> None:
+    values, places = np.ones((1, 2, 2, 1), "float32"), np.full((1, 2, 2, 1), -1)
+    for config in (Config((4, 4), 2), Config((4, 4), 2, 2, "same")):
+        y = run(unpooling(config), mode, values, places)
+        assert_same(y, np.zeros((1, 4, 4, 1), "float32"))
 
 
 @by_mode
