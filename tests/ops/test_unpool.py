@@ -21,8 +21,7 @@ from running import (
     ties,
 )
 
-from keras_maxpool.ops import max_pool, max_unpool
-from keras_maxpool.ops.tiles import are_tiles
+from keras_maxpool.ops import max_pool, max_unpool, tiles
 from keras_maxpool.window import parse
 
 # Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
@@ -47,7 +46,7 @@ by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
 
 
 @pytest.mark.parametrize(
-    ("window", "tiles"),
+    ("window", "small"),
     [
         ((2, None, "valid"), True),
         ((4, None, "valid"), True),
@@ -58,8 +57,16 @@ by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
     ],
     ids=str,
 )
-def test_small_windows_side_by_side_are_tiles(window: tuple, tiles: bool) -> None:
-    assert are_tiles(parse(2, *window, 1, False)) is tiles
+def test_small_windows_side_by_side_are_tiles(window: tuple, small: bool) -> None:
+    assert tiles.are_tiles(parse(2, *window, 1, False)) is small
+
+
+@pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), TILED], ids=str)
+def test_tiles_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = case(config, distinct)
+    monkeypatch.setattr(tiles, "scatter", None)
+    unpooled = unpooling(config)(given.values, given.places, given.x)
+    assert_same(unpooled.numpy(), scattered(given.values, given.places, config.spatial))
 
 
 def scattered(values: np.ndarray, indices: np.ndarray, spatial: tuple[int, ...]) -> np.ndarray:
@@ -197,6 +204,14 @@ def test_indices_of_other_windows(mode: str) -> None:
     places = rng.integers(-1, 48, (2, 3, 4, 3))
     y = run(unpooling(Config((6, 8), 2)), mode, values, places)
     assert_same(y, scattered(values, places, (6, 8)))
+
+
+@by_mode
+def test_one_index_of_another_window(mode: str) -> None:
+    """The first element's, which is nobody else's."""
+    values, places = np.ones((1, 2, 2, 1), "float32"), np.array([0, 2, 8, 0]).reshape(1, 2, 2, 1)
+    y = run(unpooling(Config((4, 4), 2)), mode, values, places)
+    assert_same(y, scattered(values, places, (4, 4)))
 
 
 @by_mode

@@ -175,6 +175,8 @@ def test_folded_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads:
         # In steps: over 4, then over 3 of those.
         ((12,), 10, 1, 16, 3 + 2, 0),
         ((12, 8), (10, 1), 1, 16, 3 + 2, 0),
+        ((12, 8), (12, 1), 1, 16, 3 + 2, 0),
+        ((12, 8), (6, 2), 1, 16, (3 + 1) + 1, 0),
     ],
     ids=str,
 )
