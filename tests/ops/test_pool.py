@@ -24,7 +24,7 @@ from running import (
     with_gradient,
 )
 
-from keras_maxpool.ops import max_pool
+from keras_maxpool.ops import max_pool, onednn
 
 KERNELS = ("auto", "direct", "folded", "shifted")
 FORCED = KERNELS[1:]  # what "auto" becomes: enough where a run is slow
@@ -306,6 +306,13 @@ def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) ->
         tf.TensorSpec(shape),
     )
     assert [node.op for node in traced].count("MaxPool") == pools
+
+
+def test_the_gradient_in_3d_is_onednns_where_there_is_one() -> None:
+    shapes = (2, 4, 4, 4, 16), (2, 2, 2, 2, 16)
+    traced = nodes(with_gradient(pooling(Config((4, 4, 4)))), *map(tf.TensorSpec, shapes))
+    taken = "MaxPool3DGrad" in {node.op for node in traced}
+    assert taken == onednn.favours_first_in_3d("float32")
 
 
 @pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
