@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_maxpool
-from keras_maxpool.window import Axis, Window, parse
+from keras_maxpool.window import Axis, Window, ceil_divide, parse
 
 VALID = (0, 0)
 NAMED = ("same", "same_lower", "causal")
@@ -31,6 +32,7 @@ NAMED = ("same", "same_lower", "causal")
         (112, (3, 2, "causal", 1, False), (56, 2, 0)),
         (1, (1, 1, VALID, 1, False), (1, 0, 0)),
         (13, (2, 2, VALID, 1, False), (6, 0, 0)),
+        (13, (2, 2, VALID), (6, 0, 0)),  # rounded down unless asked otherwise
         (13, (2, 2, VALID, 1, True), (7, 0, 1)),
         (5, (3, 1, (2, 0), 1, False), (5, 2, 0)),
         (5, (3, 2, (0, 2), 1, False), (3, 0, 2)),
@@ -89,6 +91,37 @@ def test_no_window_fits(size: int, axis: tuple) -> None:
 )
 def test_length(pool: int, dilation: int, length: int) -> None:
     assert Axis(pool, 1, VALID, dilation).length == length
+
+
+@pytest.mark.parametrize(
+    ("outputs", "axis", "size"),
+    [
+        (3, (2, 2, VALID), 6),
+        (4, (3, 2, (1, 1)), 7),
+        (4, (3, 2, (0, 1)), 8),
+        (3, (2, 3, VALID), 8),
+        (3, (2, 3, "same"), 9),
+        (3, (5, 2, "causal"), 6),
+    ],
+    ids=str,
+)
+def test_unpooled_size(outputs: int, axis: tuple, size: int) -> None:
+    assert Axis(*axis).unpooled_size(outputs) == size
+    assert Axis(*axis).output_size(size) == outputs
+
+
+class RoundedToZero(int):
+    """Divided as ONNX divides."""
+
+    def __floordiv__(self, other: int) -> RoundedToZero:
+        return RoundedToZero(int(self / other))
+
+
+@pytest.mark.parametrize("kind", [int, RoundedToZero])
+def test_ceil_divide(kind: type) -> None:
+    for divisor in (1, 2, 3, 7):
+        for number in range(1 - divisor, 20):
+            assert ceil_divide(kind(number), divisor) == math.ceil(number / divisor)
 
 
 def placed(size: int, axis: Axis) -> int:
@@ -329,6 +362,9 @@ def test_too_large(sizes: list, options: dict, fragments: list[str]) -> None:
         ("channels_first", [3, 3], 3, None),
         ("channels_first", [3, 32], 32, None),
         ("channels_last", [3, None], 32, "channels_first"),
+        ("channels_last", [3, 32], 4, "channels_first"),
+        ("channels_last", [3, 32, 32], 32, "channels_first"),
+        ("channels_first", [32, 32, 3], 32, "channels_last"),
     ],
     ids=str,
 )
@@ -337,10 +373,18 @@ def test_too_large_in_this_format(
 ) -> None:
     """The error says so where the window would fit if the shape were of the other format."""
     with pytest.raises(ValueError, match="larger than its input") as caught:
-        window(2, 4).output_sizes(sizes, data_format, channels)
+        window(len(sizes), 4).output_sizes(sizes, data_format, channels)
     hint = f'looks like data_format="{other}"; this call uses "{data_format}"'
     assert (hint in str(caught.value)) == (other is not None)
     assert ("looks like" in str(caught.value)) == (other is not None)
+
+
+def test_padded_sizes_stay_below_32_bits() -> None:
+    of = window(1, 2, padding=((0, 1),))
+    assert of.output_sizes([2**31 - 2]) == [2**30 - 1]
+    match = f"stretch the {2**31 - 1} elements of spatial axis 0 to {2**31}, and"
+    with pytest.raises(ValueError, match=match):
+        of.output_sizes([2**31 - 1])
 
 
 # What two arguments forbid together
@@ -350,6 +394,7 @@ def test_too_large_in_this_format(
     ("options", "fragments"),
     [
         ({"pool_size": 3, "padding": 3}, ["`padding`", "spans 3", "at most 2"]),
+        ({"pool_size": 3, "padding": 5}, ["`padding`", "spans 3", "at most 2"]),
         ({"pool_size": 2, "dilation_rate": 3, "padding": 4}, ["`padding`", "at most 3"]),
         ({"pool_size": 3, "padding": ((0, 0), (0, 3))}, ["`padding`", "(0, 3)"]),
         ({"pool_size": 1, "padding": 1}, ["`padding`", "at most 0"]),

@@ -8,9 +8,7 @@ from keras_maxpool.ops.kernels.planar import planar
 from keras_maxpool.window import Axis, Window, ceil_divide
 
 
-def first_maxima(
-    x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool = False
-) -> tf.Tensor:
+def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool) -> tf.Tensor:
     """The flat place of each window's first maximum in the volume of its sample and channel, -1 where none is real.
 
     `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have.

@@ -46,9 +46,9 @@ class Plan(NamedTuple):
 
     kernel: str
     gradient: str
-    widened: bool = False
+    widened: bool
     """Whether the gradient is computed in float32 for inputs of 16 bits."""
-    in_place: bool = False
+    in_place: bool
     """Whether "direct" takes channels-first inputs as they are, without transposes."""
 
 

@@ -20,6 +20,7 @@ from running import (
     assert_same,
     distinct,
     in_mode,
+    nodes,
     run,
     ties,
     wild,
@@ -325,6 +326,15 @@ def test_far_places(mode: str, dtype: str) -> None:
     x[0, 69999:, 1] = x[0, 65537, 0] = 1
     places = run(lambda x: global_max_pool(tf.cast(x, dtype), return_indices=True)[1], mode, x)
     assert places.tolist() == [[65537, 69999]]
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(9, tf.int32), (2**31 - 1, tf.int32), (2**31, tf.int64), (None, tf.int64)]
+)
+def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
+    traced = nodes(lambda x: global_max_pool(x, return_indices=True), tf.TensorSpec((1, size, 1)))
+    (places,) = [node for node in traced if node.op == "Range"]
+    assert places.attr["Tidx"].type == dtype.as_datatype_enum
 
 
 # Ways to run

@@ -20,6 +20,7 @@ from running import (
     case,
     distinct,
     in_mode,
+    nodes,
     run,
     ties,
     wild,
@@ -163,6 +164,31 @@ def test_int32() -> None:
     given = case(PLAIN[2], ties)
     _, indices = pooling(PLAIN[2], indices_dtype="int32")(given.x)
     assert_same(indices.numpy(), given.places.astype("int32"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((2, 9, 9, 3), tf.int32),
+        ((None, 9, 9, 3), tf.int32),
+        ((None, None, 9, 3), tf.int64),
+        ((1, 2**15, 2**15, 1), tf.int32),
+        ((1, 2**16, 2**16, 1), tf.int64),
+    ],
+    ids=str,
+)
+def test_the_operation_counts_in_32_bits_where_they_are_enough(
+    shape: tuple, dtype: tf.DType
+) -> None:
+    traced = nodes(lambda x: max_pool(x, 3, return_indices=True), tf.TensorSpec(shape))
+    (places,) = [node for node in traced if node.op == "MaxPoolWithArgmax"]
+    assert places.attr["Targmax"].type == dtype.as_datatype_enum
+
+
+def test_shifted_leaves_out_the_operation_that_few_can_run() -> None:
+    function = pooling(PLAIN[2], implementation="shifted")
+    traced = nodes(function, tf.TensorSpec((2, *PLAIN[2].spatial, 3)))
+    assert "MaxPoolWithArgmax" not in {node.op for node in traced}
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import FLOATS, INTEGERS, MODES, run
+from running import FLOATS, INTEGERS, MODES, nodes, run
 
 from keras_maxpool.ops.places import gather, scatter
 
@@ -45,6 +45,21 @@ def test_places_beyond_32_bits_are_outside() -> None:
     values, places, _ = example("float32")
     far = places.astype("int64") + np.where(places < 0, 0, 2**32)
     assert not scatter(tf.constant(values), tf.constant(far), SPATIAL).numpy().any()
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [
+        (9, tf.int32),
+        (2**31 - 2, tf.int32),
+        (2**31 - 1, tf.int64),  # one more stands for what is outside
+        (None, tf.int64),
+    ],
+)
+def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
+    specs = tf.TensorSpec((1, size, 1)), tf.TensorSpec((1, 1, 1), tf.int64)
+    (gathers,) = [node for node in nodes(gather, *specs) if node.op == "GatherV2"]
+    assert gathers.attr["Tindices"].type == dtype.as_datatype_enum
 
 
 def test_an_empty_volume() -> None:

@@ -94,27 +94,46 @@ def test_who_lends_the_gradient(
         (9, 64, "graph", False, "folded"),
         (9, None, "eager", True, "folded"),
         (8, 64, "graph", True, "direct"),
+        ((8, 10), 64, "graph", True, "direct"),
+        (10, 64, "graph", True, "folded"),
+        (6, 16, "eager", False, "direct"),
+        (6, 64, "eager", False, "direct"),
+        (6, 15, "eager", False, "folded"),
         (5, 3, "graph", False, "folded"),
         (4, 3, "graph", False, "direct"),
+        ((4, 6), 3, "graph", False, "direct"),
         # The gradient gains earlier than the values, the fewer channels the earlier.
         (3, 3, "graph", True, "folded"),
         (2, 3, "graph", True, "direct"),
+        (6, 15, "graph", True, "direct"),
+        (7, 15, "graph", True, "folded"),
         (2, 1, "graph", True, "folded"),
         (2, 1, "eager", True, "direct"),
         (63, 3, "xla", True, "shifted"),
     ],
 )
 def test_large_windows_and_few_channels_are_folded(
-    pool: int, channels: int | None, mode: str, taped: bool, kernel: str
+    pool: object, channels: int | None, mode: str, taped: bool, kernel: str
 ) -> None:
     of = parse(2, pool, 1, "same", 1, False)
     work = plan.Work(of, "float32", mode, taped, channels)
     assert plan.choose("auto", work).kernel == kernel
 
 
+@pytest.mark.parametrize(("pool", "kernel"), [(9, "direct"), (10, "folded")])
+def test_longer_strides_read_each_element_less_often(pool: int, kernel: str) -> None:
+    work = plan.Work(parse(2, pool, 2, "same", 1, False), "float32", "eager", channels=3)
+    assert plan.choose("auto", work).kernel == kernel
+
+
+def test_one_axis_is_pooled_directly_whatever_its_window() -> None:
+    work = plan.Work(parse(1, 99, 1, "same", 1, False), "float32", "graph", channels=3)
+    assert plan.choose("auto", work).kernel == "direct"
+
+
 @pytest.mark.parametrize("implementation", ["auto", *KERNELS])
 def test_large_inputs_have_a_graphs_gradient_in_eager_mode(implementation: str) -> None:
-    for elements, lent in ((plan.LARGE - 1, False), (plan.LARGE, True), (None, False)):
+    for elements, lent in ((2**17 - 1, False), (2**17, True), (2**18, True), (None, False)):
         work = plan.Work(window(2), "float32", "eager", True, 64, elements)
         assert (plan.choose(implementation, work).gradient == plan.GRAPH) is lent
         assert plan.choose(implementation, work._replace(mode="graph")).gradient != plan.GRAPH
@@ -157,6 +176,7 @@ def test_gradients_of_16_bits_are_summed_in_32(dtype: str, mode: str, widened: b
         ("same", "eager", True, 1, False),
         ("same", "eager", True, plan.LARGE, True),
         ("same", "graph", False, None, True),
+        ("same", "graph", True, None, True),
         (1, "eager", False, 1, False),
         ("same", "xla", False, 1, False),
     ],
@@ -169,6 +189,14 @@ def test_what_is_pooled_channels_first(
     assert plan.choose("auto", work).in_place is in_place
     assert not plan.choose("folded", work).in_place
     assert not plan.choose("auto", work._replace(channels_first=False)).in_place
+
+
+def test_nothing_is_gained_from_what_a_call_does_not_tell() -> None:
+    """Neither a tape, nor oneDNN, nor its layout."""
+    few = plan.Work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
+    assert plan.choose("auto", few).kernel == "direct"
+    assert plan.choose("auto", plan.Work(window(3), "float32", "graph")).gradient == "folded"
+    assert not plan.choose("auto", plan.Work(window(2), "float32", "eager")).in_place
 
 
 @with_windows
@@ -204,6 +232,12 @@ def test_direct_has_few_dtypes_in_3d(mode: str, dtype: str) -> None:
         choose("direct", window(3), dtype, mode)
     with pytest.raises(TypeError, match=match):
         plan.check("direct", window(3), dtype)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_direct_has_every_dtype_in_1d_and_2d(rank: int) -> None:
+    for dtype in DTYPES:
+        plan.check("direct", window(rank), dtype)
 
 
 def test_check_waits_for_a_dtype_that_is_not_known() -> None:

@@ -17,13 +17,14 @@ from running import (
     case,
     distinct,
     in_mode,
+    nodes,
     run,
     ties,
     wild,
     with_gradient,
 )
 
-from keras_maxpool.ops import max_pool
+from keras_maxpool.ops import max_pool, onednn
 
 KERNELS = ("auto", "direct", "folded", "shifted")
 FORCED = KERNELS[1:]  # what "auto" becomes: enough where a run is slow
@@ -292,6 +293,34 @@ def test_nothing_to_pool(config: Config, empty: str, data_format: str, mode: str
     values, gradient = run(function, mode, x, upstream)
     assert_same(values, upstream)
     assert_same(gradient, x)
+
+
+@pytest.mark.parametrize(("channels", "pools"), [(3, 2), (40, 1)])
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) -> None:
+    """Few are pooled one axis at a time."""
+    first = data_format == "channels_first"
+    shape = (2, channels, 40, 40) if first else (2, 40, 40, channels)
+    traced = nodes(
+        lambda x: max_pool(x, 5, 1, data_format=data_format),
+        tf.TensorSpec(shape),
+    )
+    assert [node.op for node in traced].count("MaxPool") == pools
+
+
+def test_the_gradient_in_3d_is_onednns_where_there_is_one() -> None:
+    shapes = (2, 4, 4, 4, 16), (2, 2, 2, 2, 16)
+    traced = nodes(with_gradient(pooling(Config((4, 4, 4)))), *map(tf.TensorSpec, shapes))
+    taken = "MaxPool3DGrad" in {node.op for node in traced}
+    assert taken == onednn.favours_first_in_3d("float32")
+
+
+@pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
+def test_channels_are_samples_in_xla(mode: str, transposes: int) -> None:
+    config = Config((9, 9), 3)
+    function = pooling(config, data_format="channels_first", implementation="shifted")
+    traced = nodes(in_mode(function, mode), tf.TensorSpec((2, 16, *config.spatial)))
+    assert [node.op for node in traced].count("Transpose") == transposes
 
 
 def test_takes_what_converts_to_a_tensor() -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regions_running import upstream_for, with_both
-from running import FLOATS, INTEGERS, MODES, assert_same, distinct, run, ties, wild
+from running import FLOATS, INTEGERS, MODES, assert_same, distinct, nodes, run, ties, wild
 
 from keras_maxpool.ops import regions
 
@@ -129,6 +129,16 @@ def test_tiles_are_reshaped(mode: str) -> None:
     values, places = run(lambda x: regions.pool_channels_last(x, [tiles, None]), mode, x)
     assert_same(values, expected.values)
     np.testing.assert_array_equal(places, expected.places)
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [(9, tf.int32), (2**31 - 2, tf.int32), (2**31 - 1, tf.int64), (None, tf.int64)],
+)
+def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
+    traced = nodes(lambda x: regions.pool_channels_last(x, [None]), tf.TensorSpec((1, size, 1)))
+    (places,) = [node for node in traced if node.op == "Range"]
+    assert places.attr["Tidx"].type == dtype.as_datatype_enum
 
 
 @by_mode

@@ -10,7 +10,7 @@ import regions_oracle
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from running import MODES, run
+from running import MODES, nodes, run
 
 from keras_maxpool.ops import sequences
 
@@ -81,6 +81,15 @@ def test_one_seed_gives_the_same_in_every_mode(mode: str) -> None:
 
     got = run(draw, mode, np.array([7, 0], "int64"))
     assert [bounds.tolist() for bounds in got] == WRITTEN
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_known_seeds_leave_no_random_operation(known: bool) -> None:
+    """And so a graph that can be exported to more places."""
+    seed = tf.constant([7, 0], tf.int64)
+    spec = tf.TensorSpec([2], tf.int64)
+    traced = nodes(lambda given: sequences.random_bits(seed if known else given, [6, 7]), spec)
+    assert any("Random" in node.op for node in traced) is not known
 
 
 WRITTEN = [[0, 1, 3, 5, 7, 8, 9], [0, 1, 3, 4, 6, 7, 9, 10]]

@@ -21,7 +21,8 @@ from running import (
     ties,
 )
 
-from keras_maxpool.ops import max_pool, max_unpool
+from keras_maxpool.ops import max_pool, max_unpool, tiles
+from keras_maxpool.window import parse
 
 # Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
 CONFIGS = [
@@ -42,6 +43,30 @@ TILED = Config((5, 7), 2)
 
 by_mode = pytest.mark.parametrize("mode", MODES)
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
+
+
+@pytest.mark.parametrize(
+    ("window", "small"),
+    [
+        ((2, None, "valid"), True),
+        ((4, None, "valid"), True),
+        (((3, 6), None, "valid"), False),
+        ((2, 1, "valid"), False),
+        ((2, None, "same"), False),
+        ((2, None, 1), False),
+    ],
+    ids=str,
+)
+def test_small_windows_side_by_side_are_tiles(window: tuple, small: bool) -> None:
+    assert tiles.are_tiles(parse(2, *window, 1, False)) is small
+
+
+@pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), TILED], ids=str)
+def test_tiles_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = case(config, distinct)
+    monkeypatch.setattr(tiles, "scatter", None)
+    unpooled = unpooling(config)(given.values, given.places, given.x)
+    assert_same(unpooled.numpy(), scattered(given.values, given.places, config.spatial))
 
 
 def scattered(values: np.ndarray, indices: np.ndarray, spatial: tuple[int, ...]) -> np.ndarray:
@@ -179,6 +204,22 @@ def test_indices_of_other_windows(mode: str) -> None:
     places = rng.integers(-1, 48, (2, 3, 4, 3))
     y = run(unpooling(Config((6, 8), 2)), mode, values, places)
     assert_same(y, scattered(values, places, (6, 8)))
+
+
+@by_mode
+def test_one_index_of_another_window(mode: str) -> None:
+    """The first element's, which is nobody else's."""
+    values, places = np.ones((1, 2, 2, 1), "float32"), np.array([0, 2, 8, 0]).reshape(1, 2, 2, 1)
+    y = run(unpooling(Config((4, 4), 2)), mode, values, places)
+    assert_same(y, scattered(values, places, (4, 4)))
+
+
+@by_mode
+def test_values_of_none_are_left_out(mode: str) -> None:
+    values, places = np.ones((1, 2, 2, 1), "float32"), np.full((1, 2, 2, 1), -1)
+    for config in (Config((4, 4), 2), Config((4, 4), 2, 2, "same")):
+        y = run(unpooling(config), mode, values, places)
+        assert_same(y, np.zeros((1, 4, 4, 1), "float32"))
 
 
 @by_mode

@@ -15,6 +15,9 @@ import tensorflow as tf
 from keras_maxpool.ops import shapes
 from keras_maxpool.window import ceil_divide
 
+CODE = tf.int8
+"""What numbers the views of a step, which are few."""
+
 
 class Views(NamedTuple):
     """The views along one axis: how far each is displaced, in ascending order, and the stride of all of them."""
@@ -40,7 +43,6 @@ def max_of_views(
         for size, (before, after), axis, stride in zip(sizes, pads, axes, strides, strict=True)
     ]
     places = list(product(*(axis.displacements for axis in axes)))
-    code = tf.int8 if len(places) <= tf.int8.max else tf.int32
 
     def views(x: tf.Tensor) -> Iterator[tf.Tensor]:
         padded = shapes.pad(x, pads)
@@ -74,9 +76,9 @@ def max_of_views(
     def winner(x: tf.Tensor) -> tf.Tensor:
         """Which view each maximum came from."""
         first, *others = views(x)
-        best, index = first, tf.zeros_like(first, code)
+        best, index = first, tf.zeros_like(first, CODE)
         for j, view in enumerate(others, 1):
-            index = tf.where(view > best, tf.constant(j, code), index)
+            index = tf.where(view > best, tf.constant(j, CODE), index)
             best = tf.maximum(best, view)
         return index
 
@@ -92,8 +94,8 @@ def max_of_views(
             (lag[-1], shapes.maximum(count - output, 0))
             for lag, count, output in zip(lags, counts, outputs, strict=True)
         ]
-        index = tf.pad(index, [(0, 0), *margins, (0, 0)], constant_values=tf.constant(-1, code))
-        upstream = tf.pad(upstream, [(0, 0), *margins, (0, 0)])
+        # What stands in the index's margins tells nothing: those windows pass on nothing.
+        index, upstream = (tf.pad(t, [(0, 0), *margins, (0, 0)]) for t in (index, upstream))
 
         def apart(tensor: tf.Tensor) -> tf.Tensor:
             """(batch * count, 1, count, 1, ..., channels): one rank less than TensorFlow's limit within a map."""
@@ -109,7 +111,7 @@ def max_of_views(
                     for margin, of_axis, count in zip(margins, lag, counts, strict=True)
                 ),
             )
-            won = apart(index[part]) == _view_at(axes, strides, lag, code)
+            won = apart(index[part]) == _view_at(axes, strides, lag)
             term = tf.where(won, apart(upstream[part]), tf.zeros([], upstream.dtype))
             total = term if total is None else total + term
         covered = [count * stride for count, stride in zip(counts, strides, strict=True)]
@@ -142,7 +144,7 @@ def _useful_stride(axis: Views, size: shapes.Size) -> shapes.Size:
 
 
 def _view_at(
-    axes: Sequence[Views], strides: Sequence[shapes.Size], lag: Sequence[int], code: tf.DType
+    axes: Sequence[Views], strides: Sequence[shapes.Size], lag: Sequence[int]
 ) -> tf.Tensor:
     """By the remainder of a position along each axis, the view in which a window `lag` back sees it, or -1.
 
@@ -160,5 +162,5 @@ def _view_at(
         own, outer = np.array(seen), view[..., None]
         view = np.where((outer < 0) | (own < 0), -1, outer * len(axis.displacements) + own)
         gaps.append((0, stride - reach))
-    table = tf.pad(tf.constant(view, code), gaps, constant_values=tf.constant(-1, code))
+    table = tf.pad(tf.constant(view, CODE), gaps, constant_values=tf.constant(-1, CODE))
     return tf.reshape(table, [*chain(*((1, stride) for stride in strides)), 1])

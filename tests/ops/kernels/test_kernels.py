@@ -18,6 +18,7 @@ from keras_maxpool.window import Window, parse
 PLAIN = [
     Config((9,), 3, 2, "same"),
     Config((10,), 2, 3),
+    Config((6,), 3, 20, ((2, 2),)),
     Config((6, 7), (3, 2), (2, 1), "same"),
     Config((7, 6), 3, 2, 1),
     Config((6, 7), 2, (3, 2), "valid", 1, True),
@@ -130,6 +131,78 @@ def test_folded_pools_each_axis_once(rank: int) -> None:
     ours = operations(kernel("folded", config), tf.TensorSpec((2, *config.spatial, 3)))
     assert ours["MaxPool"] == rank
     assert ours["PadV2"] + ours["Pad"] + ours["MaxPool3D"] == 0
+
+
+@pytest.mark.parametrize(
+    ("spatial", "channels", "transposes"),
+    [
+        ((8,), 3, 0),
+        ((8, 6), 3, 2),
+        ((8, 6, 4), 15, 2),
+        ((8, 6), 16, 0),
+        ((8, 6), None, 0),
+    ],
+    ids=str,
+)
+def test_folded_fills_vectors_with_other_axes(
+    spatial: tuple, channels: int | None, transposes: int
+) -> None:
+    """The innermost axis of thin inputs, which is pooled between two transposes."""
+    ours = operations(kernel("folded", Config(spatial)), tf.TensorSpec((2, *spatial, channels)))
+    assert ours["Transpose"] == transposes
+
+
+@pytest.mark.parametrize(("pool", "stride", "pads"), [(3, 1, 0), (2, 1, 2), (3, 2, 2)])
+def test_folded_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads: int) -> None:
+    """Of "same" padding, where it is one gap or more on both sides."""
+    config = Config((8,), pool, stride, "same", 2)
+    ours = operations(kernel("folded", config), tf.TensorSpec((2, 8, 3)))
+    assert ours["PadV2"] + ours["Pad"] == pads
+
+
+@pytest.mark.parametrize(
+    ("spatial", "pool", "stride", "channels", "maxima", "reshapes"),
+    [
+        # All views at once, one less maximum than views.
+        ((8, 8), 3, 1, 16, 8, 0),
+        ((8, 8), 3, 1, None, 8, 0),
+        ((12,), 9, 1, 3, 8, 0),
+        # Axis by axis.
+        ((8, 8), (2, 5), 1, 16, 1 + 4, 0),
+        # Thin inputs, with the innermost axis folded into the channels while no step is longer than 1.
+        ((8, 8), 3, 1, 15, 2 + 2, 4),
+        ((8, 8), 3, 2, 15, 2 + 2, 2),
+        # In steps: over 4, then over 3 of those.
+        ((12,), 10, 1, 16, 3 + 2, 0),
+        ((12, 8), (10, 1), 1, 16, 3 + 2, 0),
+        ((12, 8), (12, 1), 1, 16, 3 + 2, 0),
+        ((12, 8), (6, 2), 1, 16, (3 + 1) + 1, 0),
+    ],
+    ids=str,
+)
+def test_shifted_takes_few_maxima(
+    spatial: tuple, pool: object, stride: int, channels: int | None, maxima: int, reshapes: int
+) -> None:
+    config = Config(spatial, pool, stride)
+    ours = operations(kernel("shifted", config), tf.TensorSpec((2, *spatial, channels)))
+    assert (ours["Maximum"], ours["Reshape"]) == (maxima, reshapes)
+
+
+@pytest.mark.parametrize(
+    ("config", "channels", "gathers"),
+    [
+        (Config((9, 8), 3, 2, "same"), 16, 9),
+        (Config((9, 8), 3, 2), 16, 0),
+        (Config((9, 8), 3, 2, "same"), 15, 0),
+        (Config((9, 8), 3, 1, "same", 2), 16, 0),
+        (Config((9, 8), 4, 1, "same"), 16, 0),
+    ],
+    ids=str,
+)
+def test_shifted_makes_no_padded_copy(config: Config, channels: int, gathers: int) -> None:
+    """Of an input that one step pools without gaps: its views are gathered."""
+    spec = tf.TensorSpec((2, *config.spatial, channels))
+    assert operations(kernel("shifted", config), spec)["GatherV2"] == gathers
 
 
 @pytest.mark.parametrize("config", [Config((9,), 5, 1), Config((9, 8), 3, 2, "same")], ids=str)
