@@ -16,6 +16,7 @@ except ImportError:
 __version__ = tf_keras.__version__
 layers = tf_keras.layers
 saving = tf_keras.saving
+DTypePolicy = tf_keras.mixed_precision.Policy
 KerasTensor = tf_keras.__internal__.KerasTensor
 # Of a functional model's graph, Keras 2 makes its nodes itself.
 Operation = tf_keras.layers.Layer

@@ -12,7 +12,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
-from either_keras import keras
+from either_keras import keras, keras_3_alone
 from faults import attempt, refuses, state
 from running import INTEGERS, MODES, Config, assert_same, case, distinct, run, ties, with_gradient
 
@@ -213,6 +213,7 @@ def test_large_unsigned_dtypes(spatial: tuple[int, ...], dtype: str, mode: str) 
     state(present=refuses(got), mended=equal(got, expected), got=got)
 
 
+@keras_3_alone
 @ranks
 @pytest.mark.parametrize("dtype", ["int32", "uint8"])
 def test_a_symbolic_whole_number_stays_one(dtype: str, rank: int) -> None:
