@@ -186,7 +186,7 @@ def test_default_name_and_switches(rank: int) -> None:
     assert (ours.name, ours.trainable, ours.compute_dtype) == ("here", False, "bfloat16")
 
 
-@by_rank
+@pytest.mark.parametrize("rank", RANKS[LEGACY:])  # Keras 2 does not look at it in 1D
 def test_image_data_format_of_keras(rank: int) -> None:
     keras.backend.set_image_data_format("channels_first")
     try:
