@@ -185,14 +185,15 @@ def child_path(*folders: str) -> str:
     return os.pathsep.join(filter(None, [*folders, *sys.path]))
 
 
-def in_child(module: str, function: str, **environment: str) -> None:
-    """Calls a function of a test module in a fresh process, and shows its errors if it has any."""
+def in_child(module: str, function: str, timeout: float = 300, **environment: str) -> str:
+    """What a function of a test module prints in a fresh process; shows its errors if it has any."""
     name = os.path.splitext(os.path.basename(module))[0]
     child = subprocess.run(
         [sys.executable, "-c", f"import {name}; {name}.{function}()"],
         env={**os.environ, "PYTHONPATH": child_path(os.path.dirname(module)), **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert child.returncode == 0, child.stderr[-4000:]
+    return child.stdout

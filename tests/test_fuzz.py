@@ -1,9 +1,13 @@
 """Any pooling, drawn by hypothesis, against the oracle, and against PyTorch and the built-in layers where they can.
 
-The default run draws a few hundred; `pytest -m fuzz` draws 20,000 more.
+The default run draws a few hundred; `pytest -m fuzz` draws 20,000 more, in parts, each in a process of its own: compiled
+programs stay in memory.
 """
 
 from __future__ import annotations
+
+import os
+from collections.abc import Callable
 
 import numpy as np
 import oracle
@@ -11,14 +15,15 @@ import pytest
 import tensorflow as tf
 from either_keras import layers
 from fuzzing import Example, examples
-from hypothesis import HealthCheck, given, settings
-from running import assert_same, in_mode
+from hypothesis import HealthCheck, given, seed, settings
+from running import assert_same, in_child, in_mode
 
 from keras_maxpool.ops import max_pool
 
 QUICK = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+PARTS = 20
 LONG = settings(
-    max_examples=20_000,
+    max_examples=1_000,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -119,11 +124,19 @@ def test_against_the_oracle(example: Example) -> None:
     check(example)
 
 
+def at_length(check: Callable[[Example], None]) -> None:
+    """One part of the examples, in this process."""
+    seed(int(os.environ["KERAS_MAXPOOL_FUZZ_PART"]))(LONG(given(examples())(check)))()
+
+
+def oracle_at_length() -> None:
+    at_length(check)
+
+
 @pytest.mark.fuzz
-@LONG
-@given(examples())
-def test_against_the_oracle_at_length(example: Example) -> None:
-    check(example)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_against_the_oracle_at_length(part: int) -> None:
+    in_child(__file__, "oracle_at_length", 3600, KERAS_MAXPOOL_FUZZ_PART=str(part))
 
 
 def check_builtin(example: Example) -> None:
@@ -193,9 +206,16 @@ def test_against_pytorch(example: Example) -> None:
     check_torch(example)
 
 
-@pytest.mark.fuzz
-@LONG
-@given(examples())
-def test_against_peers_at_length(example: Example) -> None:
+def check_peers(example: Example) -> None:
     check_builtin(example)
     check_torch(example)
+
+
+def peers_at_length() -> None:
+    at_length(check_peers)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("part", range(PARTS))
+def test_against_peers_at_length(part: int) -> None:
+    in_child(__file__, "peers_at_length", 3600, KERAS_MAXPOOL_FUZZ_PART=str(part))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import keras
+from either_keras import keras, keras_3_alone
 from running import in_child
 
 import keras_maxpool
@@ -125,7 +125,7 @@ def test_a_replica_without_samples() -> None:
 
 WORKER = """
 import json
-from either_keras import keras
+from either_keras import keras, keras_3_alone
 import test_training as t
 import tensorflow as tf
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -140,7 +140,8 @@ batches = tf.data.Dataset.from_tensor_slices(t.data()).batch(4).with_options(opt
 def replica(x, y):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum((made(x, training=True) - y) ** 2) / 4
-    optimizer.apply(tape.gradient(loss, made.trainable_variables))
+    weights = made.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
     return loss
 
 @tf.function
@@ -216,6 +217,7 @@ def test_mixed_precision(policy: str, options: dict) -> None:
     np.testing.assert_allclose(mixed, losses(model(options)), rtol=0.05)
 
 
+@keras_3_alone
 def test_gradient_accumulation() -> None:
     def optimizer() -> keras.optimizers.Optimizer:
         return keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)

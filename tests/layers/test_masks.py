@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
-from either_keras import keras
+from either_keras import keras, keras_3_alone
 from running import FORMATS, INTEGERS, MODES, Config, assert_same, run, with_gradient
 
 import keras_maxpool
@@ -236,6 +236,7 @@ def test_masks_are_booleans() -> None:
         max_pool(np.zeros((1, 4, 1), "float32"), mask=np.ones((1, 4), "float32"))
 
 
+@keras_3_alone  # Keras 2 hands on no mask where it knows the batch size
 def test_a_mask_of_whole_samples() -> None:
     """What `TimeDistributed` hands on: its own mask, one time step of it a call."""
     x = np.arange(1, 17, dtype="float32").reshape(2, 2, 4, 1)
