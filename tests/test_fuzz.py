@@ -1,7 +1,7 @@
 """Any pooling, drawn by hypothesis, against the oracle, and against PyTorch and the built-in layers where they can.
 
-The default run draws a few hundred; `pytest -m fuzz` draws 20,000 more, in parts, each in a process of its own: compiled
-programs stay in memory.
+The default run draws a few hundred. `pytest -m fuzz` draws 20,000 more, each part in a process of its own, since
+compiled programs stay in memory.
 """
 
 from __future__ import annotations
