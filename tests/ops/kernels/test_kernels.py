@@ -219,6 +219,18 @@ def test_static_shape(config: Config, name: str) -> None:
     assert tuple(concrete.output_shapes) == case(config).values.shape
 
 
+@pytest.mark.parametrize("size", [3, 6, 9])
+def test_shifted_strides_beyond_inputs_of_unknown_size(size: int) -> None:
+    """Where nothing but TensorFlow's own minimum of sizes would do."""
+    config = Config((size,), 2, 7, ((0, 1),))
+    given = case(config)
+    function = with_gradient(kernel("shifted", config))
+    traced = tf.function(function, autograph=False, input_signature=[tf.TensorSpec([None] * 3)] * 2)
+    values, gradient = traced(given.x, given.upstream)
+    assert_same(values.numpy(), given.values)
+    assert_same(gradient.numpy(), given.gradient)
+
+
 # Dilation in folded: the regrouping
 
 STRIDES_AND_GAPS = [(s, d) for s in range(1, 7) for d in range(1, 7)]
