@@ -164,6 +164,18 @@ def test_36_over_1_44_is_25() -> None:
     assert layer_of(2, (1.44, 1)).compute_output_shape((1, 36, 1, 1)) == (1, 25, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("size", "outputs", "got"),
+    [
+        (617, 500, 500),
+        (1_000_003, 999_983, 999_983),
+        (1_500_007, 1_000_003, 1_000_002),  # the nearest fraction with less is a little larger
+    ],
+)
+def test_ratios_have_denominators_up_to_a_million(size: int, outputs: int, got: int) -> None:
+    assert layer_of(1, size / outputs).compute_output_shape((1, size, 1)) == (1, got, 1)
+
+
 def test_a_ratio_of_whole_numbers_is_exact() -> None:
     """As floats, some of these are just below the whole number that they are."""
     for outputs in range(1, 30):
