@@ -138,6 +138,14 @@ def test_empty(shape: tuple[int, ...], mode: str) -> None:
     assert_same(gradient, np.zeros(shape, "float32"))
 
 
+def test_an_unknown_size_of_which_one_is_left() -> None:
+    pool = tf.function(
+        lambda x: keras_maxpool.ops.fractional_max_pool(x, 2, seed=0),
+        input_signature=[tf.TensorSpec([None, None, 1])],
+    )
+    assert pool(tf.constant([[[1.0], [3.0], [2.0]]])).numpy().tolist() == [[[3.0]]]
+
+
 def test_an_unknown_size_that_is_too_small() -> None:
     """An error where a graph can raise one; nothing, where XLA cannot."""
     unknown = tf.TensorSpec([None] * 4)

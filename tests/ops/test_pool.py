@@ -338,6 +338,16 @@ def test_gradients_of_16_bits_are_rounded_once(dtype: str, mode: str, upstream: 
     assert function(x, dy)[1][0, 2, 0] == sum(upstream)
 
 
+@pytest.mark.parametrize(
+    ("shape", "data_format", "other"),
+    [((2, 3, 9, 9), *FORMATS), ((2, 9, 9, 3), *reversed(FORMATS))],
+    ids=str,
+)
+def test_a_shape_of_the_other_format(shape: tuple, data_format: str, other: str) -> None:
+    with pytest.raises(ValueError, match=f'looks like data_format="{other}"'):
+        max_pool(np.zeros(shape), 4, data_format=data_format)
+
+
 def test_takes_what_converts_to_a_tensor() -> None:
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert max_pool(rows).numpy().tolist() == [[[3.0], [2.0]]]

@@ -100,6 +100,12 @@ def test_direct_leaves_one_node(padding: str, shape: tuple) -> None:
     assert ours.keys() <= {"Placeholder", "MaxPool", "Identity", "IdentityN", "NoOp"}
 
 
+def test_windows_of_one_element_leave_no_node() -> None:
+    for name in ("direct", "folded"):
+        ours = operations(kernel(name, Config((8, 8), 1)), tf.TensorSpec((2, 8, 8, 16)))
+        assert ours["MaxPool"] == 0
+
+
 def test_direct_leaves_one_node_in_3d() -> None:
     ours = operations(kernel("direct", Config((4, 4, 4))), tf.TensorSpec((2, 4, 4, 4, 3)))
     assert ours["MaxPool3D"] == 1
