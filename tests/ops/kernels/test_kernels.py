@@ -237,6 +237,18 @@ def test_shifted_strides_beyond_inputs_of_unknown_size(size: int) -> None:
     assert_same(gradient.numpy(), given.gradient)
 
 
+@pytest.mark.parametrize("name", ["folded", "shifted"])
+def test_no_padding_pads_nothing(name: str) -> None:
+    ours = operations(kernel(name, Config((8, 6), 2)), tf.TensorSpec((2, 8, 6, 3)))
+    assert ours["PadV2"] + ours["Pad"] == 0
+
+
+def test_shifted_windows_of_padding_alone() -> None:
+    pool = kernel("shifted", Config((0,), 3, 1, ((2, 2),)))
+    lowest = np.full((2, 2, 16), -np.inf, "float32")
+    assert_same(run(pool, "eager", np.zeros((2, 0, 16), "float32")), lowest)
+
+
 # Dilation in folded: the regrouping
 
 STRIDES_AND_GAPS = [(s, d) for s in range(1, 7) for d in range(1, 7)]
