@@ -385,6 +385,8 @@ def test_padded_sizes_stay_below_32_bits() -> None:
     match = f"stretch the {2**31 - 1} elements of spatial axis 0 to {2**31}, and"
     with pytest.raises(ValueError, match=match):
         of.output_sizes([2**31 - 1])
+    with pytest.raises(ValueError, match=f"to {2**31 + 1}, and"):
+        window(1, 2, padding=1).output_sizes([2**31 - 1])
 
 
 # What two arguments forbid together

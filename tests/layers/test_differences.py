@@ -342,6 +342,15 @@ def test_an_unknown_padding_is_refused_at_once(rank: int) -> None:
     state(present=not refuses(got), mended=isinstance(got, ValueError), got=got)
 
 
+def test_errors_of_arguments_that_are_kerass_own() -> None:
+    texts = [
+        str(attempt(lambda home=home: home.MaxPool2D(dtype="nonsense")))
+        for home in (keras.layers, keras_maxpool)
+    ]
+    assert "nonsense" in texts[0]
+    assert texts[1] == texts[0]
+
+
 @ranks
 def test_a_window_larger_than_its_input(rank: int) -> None:
     """The built-in's error is another one, with another text, by mode; some of its modes give none."""

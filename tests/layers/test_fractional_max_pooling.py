@@ -139,6 +139,14 @@ def test_empty(shape: tuple[int, ...], mode: str) -> None:
     assert_same(gradient, np.zeros(shape, "float32"))
 
 
+def test_an_unknown_size_of_which_one_is_left() -> None:
+    pool = tf.function(
+        lambda x: keras_maxpool.ops.fractional_max_pool(x, 2, seed=0),
+        input_signature=[tf.TensorSpec([None, None, 1])],
+    )
+    assert pool(tf.constant([[[1.0], [3.0], [2.0]]])).numpy().tolist() == [[[3.0]]]
+
+
 def test_an_unknown_size_that_is_too_small() -> None:
     """An error where a graph can raise one; nothing, where XLA cannot."""
     unknown = tf.TensorSpec([None] * 4)
@@ -163,6 +171,18 @@ def test_output_sizes_are_tensorflows(ratio: float) -> None:
 
 def test_36_over_1_44_is_25() -> None:
     assert layer_of(2, (1.44, 1)).compute_output_shape((1, 36, 1, 1)) == (1, 25, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "outputs", "got"),
+    [
+        (617, 500, 500),
+        (1_000_003, 999_983, 999_983),
+        (1_500_007, 1_000_003, 1_000_002),  # the nearest fraction with less is a little larger
+    ],
+)
+def test_ratios_have_denominators_up_to_a_million(size: int, outputs: int, got: int) -> None:
+    assert layer_of(1, size / outputs).compute_output_shape((1, size, 1)) == (1, got, 1)
 
 
 def test_a_ratio_of_whole_numbers_is_exact() -> None:

@@ -99,6 +99,17 @@ def test_the_smallest_value_is_seen_all_the_same(config: Config, dtype: str, mod
     np.testing.assert_array_equal(indices, np.where(shown > 0, first, -1) + np.zeros_like(indices))
 
 
+def test_each_result_has_a_mask() -> None:
+    steps, samples = tf.constant([[False, True, False, False]]), tf.constant([True])
+    alone, pair = keras_maxpool.MaxPool1D(2), keras_maxpool.MaxPool1D(2, return_indices=True)
+    assert alone.compute_mask(None, steps).numpy().tolist() == [[True, False]]
+    assert [mask.numpy().tolist() for mask in pair.compute_mask(None, steps)] == [
+        [[True, False]],
+        [[True, False]],
+    ]
+    assert alone.compute_mask(None, samples) is samples
+
+
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_ieee_and_data_format(data_format: str) -> None:
     """A NaN that is hidden is not there; the mask has no channels in either format."""

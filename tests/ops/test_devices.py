@@ -20,6 +20,11 @@ def results(jit_compile: bool | None, x: tf.Tensor, data_format: str) -> list[tf
     return function(x) if jit_compile is None else traced(x)
 
 
+def test_what_this_machine_has() -> None:
+    kinds = {device.device_type for device in tf.config.list_physical_devices()}
+    assert mode.is_on_cpu() == (kinds == {"CPU"})
+
+
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("jit_compile", [None, False, True], ids=["eager", "graph", "xla"])
 @pytest.mark.parametrize("rank", [1, 2, 3])

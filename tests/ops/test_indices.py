@@ -28,6 +28,7 @@ from running import (
 )
 
 from keras_maxpool.ops import convert_indices, max_pool
+from keras_maxpool.ops.kernels import indexed
 
 PLAIN = {1: Config((9,), 3, 2, "same"), 2: Config((7, 6), 3, 2, 1), 3: Config((5, 4, 6), 2, 2, 1)}
 GAPS = Config((7, 8), (3, 2), (2, 3), ((1, 0), (0, 1)), (2, 1))
@@ -173,7 +174,7 @@ def test_int32() -> None:
         ((None, 9, 9, 3), tf.int32),
         ((None, None, 9, 3), tf.int64),
         ((1, 2**15, 2**15, 1), tf.int32),
-        ((1, 2**16, 2**16, 1), tf.int64),
+        ((1, 2**16, 2**15, 1), tf.int64),
     ],
     ids=str,
 )
@@ -183,6 +184,21 @@ def test_the_operation_counts_in_32_bits_where_they_are_enough(
     traced = nodes(lambda x: max_pool(x, 3, return_indices=True), tf.TensorSpec(shape))
     (places,) = [node for node in traced if node.op == "MaxPoolWithArgmax"]
     assert places.attr["Targmax"].type == dtype.as_datatype_enum
+
+
+@by_mode
+def test_small_offsets_are_for_xla(mode: str) -> None:
+    """The smallest type that holds the last of so many."""
+    counts, found = (2**7, 2**7 + 1, 2**15, 2**15 + 1), []
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        found.extend(indexed._offset_type(count) for count in counts)
+        return x
+
+    run(function, mode, np.zeros(1))
+    assert found == (
+        [tf.int8, tf.int16, tf.int16, tf.int32] if mode == "xla" else [tf.int32] * len(counts)
+    )
 
 
 def test_shifted_leaves_out_the_operation_that_few_can_run() -> None:

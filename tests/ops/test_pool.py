@@ -323,6 +323,31 @@ def test_channels_are_samples_in_xla(mode: str, transposes: int) -> None:
     assert [node.op for node in traced].count("Transpose") == transposes
 
 
+@pytest.mark.parametrize(
+    ("dtype", "mode", "upstream"),
+    [
+        ("float16", "eager", [2048, 1, 1]),
+        ("float16", "graph", [2048, 1, 1]),
+        ("bfloat16", "xla", [256, 1, 1]),
+    ],
+)
+def test_gradients_of_16_bits_are_rounded_once(dtype: str, mode: str, upstream: list[int]) -> None:
+    """Each 1 on its own would be lost beside the largest."""
+    x, dy = (tf.cast([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], upstream))
+    function = in_mode(with_gradient(pooling(Config((5,), 3, 1))), mode)
+    assert function(x, dy)[1][0, 2, 0] == sum(upstream)
+
+
+@pytest.mark.parametrize(
+    ("shape", "data_format", "other"),
+    [((2, 3, 9, 9), *FORMATS), ((2, 9, 9, 3), *reversed(FORMATS))],
+    ids=str,
+)
+def test_a_shape_of_the_other_format(shape: tuple, data_format: str, other: str) -> None:
+    with pytest.raises(ValueError, match=f'looks like data_format="{other}"'):
+        max_pool(np.zeros(shape), 4, data_format=data_format)
+
+
 def test_takes_what_converts_to_a_tensor() -> None:
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert max_pool(rows).numpy().tolist() == [[[3.0], [2.0]]]

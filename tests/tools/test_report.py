@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -154,6 +155,29 @@ def test_unbuilt() -> None:
     assert row.input_shape is None
     assert isinstance(row.receptive_field, Unknown)
     assert "keras.Input" in row.receptive_field.reason
+
+
+def shown(done: Report) -> str:
+    """The text, and the page's picture."""
+    rich = pytest.importorskip("rich.console", reason="needs rich: pip install '.[demo]'")
+    from keras_maxpool.tools.report.picture import picture
+    from keras_maxpool.tools.report.text import show
+
+    console = rich.Console(file=io.StringIO(), width=200)
+    show(done, console)
+    return console.file.getvalue() + picture(done)
+
+
+def test_what_is_not_known_is_said() -> None:
+    layer = km.MaxPool2D(3, 2, padding=1, dilation_rate=2, ceil_mode=True, name="pool")
+    text = shown(report(keras.Sequential([layer], name="net")))
+    for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
+        assert words in text
+
+
+def test_a_model_without_pooling() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)], name="net")
+    assert "net has no pooling layers" in shown(report(model))
 
 
 def test_unknown_sizes() -> None:

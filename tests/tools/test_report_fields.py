@@ -194,6 +194,13 @@ def test_squeeze_and_excitation_sees_all() -> None:
     assert done.rows[-1].receptive_field == Field((None, None), (None, None))
 
 
+@pytest.mark.parametrize(("axis", "size"), [(-1, 2), ([1, 2], None)])
+def test_normalized_axes_are_read_whole(axis: Any, size: int | None) -> None:
+    inputs = keras.Input((32, 2))
+    x = km.MaxPool1D(2)(layers.LayerNormalization(axis=axis)(inputs))
+    assert report(keras.Model(inputs, x)).rows[-1].receptive_field.sizes == (size,)
+
+
 class Own(layers.Layer):
     def call(self, inputs: Any) -> Any:
         return inputs[:, ::2]
@@ -209,6 +216,10 @@ class Own(layers.Layer):
         (layers.Lambda(lambda x: x, name="any"), "Lambda 'any' cannot be followed"),
         (layers.Reshape((8, 4), name="turn"), "Reshape 'turn' moves positions to other axes"),
         (layers.LSTM(2, return_sequences=True, name="rnn"), "LSTM 'rnn' cannot be followed"),
+        (
+            layers.Conv1DTranspose(2, 3, strides=2, output_padding=1, name="up"),
+            "Conv1DTranspose 'up' has an output_padding",
+        ),
     ],
 )
 def test_what_cannot_be_followed(layer: keras.Layer, reason: str) -> None:

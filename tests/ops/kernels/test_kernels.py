@@ -100,6 +100,12 @@ def test_direct_leaves_one_node(padding: str, shape: tuple) -> None:
     assert ours.keys() <= {"Placeholder", "MaxPool", "Identity", "IdentityN", "NoOp"}
 
 
+def test_windows_of_one_element_leave_no_node() -> None:
+    for name in ("direct", "folded"):
+        ours = operations(kernel(name, Config((8, 8), 1)), tf.TensorSpec((2, 8, 8, 16)))
+        assert ours["MaxPool"] == 0
+
+
 def test_direct_leaves_one_node_in_3d() -> None:
     ours = operations(kernel("direct", Config((4, 4, 4))), tf.TensorSpec((2, 4, 4, 4, 3)))
     assert ours["MaxPool3D"] == 1
@@ -217,6 +223,30 @@ def test_static_shape(config: Config, name: str) -> None:
     shape = (2, *config.spatial, 3)
     concrete = tf.function(kernel(name, config)).get_concrete_function(tf.TensorSpec(shape))
     assert tuple(concrete.output_shapes) == case(config).values.shape
+
+
+@pytest.mark.parametrize("size", [3, 6, 9])
+def test_shifted_strides_beyond_inputs_of_unknown_size(size: int) -> None:
+    """Where nothing but TensorFlow's own minimum of sizes would do."""
+    config = Config((size,), 2, 7, ((0, 1),))
+    given = case(config)
+    function = with_gradient(kernel("shifted", config))
+    traced = tf.function(function, autograph=False, input_signature=[tf.TensorSpec([None] * 3)] * 2)
+    values, gradient = traced(given.x, given.upstream)
+    assert_same(values.numpy(), given.values)
+    assert_same(gradient.numpy(), given.gradient)
+
+
+@pytest.mark.parametrize("name", ["folded", "shifted"])
+def test_no_padding_pads_nothing(name: str) -> None:
+    ours = operations(kernel(name, Config((8, 6), 2)), tf.TensorSpec((2, 8, 6, 3)))
+    assert ours["PadV2"] + ours["Pad"] == 0
+
+
+def test_shifted_windows_of_padding_alone() -> None:
+    pool = kernel("shifted", Config((0,), 3, 1, ((2, 2),)))
+    lowest = np.full((2, 2, 16), -np.inf, "float32")
+    assert_same(run(pool, "eager", np.zeros((2, 0, 16), "float32")), lowest)
 
 
 # Dilation in folded: the regrouping
