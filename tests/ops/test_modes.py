@@ -586,3 +586,28 @@ def fit_replicas(strategy: tf.distribute.Strategy, layer: type, config: Config) 
 )
 def test_in_a_process_of_its_own(function: Callable[[], None], environment: dict) -> None:
     in_child(__file__, function.__name__, **environment)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("pool_size", [1, 2, 3])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_second_order_of_one_element_an_axis(rank: int, pool_size: int, known: bool) -> None:
+    """Output and input have one shape there, in which TensorFlow's MaxPoolGradGrad overwrites its argument."""
+    rng = np.random.default_rng(0)
+    shape = (2, *[1] * rank, 5)
+    x, upstream, further = (tf.constant(rng.normal(size=shape), tf.float32) for _ in range(3))
+    spec = tf.TensorSpec(shape if known else (None, *[None] * rank, 5))
+
+    @tf.function(input_signature=[spec, spec])
+    def second(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as outer:
+            outer.watch(upstream)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = max_pool(x, pool_size, 2, "same")
+            gradient = inner.gradient(y, x, output_gradients=upstream)
+        # Nothing else holds the tangent.
+        return outer.gradient(gradient, upstream, output_gradients=further + 0.0)
+
+    # Each window is its one element.
+    np.testing.assert_array_equal(second(x, upstream), further)

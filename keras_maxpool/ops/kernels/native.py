@@ -27,12 +27,18 @@ def max_pool(
     - oneDNN's gradient ends the process where the input or the output has no elements; where that cannot be excluded
       while tracing, its MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
     - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
-      it: second-order gradients and forward mode are those of explicit pads there.
+      it, a size not yet known included: second-order gradients and forward mode are those of explicit pads there,
+      and windows of one element, which need no pads, are a slice.
     - Channels first only oneDNN pools, in float32 and bfloat16, with a gradient in graphs and no second one: that is
       done channels last.
     """
     if max(*pool, *strides) == 1:
         return x
+    if max(pool) == 1:
+        spatial = [slice(None, None, stride) for stride in strides]
+        return x[
+            (slice(None), *([slice(None)] if data_format == "channels_first" else []), *spatial)
+        ]
     now, taped = mode.current(), mode.tape_is_active()
     untaped = now == "eager" and not taped
     if not isinstance(padding, str) and not (untaped and len(pool) == 2):
@@ -67,7 +73,7 @@ def max_pool(
         return operation(shapes.pad(x, shapes.pads(axes, shapes.sizes(x)[1:-1])), "VALID")
 
     keeps_shape = padding == "SAME" and all(
-        stride == 1 or size == 1
+        stride == 1 or size in (1, None)
         for stride, size in zip(strides, layout.spatial(x.shape, data_format), strict=True)
     )
     if now == "eager" and not keeps_shape:
