@@ -1,4 +1,4 @@
-"""README's table of inputs that end a process, or worse: the built-in layers and ours, each case in a process of its own.
+"""README's table of inputs that end a process: the built-in layers and ours, each case in a process of its own.
 
 Run by hand; it prints the table in Markdown:
 
