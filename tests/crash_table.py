@@ -20,8 +20,8 @@ BEGIN = """
 import numpy as np, tensorflow as tf, keras, keras_maxpool
 from {package} import *
 
-def gradient(layer, x, shape=None, **options):
-    @tf.function(input_signature=[tf.TensorSpec(shape or x.shape, x.dtype)], **options)
+def gradient(layer, x, shape):
+    @tf.function(input_signature=[tf.TensorSpec(shape, x.dtype)])
     def function(x):
         with tf.GradientTape() as tape:
             tape.watch(x)

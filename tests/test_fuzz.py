@@ -133,12 +133,6 @@ def oracle_at_length() -> None:
     at_length(check)
 
 
-@pytest.mark.fuzz
-@pytest.mark.parametrize("part", range(PARTS))
-def test_against_the_oracle_at_length(part: int) -> None:
-    in_child(__file__, "oracle_at_length", 3600, KERAS_MAXPOOL_FUZZ_PART=str(part))
-
-
 def check_builtin(example: Example) -> None:
     """Bit for bit the built-in layer's values, wherever it can do the same."""
     named = example.arguments
@@ -217,5 +211,6 @@ def peers_at_length() -> None:
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("part", range(PARTS))
-def test_against_peers_at_length(part: int) -> None:
-    in_child(__file__, "peers_at_length", 3600, KERAS_MAXPOOL_FUZZ_PART=str(part))
+@pytest.mark.parametrize("against", [oracle_at_length, peers_at_length])
+def test_at_length(against: Callable[[], None], part: int) -> None:
+    in_child(__file__, against.__name__, 3600, KERAS_MAXPOOL_FUZZ_PART=str(part))

@@ -125,7 +125,7 @@ def test_a_replica_without_samples() -> None:
 
 WORKER = """
 import json
-from either_keras import keras, keras_3_alone
+from either_keras import keras
 import test_training as t
 import tensorflow as tf
 strategy = tf.distribute.MultiWorkerMirroredStrategy()

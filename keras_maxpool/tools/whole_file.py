@@ -10,9 +10,8 @@ from pathlib import Path
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
     """A path to write to; what stands there takes the place of `path` in one step, if all went well."""
-    if (
-        path.exists() and not path.is_file()
-    ):  # such as /dev/stdout, which nothing can take the place of
+    # Such as /dev/stdout, which nothing can take the place of.
+    if path.exists() and not path.is_file():
         yield path
         return
     with tempfile.TemporaryDirectory(prefix=".keras_maxpool_", dir=path.parent) as folder:
