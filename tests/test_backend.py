@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from running import run_code
 
 # What stands in for a backend that is installed, and one that is not.
 INSTALLED = """
@@ -15,17 +11,6 @@ import keras
 keras.config.backend = lambda: "torch"
 import keras_maxpool
 """
-
-
-def imported(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": root, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +22,7 @@ def imported(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     ids=["by the environment", "by its configuration"],
 )
 def test_one_sentence(code: str, environment: dict[str, str], backend: str) -> None:
-    process = imported(code, **environment)
+    process = run_code(code, **environment)
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
     assert last.startswith(
@@ -50,4 +35,4 @@ def test_one_sentence(code: str, environment: dict[str, str], backend: str) -> N
 
 
 def test_tensorflow_by_name() -> None:
-    assert imported("import keras_maxpool", KERAS_BACKEND="tensorflow").returncode == 0
+    assert run_code("import keras_maxpool", KERAS_BACKEND="tensorflow").returncode == 0

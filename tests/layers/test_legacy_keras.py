@@ -5,16 +5,13 @@ The other tests of layers are the same for both: TF_USE_LEGACY_KERAS=1 pytest te
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from either_keras import LEGACY, keras
-from running import child_path
+from running import run_code
 
 import keras_maxpool
 
@@ -84,20 +81,11 @@ def test_generator_counts_calls_and_is_saved(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again(x, training=True), call)
 
 
-def imported(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": child_path(), **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize("value", ["1", "true", "True", "0", "yes", ""])
 def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
     """Both call it Keras 2, or both do not; without its package, one sentence says what to install."""
     code = "import tensorflow as tf, keras_maxpool; print(issubclass(keras_maxpool.MaxPool1D, tf.keras.layers.Layer))"
-    process = imported(code, TF_USE_LEGACY_KERAS=value)
+    process = run_code(code, TF_USE_LEGACY_KERAS=value)
     if process.returncode:
         assert value in ("1", "true", "True")
         assert process.stderr.splitlines()[-1].startswith(
@@ -110,7 +98,7 @@ def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
 
 @keras_2_alone
 def test_tools_say_that_they_need_keras_3() -> None:
-    process = imported("from keras_maxpool.cli import main; main(['demo'])")
+    process = run_code("from keras_maxpool.cli import main; main(['demo'])")
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == (
         "keras-maxpool: keras_maxpool's tools work on Keras 3, and TF_USE_LEGACY_KERAS chooses Keras 2: unset it. "
