@@ -162,7 +162,7 @@ UNKNOWN_SIZES = (
     *("padding", "dilated", "ceil", "indices", "unpool_like", "global", "adaptive"),
     *("fractional", "fractional_pseudo", "mask"),
 )
-"""Options that they try without known spatial sizes too, in two dimensions."""
+"""Options that they try without known spatial sizes too, in two dimensions; two of them in one and three."""
 BY_ROAD = [
     pytest.param(case, True, id=str(case))
     for case in CASES
@@ -171,14 +171,45 @@ BY_ROAD = [
 BY_ROAD_UNKNOWN = [
     pytest.param(case, False, id=f"{case}-unknown")
     for case in CASES
-    if case.rank == 2 and case.option in UNKNOWN_SIZES
+    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices"))
 ]
 
 
-def has_indices(case: Case) -> bool:
-    """Whether a max pooling layer of the case gives indices."""
-    names = ("indices", "unpool", "mask_indices", "first_indices")
-    return case.option.startswith(names)
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64"),
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+)
+
+
+class EveryFamily(keras.layers.Layer):
+    """Each kind of pooling and of indices, in one dtype."""
+
+    def __init__(self, pooled_dtype: str) -> None:
+        super().__init__(autocast=False)
+        self.pooled_dtype = pooled_dtype
+
+    def call(self, x: Any) -> list[Any]:
+        x = tf.cast(x, self.pooled_dtype)
+        values, indices = km.ops.max_pool(x, 2, return_indices=True)
+        results = [
+            *km.ops.max_pool(x, 3, 2, 1, return_indices=True),
+            km.ops.max_pool(x, 2, 1, "same", dilation_rate=2, nonfinite="ieee"),
+            km.ops.max_unpool(values, indices, 2, like=x),
+            *km.ops.global_max_pool(x, return_indices=True),
+            *km.ops.adaptive_max_pool(x, 3, return_indices=True),
+        ]
+        # No road has bfloat16 tensors outside.
+        return [tf.cast(y, tf.float32) if y.dtype == tf.bfloat16 else y for y in results]
+
+
+def of_dtype(dtype: str) -> tuple[keras.Model, list[np.ndarray]]:
+    """A model of unknown sizes that pools that dtype in every family, and inputs near the end of its range."""
+    outside = "float32" if dtype == "bfloat16" else dtype
+    x = keras.Input((None, None, CHANNELS), dtype=outside, name="x")
+    whole = "int32" if "float" in dtype else dtype
+    top = 200 if "float" in dtype else np.iinfo(dtype).max
+    drawn = np.random.default_rng(2).integers(top - 100, top, (2, 7, 6, CHANNELS), whole)
+    return keras.Model(x, EveryFamily(dtype)(x)), [drawn.astype(outside)]
 
 
 def predicted(model: keras.Model, inputs: list[np.ndarray]) -> Any:

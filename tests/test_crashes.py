@@ -557,8 +557,18 @@ def outcomes(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def cases(group: str) -> pytest.MarkDecorator:
-    names = GROUPS[group]
-    return pytest.mark.parametrize("case", [f"{group}: {name}" for name in names], ids=list(names))
+    """One test a case; what XLA compiles takes its time, and in two dimensions it says the most."""
+
+    def slow(name: str) -> bool:
+        return "xla" in name and "2D" not in name
+
+    return pytest.mark.parametrize(
+        "case",
+        [
+            pytest.param(f"{group}: {name}", id=name, marks=[pytest.mark.slow] * slow(name))
+            for name in GROUPS[group]
+        ],
+    )
 
 
 @cases("empty")

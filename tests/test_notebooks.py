@@ -58,7 +58,13 @@ def check_streams_and_paths(notebook: nbformat.NotebookNode) -> None:
             assert not re.search(r"site-packages|/(home|root|tmp|usr|Users)/|[A-Z]:\\", text), text
 
 
-@each
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem == "04-speed"))
+        for path in PATHS
+    ],
+)
 def test_gives_what_is_committed(path: Path, tmp_path: Path) -> None:
     committed = notebooks_running.read(path)
     again = notebooks_running.read(path)

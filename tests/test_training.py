@@ -317,6 +317,7 @@ def long_run() -> None:
     assert after[1999] < after[499] + 20 * 2**20, after
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc"
 )
@@ -343,6 +344,7 @@ def eager_run() -> None:
     assert after[299] < after[99] + 60 * 2**20, after
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc"
 )

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import layout, mode, regions, sequences, shapes
+from keras_maxpool.ops import converter, layout, mode, regions, sequences, shapes
 from keras_maxpool.ops.regions import Regions
 from keras_maxpool.which_keras import keras
 from keras_maxpool.window import ceil_divide
@@ -72,6 +72,11 @@ def pool(
     """`fractional_max_pool` for arguments that have been checked."""
     static_shape = output_shape(x.shape, ratios, data_format)
     sizes = layout.spatial(shapes.sizes(x), data_format)
+    runtime = converter.current()
+    if runtime in ("LiteRT", "OpenVINO"):
+        converter.check_sizes(sizes, "has no exact division of unknown sizes")
+    if runtime == "ONNX" and not pseudo_random:
+        converter.check_sizes(sizes, "has other random numbers than TensorFlow")
     outputs = [_output_size(size, ratio) for size, ratio in zip(sizes, ratios, strict=True)]
     if mode.current() == "graph":
         checks = [

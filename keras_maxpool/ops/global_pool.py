@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import layout, masks, mode, shapes
+from keras_maxpool.ops import converter, layout, masks, mode, shapes
 from keras_maxpool.ops.select import select
 
 Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
@@ -63,6 +63,7 @@ def global_max_pool(
     return global_pool(x, data_format, keepdims, mask, return_indices, nonfinite)
 
 
+@converter.carried
 def global_pool(
     x: tf.Tensor,
     data_format: str,

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_maxpool.ops import mode, shapes
+from keras_maxpool.ops import converter, mode, shapes
 from keras_maxpool.ops.kernels.indexed import indexed
 from keras_maxpool.ops.kernels.planar import planar
 from keras_maxpool.window import Axis, Window, ceil_divide
@@ -20,7 +20,7 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
     sizes = shapes.sizes(x)[1:-1]
     axes, carried = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
-    if flat_planes and not in_steps and mode.current() != "xla" and not mode.is_vectorized():
+    if flat_planes and not in_steps and _has_argmax(x.dtype):
         # One operation where nothing fuses: a fifth of the steps' time.
         axes, carried = axes[:-2], list(planar(x, axes[-2:]))
     found = indexed(carried, axes)
@@ -43,6 +43,14 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
             in_plane = tf.where(in_plane < 0, first_flat, in_plane)
         flat = flat * tf.cast(sizes[-2] * sizes[-1], dtype) + in_plane
     return tf.where(real, flat, tf.constant(-1, dtype))
+
+
+def _has_argmax(dtype: tf.DType) -> bool:
+    """Whether there is an operation for maxima and places where this will run."""
+    runtime = converter.current()
+    if runtime in ("LiteRT", "OpenVINO") or (runtime == "ONNX" and not dtype.is_floating):
+        return False
+    return mode.current() != "xla" and not mode.is_vectorized()
 
 
 def _reach(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -39,6 +39,8 @@ class Work(NamedTuple):
     """Whether the inputs are channels first, and the operation may take them so here."""
     measured: bool = True
     """Whether this is a kind of device on which the rows were measured."""
+    runtime: str | None = None
+    """Whether the graph is traced for another runtime: "LiteRT", "ONNX" or "OpenVINO"."""
 
 
 class Plan(NamedTuple):
@@ -61,6 +63,8 @@ def choose(implementation: str, work: Work) -> Plan:
     Plan(kernel='direct', gradient='direct', widened=False, in_place=False)
     """
     check(implementation, work.window, work.dtype)
+    if work.runtime:
+        _check_runtime(implementation, work)
     kernel = _kernel(work) if implementation == "auto" else implementation
     gradient = _gradient(kernel, work)
     # float16: 3 at 16x112x112x64 2/2, 8 at 8x40x40x256 5/1, where bfloat16 has oneDNN; under XLA, where bfloat16
@@ -78,7 +82,11 @@ def _kernel(work: Work) -> str:
     if work.mode == "xla" and work.measured:
         # Against reduce-window 4 times as fast forward, 15 with the gradient (geometric means of 20 cases).
         return "shifted"
-    if window.dilated or (window.rank == 3 and work.dtype not in NATIVE_3D):
+    if work.runtime and "int" in work.dtype:
+        # No runtime's MaxPool takes all of them, and what converters put around it rounds them to float32.
+        return "shifted"
+    no_3d = work.runtime == "LiteRT" or work.dtype not in NATIVE_3D
+    if window.dilated or (window.rank == 3 and no_3d):
         return "folded"
     if window.rank == 1 or not work.measured:
         # One axis a time is what it is; and where nothing is known, nothing is better.
@@ -109,6 +117,20 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
         raise TypeError(
             f'`implementation` "direct" takes {" and ".join(NATIVE_3D)} in 3D; received inputs of dtype {dtype}. '
             'Write implementation="auto" or "folded".'
+        )
+
+
+def _check_runtime(implementation: str, work: Work) -> None:
+    """Refuses a forced kernel for which the runtime has no operation."""
+    if "int" in work.dtype and implementation in ("direct", "folded"):
+        raise TypeError(
+            f'`implementation` "{implementation}" takes no whole numbers in {work.runtime}; received inputs of dtype '
+            f'{work.dtype}. Write implementation="auto" or "shifted".'
+        )
+    if work.runtime == "LiteRT" and work.window.rank == 3 and implementation == "direct":
+        raise ValueError(
+            '`implementation` "direct" cannot pool in 3D in LiteRT, which has no such operation. Write '
+            'implementation="auto" or "folded".'
         )
 
 

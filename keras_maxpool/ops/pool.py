@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import layout, masks, mode, onednn, plan, shapes
+from keras_maxpool.ops import converter, layout, masks, mode, onednn, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
@@ -77,6 +77,7 @@ def max_pool(
     return pool(x, window, data_format, nonfinite, implementation, mask, indices)
 
 
+@converter.carried
 def pool(
     x: tf.Tensor,
     window: Window,
@@ -190,6 +191,7 @@ def _kernel(
         onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
         channels_first=first and onednn.takes_channels_first(dtype, window.rank),
         measured=cpu,
+        runtime=converter.current(),
     )
     chosen = plan.choose(implementation, work)
     if data_format == "channels_first" and not chosen.in_place:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.ops import layout, mode, shapes
+from keras_maxpool.ops import converter, layout, mode, shapes
 from keras_maxpool.ops.gradients import with_gradient
 from keras_maxpool.ops.places import scatter
 
@@ -44,6 +44,7 @@ def between(starts: Any, ends: Any, longest: shapes.Size, tiled: bool = False) -
     return Regions(tf.cast(elements, tf.int32), tiled)
 
 
+@converter.carried
 def pool(
     x: tf.Tensor,
     axes: Sequence[Regions | None],
@@ -91,6 +92,7 @@ def pool_channels_last(
 def _first_maxima(
     x: tf.Tensor, axes: Sequence[Regions | None], with_places: bool
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
+    spatial = shapes.sizes(x)[1:-1]
     places = _all_places(x) if with_places else None
     if places is not None and not any(axes):
         places = tf.broadcast_to(places, shapes.sizes(x))
@@ -105,7 +107,9 @@ def _first_maxima(
             wins = spread == tf.expand_dims(x, axis + 1)
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
-            candidates = tf.where(wins, regions.spread(places, axis), places.dtype.max)
+            # Not the dtype's largest number, which OpenVINO's minimum takes through float32.
+            beyond = tf.cast(shapes.product(spatial), places.dtype)
+            candidates = tf.where(wins, regions.spread(places, axis), beyond)
             places = tf.reduce_min(candidates, axis + 1)
     return x, places
 

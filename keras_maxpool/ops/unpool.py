@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import layout, shapes
+from keras_maxpool.ops import converter, layout, shapes
 from keras_maxpool.ops.places import scatter
 from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
@@ -58,6 +58,7 @@ def max_unpool(
     return unpool(y, found, window, data_format, size, like)
 
 
+@converter.carried
 def unpool(
     values: tf.Tensor,
     indices: tf.Tensor,

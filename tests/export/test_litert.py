@@ -10,7 +10,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export_cases import BY_ROAD, BY_ROAD_UNKNOWN, Case, assert_equal, has_indices, predicted
+from export_cases import (
+    BY_ROAD,
+    BY_ROAD_UNKNOWN,
+    DTYPES,
+    Case,
+    assert_equal,
+    of_dtype,
+    predicted,
+)
 
 import keras_maxpool
 
@@ -19,13 +27,6 @@ litert = pytest.importorskip(
     "ai_edge_litert.interpreter", reason="LiteRT is missing: pip install '.[export]'"
 )
 BUILTINS = [tf.lite.OpsSet.TFLITE_BUILTINS]
-
-
-def forced(case: Case) -> dict[str, str]:
-    """What a user has to write for this road: README's table says the same."""
-    if has_indices(case):
-        return {"implementation": "shifted"}
-    return {"implementation": "folded"} if case.rank == 3 and case.option != "direct" else {}
 
 
 def interpreter(model: keras.Model, path: Path) -> Any:
@@ -51,47 +52,66 @@ def operations(interpreter: Any) -> list[str]:
     return [details["op_name"] for details in interpreter._get_ops_details()]
 
 
+def refusal(case: Case, known: bool) -> str:
+    """What our error says of a case that cannot travel, if it cannot."""
+    if case.option == "direct" and case.rank == 3:
+        return "cannot pool in 3D in LiteRT"
+    if case.option.startswith("fractional") and not known:
+        return r"received \(None, None\). Give keras.Input its sizes"
+    return 'dtype float16; .* Give the layer dtype="float32"' if case.option == "float16" else ""
+
+
 @pytest.mark.parametrize(("case", "known"), [*BY_ROAD, *BY_ROAD_UNKNOWN])
 def test_equal_outputs(case: Case, known: bool, tmp_path: Path) -> None:
-    if refused(case, known):
-        pytest.skip("test_refused_by_name has it")
-    model, inputs = case.model(known, **forced(case)), case.inputs()
-    assert_equal(
-        run(interpreter(model, tmp_path / "model.tflite"), inputs), predicted(model, inputs)
-    )
+    model, inputs, path = case.model(known), case.inputs(), tmp_path / "model.tflite"
+    if message := refusal(case, known):
+        with pytest.raises((TypeError, ValueError), match=message):
+            interpreter(model, path)
+        return
+    assert_equal(run(interpreter(model, path), inputs), predicted(model, inputs))
 
 
-def refused(case: Case, known: bool) -> str:
-    """The operation for which LiteRT has no match, if there is one."""
-    if case.option == "direct" and case.rank == 3:
-        return "MaxPool3D"
-    if case.option.startswith("fractional") and not known:
-        return "FloorDiv"
-    return {"float16": "Pad", "int32": "MaxPool"}.get(case.option, "")
-
-
-@pytest.mark.parametrize(
-    ("case", "known"), [p for p in [*BY_ROAD, *BY_ROAD_UNKNOWN] if refused(*p.values)]
-)
-def test_refused_by_name(case: Case, known: bool, tmp_path: Path) -> None:
-    """If one of these passes one day, README's table can say so."""
-    with pytest.raises(Exception, match=refused(case, known)) as info:
-        interpreter(case.model(known, **forced(case)), tmp_path / "model.tflite")
-    assert type(info.value).__name__ == "ConverterError"
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtypes(dtype: str, tmp_path: Path) -> None:
+    model, inputs = of_dtype(dtype)
+    path = tmp_path / "model.tflite"
+    if dtype in ("float32", "int8", "uint8", "int16", "int32"):
+        assert_equal(run(interpreter(model, path), inputs), predicted(model, inputs))
+        return
+    with pytest.raises(TypeError, match=f"LiteRT cannot pool inputs of dtype {dtype}; it takes"):
+        interpreter(model, path)
 
 
 @pytest.mark.parametrize(
-    ("rank", "arguments", "operation"),
-    [(3, {}, "MaxPool3D"), (2, {"return_indices": True}, "MaxPoolWithArgmax")],
+    ("rank", "arguments", "operation", "kernel"),
+    [
+        (3, {}, "MaxPool3D", "folded"),
+        (2, {"return_indices": True}, "MaxPoolWithArgmax", "shifted"),
+    ],
     ids=["3d", "indices"],
 )
-def test_auto_is_refused_by_name(
-    rank: int, arguments: dict, operation: str, tmp_path: Path
+def test_by_other_roads(
+    rank: int, arguments: dict, operation: str, kernel: str, tmp_path: Path
 ) -> None:
+    """A Keras model is traced for LiteRT; a SavedModel was before, and needs its kernel by name."""
     x = keras.Input((*[6] * rank, 3))
-    model = keras.Model(x, getattr(keras_maxpool, f"MaxPool{rank}D")(2, **arguments)(x))
+    data = np.random.default_rng(0).random((1, *[6] * rank, 3), np.float32)
+
+    def model(**forced: str) -> keras.Model:
+        return keras.Model(
+            x, getattr(keras_maxpool, f"MaxPool{rank}D")(2, **arguments, **forced)(x)
+        )
+
+    def converted(model: keras.Model) -> list[np.ndarray]:
+        model.export(str(tmp_path / "saved"), verbose=False)
+        content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
+        return run(loaded(content), [data])
+
     with pytest.raises(Exception, match=operation):
-        interpreter(model, tmp_path / "model.tflite")
+        converted(model())
+    assert_equal(converted(model(implementation=kernel)), predicted(model(), [data]))
+    content = tf.lite.TFLiteConverter.from_keras_model(model()).convert()
+    assert_equal(run(loaded(content), [data]), predicted(model(), [data]))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

@@ -81,7 +81,10 @@ def test_generator_counts_calls_and_is_saved(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again(x, training=True), call)
 
 
-@pytest.mark.parametrize("value", ["1", "true", "True", "0", "yes", ""])
+@pytest.mark.parametrize(
+    "value",
+    ["1", "0", *(pytest.param(v, marks=pytest.mark.slow) for v in ("true", "True", "yes", ""))],
+)
 def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
     """Both call it Keras 2, or both do not; without its package, one sentence says what to install."""
     code = "import tensorflow as tf, keras_maxpool; print(issubclass(keras_maxpool.MaxPool1D, tf.keras.layers.Layer))"

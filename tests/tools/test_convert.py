@@ -578,9 +578,9 @@ def test_a_model_whose_inputs_are_unknown() -> None:
     [
         ("VGG16", 32, 6),
         ("ResNet50", 32, 2),
-        ("InceptionV3", 75, 5),
-        ("DenseNet121", 32, 2),
-        ("NASNetMobile", 32, 9),
+        pytest.param("InceptionV3", 75, 5, marks=pytest.mark.slow),
+        pytest.param("DenseNet121", 32, 2, marks=pytest.mark.slow),
+        pytest.param("NASNetMobile", 32, 9, marks=pytest.mark.slow),
     ],
 )
 def test_applications(name: str, size: int, count: int) -> None:

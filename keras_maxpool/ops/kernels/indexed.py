@@ -46,18 +46,23 @@ def _first_of_views(carried: Sequence[tf.Tensor], place: int, views: Views) -> l
     best = view(views.displacements[0])
     for start in views.displacements[1:]:
         candidate = view(start)
-        wins = candidate[0] > best[0]
+        winner, wins = _winner(candidate[0], best[0])
         others = [tf.where(wins, *pair) for pair in zip(candidate[1:], best[1:], strict=True)]
-        best = [_winner(wins, candidate[0], best[0]), *others]
+        best = [winner, *others]
     return best
 
 
-def _winner(wins: tf.Tensor, candidate: tf.Tensor, best: tf.Tensor) -> tf.Tensor:
-    """`candidate` where it `wins`, which is where it is greater: so not where one of the two is NaN."""
-    if mode.current() != "graph" or not candidate.dtype.is_floating:
-        return tf.where(wins, candidate, best)
+def _winner(candidate: tf.Tensor, best: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The greater of the two, and whether that is `candidate`: so not where one of the two is NaN."""
+    if not candidate.dtype.is_floating:
+        # tf2onnx compares whole numbers by their rounding to float32, unless for equality.
+        winner = tf.maximum(candidate, best)
+        return winner, winner != best
+    wins = candidate > best
+    if mode.current() != "graph":
+        return tf.where(wins, candidate, best), wins
     # tf2onnx makes of a tf.where a sum of products with 0 and 1, and so NaN of infinities, unless it asks for NaN.
-    return tf.where(tf.math.is_nan(candidate), best, tf.maximum(candidate, best))
+    return tf.where(tf.math.is_nan(candidate), best, tf.maximum(candidate, best)), wins
 
 
 def _offset_type(count: int) -> tf.DType:
