@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from either_keras import LEGACY, keras, keras_3_alone
-from export_cases import BY_ROAD, Case
+from export_cases import BY_ROAD, DTYPES, Case, assert_equal, of_dtype, predicted
 
 CASES: list[Case] = [parameters.values[0] for parameters in BY_ROAD]
 
@@ -139,6 +139,15 @@ def test_predicts_without_keras(folder: Path, case: Case, road: str, which: str)
 @by_inputs
 def test_saved_model_without_keras(folder: Path, case: Case, which: str) -> None:
     assert_same_bits(folder, case, which, "saved_model")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtypes(dtype: str, tmp_path: Path) -> None:
+    model, inputs = of_dtype(dtype)
+    model.export(str(tmp_path / "model"))
+    outputs = tf.saved_model.load(str(tmp_path / "model")).serve(*inputs)
+    assert_equal([y.numpy() for y in tf.nest.flatten(outputs)], predicted(model, inputs))
 
 
 # --- Fine-tuning ---
