@@ -191,6 +191,7 @@ def test_demo_piped(tmp_path, demo_extra):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_demo_where_a_layer_is_wrong(tmp_path, demo_extra):
     code = """
 import sys

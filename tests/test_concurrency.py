@@ -205,6 +205,7 @@ def finished(child: subprocess.Popen[str], timeout: float) -> str:
     return out
 
 
+@pytest.mark.slow
 def test_first_use_from_many_threads() -> None:
     assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 7
 

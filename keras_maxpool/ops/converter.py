@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import tensorflow as tf
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 RUNTIMES = {
     "keras.src.export.litert": "LiteRT",
@@ -51,7 +53,7 @@ def current() -> str | None:
     return None
 
 
-def carried(function: Callable[..., Any]) -> Callable[..., Any]:
+def carried(function: F) -> F:
     """`function`, of a tensor and more, in a dtype that the runtime has and that holds all values of the tensor's own.
 
     Returns what `function` does, a tensor or a pair, of which the first is of the argument's dtype.
@@ -78,7 +80,7 @@ def carried(function: Callable[..., Any]) -> Callable[..., Any]:
         values = tf.cast(values, x.dtype)
         return (values, *places) if places else values
 
-    return carrying
+    return cast(F, carrying)
 
 
 def check_sizes(sizes: Sequence[Any], why: str) -> None:

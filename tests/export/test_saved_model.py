@@ -194,6 +194,7 @@ def test_fine_tuning_has_the_same_gradients(tuned: dict, option: str) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_reloaded_function_compiles(tmp_path: Path) -> None:
     """All but indices, which need implementation="shifted": XLA has no MaxPoolWithArgmax on the CPU."""
     cases = [case for case in CASES if case.rank == 2 and case.option in TUNED]
