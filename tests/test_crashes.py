@@ -557,15 +557,11 @@ def outcomes(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def cases(group: str) -> pytest.MarkDecorator:
-    """One test a case; what XLA compiles takes its time, and in two dimensions it says the most."""
-
-    def slow(name: str) -> bool:
-        return "xla" in name and "2D" not in name
-
+    """One test a case, of which those that XLA compiles take most of the time."""
     return pytest.mark.parametrize(
         "case",
         [
-            pytest.param(f"{group}: {name}", id=name, marks=[pytest.mark.slow] * slow(name))
+            pytest.param(f"{group}: {name}", id=name, marks=[pytest.mark.slow] * ("xla" in name))
             for name in GROUPS[group]
         ],
     )
