@@ -78,8 +78,15 @@ def test_gives_what_is_committed(path: Path, tmp_path: Path) -> None:
     if path.stem == "02-parameters":
         ours, theirs = (plt.imread(folder / PICTURE.name) for folder in (PICTURE.parent, tmp_path))
         assert ours.shape == theirs.shape
-        # Letters look a little different from one matplotlib to the next.
-        assert np.abs(ours - theirs).mean() < 0.02
+        # From one matplotlib to the next letters differ, and all moves by two pixels: 0.1. Upside down it is 0.4.
+        assert np.abs(blocks(ours) - blocks(theirs)).max() < 0.2
+
+
+def blocks(picture: np.ndarray, size: int = 32) -> np.ndarray:
+    """The mean of each block of so many pixels."""
+    rows, columns = (n // size for n in picture.shape[:2])
+    whole = picture[: rows * size, : columns * size]
+    return whole.reshape(rows, size, columns, size, -1).mean((1, 3))
 
 
 @each
