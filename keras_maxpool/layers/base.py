@@ -1,6 +1,5 @@
 """What all layers of the package share: checks before Keras's own, the data format, and the config."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,14 +29,12 @@ class SpatialLayer(keras.layers.Layer):
     rank: int
     family: str
     own_arguments: tuple[str, ...]
-    __signature__: inspect.Signature
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Gives the class the signature of its `__init__`."""
+        """Gives each class an `__init__` of its own."""
         super().__init_subclass__(**kwargs)
-        # Python 3.10 prefers Keras's `__new__(*args, **kwargs)` to an `__init__` that is inherited.
-        own = inspect.signature(cls.__init__)
-        cls.__signature__ = own.replace(parameters=list(own.parameters.values())[1:])
+        # Python 3.10 shows the signature of Keras's `__new__(*args, **kwargs)` before that of an inherited `__init__`.
+        cls.__init__ = cls.__init__  # type: ignore[method-assign]
 
     def __init__(self, data_format: str | None, name: str | None, **kwargs: Any) -> None:
         """Takes what every layer has; `kwargs` are Keras's own."""
