@@ -12,9 +12,10 @@ from export_cases import (
     BY_ROAD_UNKNOWN,
     DTYPES,
     Case,
-    assert_equal,
+    Refusal,
+    assert_travels,
+    dtype_refusal,
     of_dtype,
-    predicted,
 )
 
 import keras_maxpool
@@ -33,31 +34,23 @@ def run(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.nda
     return session.run(None, given)
 
 
-def cannot(case: Case, known: bool) -> bool:
-    """Regions that are drawn when the graph runs: ONNX has other random numbers."""
-    return case.option == "fractional" and not known
+def refusal(case: Case, known: bool) -> Refusal | None:
+    """Regions that are drawn when the graph runs cannot travel."""
+    if case.option == "fractional" and not known:
+        return ValueError, "ONNX has other random numbers than TensorFlow, so"
+    return None
 
 
 @pytest.mark.parametrize(("case", "known"), [*BY_ROAD, *BY_ROAD_UNKNOWN])
 def test_equal_outputs(case: Case, known: bool, tmp_path: Path) -> None:
-    model, inputs = case.model(known), case.inputs()
-    wanted = predicted(model, inputs)  # Keras exports no model to ONNX that has not been called
-    if cannot(case, known):
-        with pytest.raises(ValueError, match="ONNX has other random numbers than TensorFlow, so"):
-            run(model, tmp_path / "model.onnx", inputs)
-        return
-    assert_equal(run(model, tmp_path / "model.onnx", inputs), wanted)
+    model, path = case.model(known), tmp_path / "model.onnx"
+    assert_travels(run, model, case.inputs(), path, refusal(case, known))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dtypes(dtype: str, tmp_path: Path) -> None:
-    model, inputs = of_dtype(dtype)
-    wanted = predicted(model, inputs)
-    if dtype not in ("uint32", "uint64"):
-        assert_equal(run(model, tmp_path / "model.onnx", inputs), wanted)
-        return
-    with pytest.raises(TypeError, match=f"ONNX cannot pool inputs of dtype {dtype}; it takes"):
-        run(model, tmp_path / "model.onnx", inputs)
+    refused = dtype_refusal("ONNX", dtype, set(DTYPES) - {"uint32", "uint64"})
+    assert_travels(run, *of_dtype(dtype), tmp_path / "model.onnx", refused)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3], ids=["1d", "2d", "3d"])
