@@ -1,0 +1,49 @@
+"""The guard: what a formula gets to see of inputs that have no elements, and what comes of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_maxpool.ops.kernels import KERNELS
+from keras_maxpool.ops.kernels.guard import guarded
+from keras_maxpool.window import parse
+
+LEAST = [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize("missing", range(4))
+@pytest.mark.parametrize("known", [True, False])
+def test_a_formula_never_sees_fewer_elements_than_it_needs(missing: int, known: bool) -> None:
+    sizes = [4, 5, 6, 2]
+    sizes[missing] = 0
+    seen = []
+
+    def formula(x: tf.Tensor) -> tf.Tensor:
+        seen.append(x.shape.as_list())
+        return x + 1
+
+    shape = tf.TensorShape(sizes if known else [None] * 4)
+    y = guarded(formula, LEAST, shape)(tf.zeros(sizes))
+    assert y.shape.as_list() == sizes
+    sizes[missing] = LEAST[missing]
+    assert seen == [sizes]
+
+
+def test_where_nothing_is_missing_the_formula_stays_itself() -> None:
+    def formula(x: tf.Tensor) -> tf.Tensor:
+        return x + 1
+
+    assert guarded(formula, LEAST, tf.TensorShape([4, 5, 6, 2])) is formula
+    x = np.arange(240.0).reshape(4, 5, 6, 2)
+    y = guarded(formula, LEAST, tf.TensorShape([None, 5, 6, 2]))(x)
+    np.testing.assert_array_equal(y, x + 1)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_graph_pools_an_axis_that_is_known_to_have_no_elements(rank: int) -> None:
+    window = parse(rank, 2, 2, "same", 1, False)
+    spec = tf.TensorSpec([None, 0, *[4] * (rank - 1), 3])
+    pool = tf.function(lambda x: KERNELS["direct"](x, window), input_signature=[spec])
+    assert pool(tf.zeros([5, 0, *[4] * (rank - 1), 3])).shape == (5, 0, *[2] * (rank - 1), 3)
