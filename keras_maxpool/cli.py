@@ -34,7 +34,7 @@ EXTRAS: dict[str, dict[str, str]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    args = _parser().parse_args(argv)
+    args = command_line().parse_args(argv)
     # Those without one need rich alone, which comes with Keras.
     missing = _missing(args.extra) if args.extra else []
     if missing:
@@ -98,7 +98,8 @@ def _report(args: argparse.Namespace) -> int:
     return report_file.main(args.model, args.html, args.json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="keras-maxpool",
         description="Max pooling for Keras: see it work, on this machine.",

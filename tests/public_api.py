@@ -1,16 +1,18 @@
-"""The public surface as plain data: names, signatures, and what each layer's config holds.
+"""The public surface as plain data: names, signatures, what each layer's config holds, and the commands' options.
 
 `python tests/public_api.py` writes the snapshot anew, for a change that is meant; the changelog has to say so.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import keras_maxpool
+from keras_maxpool import cli
 from keras_maxpool.tools import convert, parity, report
 
 SNAPSHOT = Path(__file__).parent / "data" / "public_api.json"
@@ -20,12 +22,33 @@ NEEDED = {"Adaptive": (1,), "Fractional": (1.5,)}
 
 
 def surface() -> dict[str, Any]:
-    """By module, then by name: a function's or class's signature, and a layer's config keys."""
-    return {
+    """By module and name, a function's or class's signature, and a layer's config; by command, its options."""
+    names = {
         module.__name__: {
             name: _entry(name, getattr(module, name)) for name in sorted(module.__all__)
         }
         for module in MODULES
+    }
+    # As the snapshot has it: tuples are lists there.
+    return json.loads(json.dumps(names | {"keras-maxpool": _commands()}, default=str))
+
+
+def _commands() -> dict[str, Any]:
+    """By command, then by option or argument: its default, and what it may be."""
+    (commands,) = (
+        action.choices
+        for action in cli.command_line()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return {
+        name: {
+            " ".join(action.option_strings) or action.dest: {
+                "default": action.default,
+                "choices": action.choices,
+            }
+            for action in command._actions
+        }
+        for name, command in commands.items()
     }
 
 
@@ -37,7 +60,8 @@ def _entry(name: str, value: Any) -> Any:
         arguments = next((given for start, given in NEEDED.items() if name.startswith(start)), ())
         config = value(*arguments).get_config()
         # What Keras itself puts in differs from version to version.
-        entry["config"] = sorted(config.keys() - {"name", "trainable", "dtype"})
+        own = config.keys() - {"name", "trainable", "dtype"}
+        entry["config"] = {key: config[key] for key in sorted(own)}
     return entry
 
 

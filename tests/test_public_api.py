@@ -1,4 +1,4 @@
-"""A change of a public name, signature or config key is always on purpose."""
+"""A change of a public name, signature, config or command is always on purpose."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_public_name_is_documented() -> None:
             assert (getattr(module, name).__doc__ or "").strip(), f"{module.__name__}.{name}"
 
 
-def test_the_version_has_a_place_in_the_changelog() -> None:
+def test_the_changelog_has_a_place_for_what_is_next() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(r"^## \[Unreleased\]", changelog, re.M)
     assert re.fullmatch(r"\d+\.\d+\.\d+", keras_maxpool.__version__)
