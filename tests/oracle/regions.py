@@ -1,7 +1,6 @@
-"""Max pooling over regions in plain NumPy, written to be read. Nothing here is taken from the package.
+"""Pooling over regions, as adaptive and fractional pooling cut them.
 
-An axis is cut into regions by two lists: where each starts, and where it has ended. Arrays are channels-last.
-The first maximum of a region in row-major order wins, and so does the first NaN, which counts as the largest.
+An axis is cut by two lists: where each region starts, and where it has ended. Arrays are channels-last.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from oracle import Pooled
+
+from oracle.windows import Pooled
 
 Cut = tuple[list[int], list[int]]
 """The starts and the ends of the regions of one axis."""
@@ -50,16 +50,29 @@ def graham(size: int, outputs: int, u: Fraction) -> list[int]:
     return [math.ceil(alpha * (i + u)) for i in range(outputs + 1)]
 
 
+def pseudo_random(size: int, outputs: int, bits: Sequence[int]) -> list[int]:
+    """Graham's formula, counted from 0, for u = (1 + remainder) / size: the first bits' remainder by `outputs`."""
+    u = Fraction(bits[0] % outputs + 1, size)
+    return [bound - 1 for bound in graham(size, outputs, u)]
+
+
+def shuffled(size: int, outputs: int, bits: Sequence[int]) -> list[int]:
+    """Graham 2014, section 2: floor(alpha) and ceil(alpha) in random order, which is that of sorting the bits."""
+    short, longer = divmod(size, outputs)
+    order = sorted(range(outputs), key=lambda i: bits[i])
+    lengths = [short + 1 if place < longer else short for place in order]
+    return [sum(lengths[:i]) for i in range(outputs + 1)]
+
+
 def from_bounds(bounds: Sequence[int], size: int, overlapping: bool) -> Cut:
     """Graham's regions: disjoint up to before the next one's start, or overlapping with it; counted from 0."""
     ends = [min(bound + overlapping, size) for bound in bounds[1:]]
     return list(bounds[:-1]), ends
 
 
-def pytorch_starts(size: int, outputs: int, pool: int, sample: float) -> list[int]:
-    """PyTorch, fractional_max_pool2d: floor((i + u) * alpha) - floor(u * alpha), and the last window at the end."""
-    if outputs == 1:
-        return [size - pool]
-    alpha = (size - pool) / (outputs - 1)
+def pytorch(size: int, outputs: int, pool: int, sample: float) -> Cut:
+    """PyTorch, fractional_max_pool2d: from floor((i + u) * alpha) - floor(u * alpha), the last one at the end."""
+    alpha = (size - pool) / (outputs - 1) if outputs > 1 else 0
     starts = [int((i + sample) * alpha) - int(sample * alpha) for i in range(outputs - 1)]
-    return [*starts, size - pool]
+    starts.append(size - pool)
+    return starts, [start + pool for start in starts]
