@@ -1,14 +1,21 @@
-"""The oracle against cases worked out by hand, the golden file, ONNX's reference and PyTorch."""
+"""The oracle against cases worked out by hand, and PyTorch's golden files. Others compare it with live peers."""
 
 from __future__ import annotations
 
+import ast
 import math
+import sys
+from fractions import Fraction
+from pathlib import Path
 
+import make_adaptive_golden
 import make_torch_golden
 import numpy as np
 import oracle
 import pytest
 import torch_golden
+from oracle import regions
+from oracle_checks import assert_as_pytorch
 
 NAN, INF = np.nan, np.inf
 GOLDEN = list(torch_golden.load())
@@ -23,6 +30,20 @@ def check(pooled: oracle.Pooled, values: list, places: list) -> None:
     """Compares the only sample and channel with literals."""
     np.testing.assert_array_equal(pooled.values[0, ..., 0], values)
     np.testing.assert_array_equal(pooled.places[0, ..., 0], places)
+
+
+def test_shares_no_code() -> None:
+    """It needs NumPy, the standard library and itself."""
+    needed = set()
+    for file in Path(oracle.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                needed.add(node.module)
+    allowed = sys.stdlib_module_names | {"numpy", "oracle"}
+    assert {name.split(".")[0] for name in needed} <= allowed
+    assert len(needed) > 5
 
 
 # Geometry
@@ -270,23 +291,108 @@ def test_nothing_to_pool(shape: tuple) -> None:
     assert oracle.gradient(shape, places, values).shape == shape
 
 
-# The golden file
+# Unpooling, global pooling and regions, by hand
+
+
+def test_unpool() -> None:
+    values, places = in_1d([9, 4, 7, 5]), in_1d([1, 3, 1, -1], "int64")
+    volume = oracle.unpool(values, places, (5,))  # 9 and 7 meet, 5 goes nowhere
+    assert volume.ravel().tolist() == [0, 16, 0, 4, 0]
+    assert volume.dtype == "float32"
+    assert oracle.gather(in_1d([10, 20, 30, 40, 50]), places).ravel().tolist() == [20, 40, 20, 0]
+
+
+def test_unpool_2d() -> None:
+    values, places = (
+        np.array([[[[1, 5]], [[2, 6]]], [[[3, 7]], [[4, 8]]]]),
+        np.zeros((2, 2, 1, 2), int),
+    )
+    places[1] = [[[5, 4]], [[3, 4]]]
+    volume = oracle.unpool(values, places, (2, 3))
+    assert volume[0].tolist() == [[[3, 11], [0, 0], [0, 0]], [[0, 0], [0, 0], [0, 0]]]
+    assert volume[1].tolist() == [[[0, 0], [0, 0], [0, 0]], [[4, 0], [0, 15], [3, 0]]]
+    first = map(oracle.channels_first, (values, places))
+    np.testing.assert_array_equal(
+        oracle.unpool(*first, (2, 3), data_format="channels_first"), oracle.channels_first(volume)
+    )
+
+
+def test_unpool_adds_in_float64_and_in_whole_numbers() -> None:
+    places = np.zeros((1, 3, 1), int)
+    half = oracle.unpool(in_1d([2048, 1, 1], "float16"), places, (1,))
+    assert (half.item(), half.dtype) == (2050, np.float16)  # one by one, both would be rounded away
+    whole = oracle.unpool(in_1d([2**60, 1, 1], "int64"), places, (1,))
+    assert whole.item() == 2**60 + 2
+
+
+def test_global_pool() -> None:
+    x = np.array([[[3, 8], [9, 8], [9, 1]], [[-5, NAN], [-7, 6], [-INF, NAN]]])
+    values, places, shares = oracle.global_pool(x)
+    np.testing.assert_array_equal(values, [[9, 8], [-5, NAN]])
+    assert places.tolist() == [[1, 0], [0, 0]]
+    assert shares.tolist() == [
+        [[0, 0.5], [0.5, 0.5], [0.5, 0]],
+        [[1, 0.5], [0, 0], [0, 0.5]],
+    ]
+    gradient = oracle.global_gradient(shares, np.array([[2, 4], [6, 8]]))
+    assert gradient.tolist() == [[[0, 2], [1, 2], [1, 0]], [[6, 4], [0, 0], [0, 4]]]
+    tangent = oracle.global_tangent(shares, np.arange(12).reshape(x.shape))
+    assert tangent.tolist() == [[3, 2], [6, 9]]
+
+
+def test_global_pool_of_what_a_mask_shows() -> None:
+    x = np.array([[[9], [4], [4]], [[9], [9], [9]]], np.int8)
+    mask = np.array([[False, True, True], [False, False, False]])
+    values, places, shares = oracle.global_pool(x, mask)
+    assert values.dtype == np.int8
+    assert values.tolist() == [[4], [0]]
+    assert places.tolist() == [[1], [-1]]
+    assert shares.tolist() == [[[0], [0.5], [0.5]], [[0], [0], [0]]]
+
+
+def test_regions() -> None:
+    x = in_1d([3, 1, 2, 5, 4])
+    check(regions.pool(x, [([0, 1, 3], [2, 4, 5])]), [3, 5, 5], [0, 3, 3])
+    check(
+        regions.pool(in_1d([1, NAN, 7, NAN, 7, 7]), [([0, 2, 4], [4, 3, 6])]),
+        [NAN, 7, 7],
+        [1, 2, 4],
+    )
+    # Rows 0 and 0 to 2; columns 1 to 2 and 3.
+    check(
+        regions.pool(RAMP, [([0, 0], [1, 3]), ([1, 3], [3, 4])]),
+        [[2, 3], [10, 11]],
+        [[2, 3], [10, 11]],
+    )
+
+
+def test_cuts() -> None:
+    assert regions.adaptive(5, 3) == ([0, 1, 3], [2, 4, 5])
+    assert regions.adaptive(2, 3) == ([0, 0, 1], [1, 2, 2])
+    assert regions.adaptive(2, None) == ([0, 1], [1, 2])
+    # alpha is 5/3: 5/6, 15/6, 25/6 and 35/6, rounded up.
+    assert regions.graham(5, 3, Fraction(1, 2)) == [1, 3, 5, 6]
+    # u is 2/5: 2/3, 7/3, 12/3 and 17/3, rounded up, less 1.
+    assert regions.pseudo_random(5, 3, [7]) == [0, 2, 3, 5]
+    # Two of three are long: in the order 1, 2, 0 those of places 1 and 0, which are the first and the last.
+    assert regions.shuffled(5, 3, [30, 10, 20]) == [0, 2, 3, 5]
+    assert regions.from_bounds([0, 2, 3, 5], 5, False) == ([0, 2, 3], [2, 3, 5])
+    assert regions.from_bounds([0, 2, 3, 5], 5, True) == ([0, 2, 3], [3, 4, 5])
+    # alpha is 5/2: floor(5/4) less itself, floor(15/4) less that, and the end.
+    assert regions.pytorch(7, 3, 2, 0.5) == ([0, 2, 5], [2, 4, 7])
+
+
+# The golden files
 
 
 @pytest.mark.parametrize("case", GOLDEN, ids=[case.name for case in GOLDEN])
 def test_golden(case: torch_golden.Case) -> None:
-    compare(case)
+    assert_as_pytorch(case)
 
 
-def compare(case: torch_golden.Case) -> None:
-    """The oracle's values, places and gradient are PyTorch's."""
-    values, places = oracle.pool(case.x, **case.arguments, data_format="channels_first")
-    np.testing.assert_array_equal(values, case.values)
-    np.testing.assert_array_equal(places, case.indices)
-    gradient = oracle.gradient(
-        case.x.shape, places, case.upstream, dtype=case.x.dtype, data_format="channels_first"
-    )
-    np.testing.assert_array_equal(gradient, case.gradient)
+@pytest.mark.parametrize("case", make_adaptive_golden.load(), ids=str)
+def test_golden_regions(case: make_adaptive_golden.Case) -> None:
+    assert_as_pytorch(case)
 
 
 def test_golden_file_reaches_the_corners() -> None:
@@ -324,129 +430,3 @@ def test_golden_file_reaches_the_corners() -> None:
     assert sum(case.finite for case in GOLDEN) == make_torch_golden.FINITE_CASES
     assert sum(not case.finite for case in GOLDEN) == make_torch_golden.NONFINITE_CASES
     assert sum(len(set(case.strides)) > 1 for case in GOLDEN) > 100
-
-
-# PyTorch, live
-
-
-@pytest.fixture
-def torch() -> object:
-    return pytest.importorskip("torch", reason="needs PyTorch: pip install '.[peers]'")
-
-
-def test_torch(torch: object) -> None:
-    for case in make_torch_golden.make_cases(seed=7, finite=90, nonfinite=18):
-        compare(case)
-
-
-@pytest.mark.parametrize(
-    "dtype", ["float16", "float64", "uint8", "int8", "int16", "int32", "int64"]
-)
-def test_torch_dtypes(torch: object, dtype: str) -> None:
-    x = np.random.default_rng(0).integers(0, 5, (2, 3, 9, 7)).astype(dtype)
-    values, indices = torch.nn.functional.max_pool2d(torch.tensor(x), 3, 2, 1, return_indices=True)
-    pooled = oracle.pool(x, 3, 2, 1, data_format="channels_first")
-    assert pooled.values.dtype == values.numpy().dtype
-    np.testing.assert_array_equal(pooled.values, values)
-    np.testing.assert_array_equal(pooled.places, indices)
-
-
-def test_torch_takes_the_last_nan(torch: object) -> None:
-    """The one difference that is meant: should PyTorch change, the notes on NaN have to."""
-    x = np.array([[[1, NAN, 3, NAN]]], np.float32)
-    values, indices = torch.nn.functional.max_pool1d(torch.tensor(x), 4, return_indices=True)
-    pooled = oracle.pool(x, 4, data_format="channels_first")
-    np.testing.assert_array_equal(pooled.values, values)
-    assert (pooled.places.item(), indices.item()) == (1, 3)
-
-
-# ONNX's reference evaluator
-
-
-@pytest.fixture
-def onnx() -> object:
-    pytest.importorskip("onnx", reason="needs ONNX: pip install '.[peers]'")
-    import onnx.reference
-
-    return onnx
-
-
-def run_onnx(onnx: object, x: np.ndarray, outputs: int, attributes: dict) -> list[np.ndarray]:
-    """Runs one MaxPool node; the indices come second."""
-    names = ["values", "indices"][:outputs]
-    node = onnx.helper.make_node("MaxPool", ["x"], names, **attributes)
-    declare = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [node],
-        "pool",
-        [declare("x", onnx.TensorProto.FLOAT, x.shape)],
-        [declare(name, onnx.TensorProto.FLOAT, None) for name in names],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)])
-    return onnx.reference.ReferenceEvaluator(model).run(None, {"x": x})
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("padding", ["VALID", "SAME_UPPER", "pads", "pads and ceil_mode"])
-def test_onnx(onnx: object, padding: str, rank: int) -> None:
-    """Values and indices, where onnx 1.23's reference follows ONNX. Left out:
-
-    - strides and dilations of 1 alone: a second implementation, which swaps pads between axes in
-      2D, ignores or refuses them in 1D and 3D, and has wrong indices;
-    - SAME_UPPER with a stride longer than the window: it crops instead of padding nothing;
-    - SAME_LOWER with any other stride or dilation: it rounds down the output and pads the end;
-    - a window of padding alone: it gives 0 or NaN.
-    """
-    rng = np.random.default_rng([rank, len(padding)])
-    ceil_mode = padding == "pads and ceil_mode"
-    done = 0
-    while done < 15:
-        spatial = draw(rng, (12, 9, 5)[rank - 1], rank)
-        pool, strides, dilation = draw(rng, 4, rank), draw(rng, 3, rank), draw(rng, 2, rank)
-        lengths = [(k - 1) * d + 1 for k, d in zip(pool, dilation, strict=True)]
-        if set(strides + dilation) == {1}:
-            continue
-        attributes = {"kernel_shape": pool, "strides": strides, "dilations": dilation}
-        if padding in ("VALID", "SAME_UPPER"):
-            attributes["auto_pad"] = padding
-            pads = ("valid" if padding == "VALID" else "same",) * rank
-        else:
-            before, after = [tuple(n - 1 for n in draw(rng, lengths, rank)) for _ in range(2)]
-            attributes |= {"pads": before + after, "ceil_mode": int(ceil_mode)}
-            pads = tuple(zip(before, after, strict=True))
-        axes = zip(spatial, pool, strides, pads, dilation, [ceil_mode] * rank, strict=True)
-        try:
-            if any(oracle.sees_only_padding(*axis) for axis in axes):
-                continue
-        except ValueError:  # the window is larger than the input
-            continue
-        longer = [stride > length for stride, length in zip(strides, lengths, strict=True)]
-        if padding == "SAME_UPPER" and any(longer):
-            continue
-
-        x = rng.integers(-4, 5, (2, 2, *spatial)).astype(np.float32)
-        values, indices = run_onnx(onnx, x, 2, attributes)
-        arguments = pool, strides, pads, dilation, ceil_mode
-        pooled = oracle.pool(x, *arguments, data_format="channels_first")
-        np.testing.assert_array_equal(pooled.values, values, str(attributes))
-        # ONNX counts on through the channels and samples.
-        planes = np.arange(4).reshape(2, 2, *(1,) * rank) * math.prod(spatial)
-        np.testing.assert_array_equal(pooled.places + planes, indices, str(attributes))
-        done += 1
-
-
-def test_onnx_same_lower(onnx: object) -> None:
-    """Values, in 2D and with strides and dilations of 1: all that the reference gets right."""
-    rng = np.random.default_rng(0)
-    for _ in range(15):
-        pool = draw(rng, 5, 2)
-        x = rng.integers(-4, 5, (2, 2, *draw(rng, 9, 2))).astype(np.float32)
-        attributes = {"kernel_shape": pool, "strides": (1, 1), "auto_pad": "SAME_LOWER"}
-        (values,) = run_onnx(onnx, x, 1, attributes)
-        pooled = oracle.pool(x, pool, 1, "same_lower", data_format="channels_first")
-        np.testing.assert_array_equal(pooled.values, values, str(attributes))
-
-
-def draw(rng: np.random.Generator, most: int | list[int], rank: int) -> tuple[int, ...]:
-    """An int from 1 to `most` for each axis."""
-    return tuple(rng.integers(1, most, rank, endpoint=True).tolist())

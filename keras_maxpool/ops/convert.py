@@ -11,6 +11,7 @@ from keras_maxpool.ops import layout
 CONVENTIONS = ("torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major")
 
 
+@tf.autograph.experimental.do_not_convert
 def convert_indices(
     indices: Any,
     shape: Sequence[int] | tf.Tensor,

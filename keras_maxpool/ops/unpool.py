@@ -13,6 +13,7 @@ from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
 
 
+@tf.autograph.experimental.do_not_convert
 def max_unpool(
     values: Any,
     indices: Any,

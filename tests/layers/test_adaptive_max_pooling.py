@@ -14,10 +14,10 @@ import make_adaptive_golden as golden
 import numpy as np
 import oracle
 import pytest
-import regions_oracle
 import tensorflow as tf
 from either_keras import LEGACY, keras
 from faults import attempt, refuses, state
+from oracle import regions as regions_oracle
 from regions_running import copied_by, rename, upstream_for, with_both
 from running import (
     FLOATS,

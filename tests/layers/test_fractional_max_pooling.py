@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-import regions_oracle
 import tensorflow as tf
+import torch_fractional
 from either_keras import keras
+from oracle import regions as regions_oracle
 from regions_running import copied_by, rename, upstream_for, with_both
 from running import (
     FLOATS,
@@ -27,7 +28,7 @@ from running import (
 )
 
 import keras_maxpool
-from keras_maxpool.ops import regions, sequences
+from keras_maxpool.ops import regions
 from keras_maxpool.which_keras import keras as keras_used
 
 # Ratios below and above 2, whole ones, and one an axis.
@@ -52,15 +53,18 @@ def layer_of(rank: int, *args: Any, **options: Any) -> keras.Layer:
 def cuts_of(
     spatial: tuple[int, ...], ratio: Any, seed: int, pseudo_random: bool, overlapping: bool
 ) -> list[regions_oracle.Cut]:
-    """The regions of a seed. The sequences' own tests say that they are right."""
+    """The regions of a seed, from TensorFlow's random numbers by Graham's rules: nothing of the package's."""
     ratios = ratio if isinstance(ratio, tuple) else (ratio,) * len(spatial)
     outputs = [math.floor(size / r) for size, r in zip(spatial, ratios, strict=True)]
     counts = [1] * len(spatial) if pseudo_random else outputs
-    bits = sequences.random_bits(tf.constant([seed, 0], tf.int64), counts)
-    sequence = sequences.pseudo_random if pseudo_random else sequences.random
+    bits = tf.random.stateless_uniform(
+        [sum(counts)], tf.constant([seed, 0], tf.int64), None, None, tf.int32, alg="philox"
+    )
+    of_axes = np.split(bits.numpy(), np.cumsum(counts)[:-1])
+    sequence = regions_oracle.pseudo_random if pseudo_random else regions_oracle.shuffled
     return [
-        regions_oracle.from_bounds(sequence(n, m, b).numpy().tolist(), n, overlapping)
-        for n, m, b in zip(spatial, outputs, bits, strict=True)
+        regions_oracle.from_bounds(sequence(n, m, b.tolist()), n, overlapping)
+        for n, m, b in zip(spatial, outputs, of_axes, strict=True)
     ]
 
 
@@ -240,30 +244,10 @@ def test_as_tensorflows(
 @pytest.mark.parametrize("rank", [2, 3], ids="{}d".format)
 def test_as_pytorchs(rank: int) -> None:
     """Given its window and its starts, which are not Graham's: values, indices and gradient."""
-    torch = pytest.importorskip("torch", reason="pip install '.[peers]'")
-    rng = np.random.default_rng(3)
-    function = getattr(torch.nn.functional, f"fractional_max_pool{rank}d")
-    for outputs, pool in [((4, 5, 3), (2, 2, 2)), ((6, 3, 2), (3, 2, 1)), ((1, 4, 3), (2, 3, 3))]:
-        spatial, sizes, window = (9, 7, 6)[:rank], outputs[:rank], pool[:rank]
-        x = ties((2, *spatial, 3), "float32", rng).astype("float32")
-        u = rng.random(rank)
-        # In 2D PyTorch's samples are the last axis's first; in 3D they are in the axes' order.
-        order = u[::-1] if rank == 2 else u
-        samples = torch.tensor(np.broadcast_to(order, (2, 3, rank)).astype("float32"))
-        tensor = torch.tensor(oracle.channels_first(x).copy(), requires_grad=True)
-        output, indices = function(
-            tensor, window, output_size=sizes, return_indices=True, _random_samples=samples
-        )
-        cuts = []
-        for size, count, length, sample in zip(spatial, sizes, window, u, strict=True):
-            starts = regions_oracle.pytorch_starts(size, count, length, float(np.float32(sample)))
-            cuts.append((starts, [start + length for start in starts]))
-        upstream = upstream_for(oracle.channels_last(output.detach().numpy()))
-        output.backward(torch.tensor(oracle.channels_first(upstream).copy()))
-        values, places, gradient = pool_between(x, cuts, upstream)
-        assert_same(oracle.channels_first(values), output.detach().numpy())
-        np.testing.assert_array_equal(oracle.channels_first(places), indices.numpy())
-        assert_same(oracle.channels_first(gradient), tensor.grad.numpy())
+    for given in torch_fractional.cases(rank):
+        results = pool_between(given.x, given.cuts, given.upstream)
+        for got, wanted in zip(results, given.results, strict=True):
+            np.testing.assert_array_equal(got, wanted)
 
 
 # Seeds and training

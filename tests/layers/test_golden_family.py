@@ -6,8 +6,8 @@ import make_golden_family as golden
 import numpy as np
 import oracle
 import pytest
-import regions_oracle
 from either_keras import keras, keras_3_alone
+from oracle import regions as regions_oracle
 
 import keras_maxpool
 
@@ -45,30 +45,21 @@ def test_predictions_are_the_oracles(arrays: dict[str, np.ndarray]) -> None:
     table = model.get_layer("text").layers[0].get_weights()[0]
     tokens, image, volume = (arrays[name] for name in golden.INPUTS)
     steps = np.where(tokens[..., None] > 0, table[tokens], -np.inf).max(1)
-    places = oracle.pool(image, 2).places
+    pooled = oracle.pool(image, 2)
     largest = image.reshape(3, -1, 2)
     adaptive = regions_oracle.pool(image, [regions_oracle.adaptive(*n) for n in ((9, 4), (8, 3))])
     cuts = [regions_oracle.adaptive(*n) for n in ((4, 2), (6, 3), (5, 6))]
     wanted = {
         0: np.where(np.isinf(steps), 0, steps),
-        1: places,
-        2: scattered(image, places),
+        1: pooled.places,
+        2: oracle.unpool(*pooled, image.shape[1:-1]),
         3: largest.max(1)[:, None, None],
         4: largest.argmax(1)[:, None, None],
         5: adaptive.values,
         6: adaptive.places,
-        8: scattered(volume, oracle.pool(volume, 2).places),
+        8: oracle.unpool(*oracle.pool(volume, 2), volume.shape[1:-1]),
         9: volume.max((1, 2, 3)),
         10: regions_oracle.pool(volume, cuts).values,
     }
     for i, expected in wanted.items():
         np.testing.assert_array_equal(arrays[f"output_{i}"], expected)
-
-
-def scattered(x: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """`x` where a window had its maximum, and 0 elsewhere; no windows meet here."""
-    flat = x.reshape(len(x), -1, x.shape[-1])
-    kept = np.zeros_like(flat)
-    places = places.reshape(len(x), -1, x.shape[-1])
-    np.put_along_axis(kept, places, np.take_along_axis(flat, places, 1), 1)
-    return kept.reshape(x.shape)

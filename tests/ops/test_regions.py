@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-import regions_oracle
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import regions as regions_oracle
 from regions_running import upstream_for, with_both
 from running import FLOATS, INTEGERS, MODES, assert_same, distinct, nodes, run, ties, wild
 

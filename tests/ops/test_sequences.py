@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import regions_oracle
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import regions as regions_oracle
 from running import MODES, nodes, run
 
 from keras_maxpool.ops import sequences
@@ -49,10 +49,8 @@ def test_lengths(name: str, size: int, outputs: int) -> None:
 def test_random_orders_the_lengths(bits: list[int], more: int) -> None:
     """The i-th length is a long one where the i-th of the sorted bits' places is among the first."""
     size, outputs = len(bits) + more, len(bits)
-    order = np.argsort(bits, kind="stable")
-    lengths = size // outputs + (order < size % outputs)
     got = sequences.random(size, outputs, tf.constant(bits, tf.int32))
-    assert got.numpy().tolist() == [0, *np.cumsum(lengths)]
+    assert got.numpy().tolist() == regions_oracle.shuffled(size, outputs, bits)
 
 
 @pytest.mark.parametrize("name", ["random", "pseudo_random"])

@@ -1,10 +1,11 @@
-"""Unpooling: the adjoint of gathering the maxima, PyTorch's where windows do not overlap."""
+"""Unpooling against the oracle: the adjoint of gathering the maxima, PyTorch's where windows do not overlap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import oracle
 import pytest
 import tensorflow as tf
 from running import (
@@ -66,18 +67,7 @@ def test_tiles_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) 
     given = case(config, distinct)
     monkeypatch.setattr(tiles, "scatter", None)
     unpooled = unpooling(config)(given.values, given.places, given.x)
-    assert_same(unpooled.numpy(), scattered(given.values, given.places, config.spatial))
-
-
-def scattered(values: np.ndarray, indices: np.ndarray, spatial: tuple[int, ...]) -> np.ndarray:
-    """The oracle: one element at a time."""
-    batch, channels = values.shape[0], values.shape[-1]
-    volume = np.zeros((batch, int(np.prod(spatial)), channels), values.dtype)
-    values, indices = (a.reshape(batch, -1, channels) for a in (values, indices))
-    for n, i, c in np.ndindex(values.shape):
-        if indices[n, i, c] >= 0:
-            volume[n, indices[n, i, c], c] += values[n, i, c]
-    return volume.reshape(batch, *spatial, channels)
+    assert_same(unpooled.numpy(), oracle.unpool(given.values, given.places, config.spatial))
 
 
 def unpooling(config: Config, **options: object) -> Callable:
@@ -101,27 +91,8 @@ def test_values_and_gradient(config: Config, mode: str) -> None:
         return y, tape.gradient(y, values, output_gradients=like)
 
     y, gradient = run(function, mode, given.upstream, given.places, weights)
-    assert_same(y, scattered(given.upstream, given.places, spatial))
-    assert_same(y, given.gradient)  # the adjoint: what pooling's gradient does with the same values
-    gathered = np.take_along_axis(
-        weights.reshape(2, -1, 3), given.places.reshape(2, -1, 3), axis=1
-    ).reshape(given.places.shape)
-    assert_same(gradient, gathered)
-
-
-@by_mode
-@pytest.mark.parametrize("config", [CONFIGS[0], CONFIGS[3], CONFIGS[6], CONFIGS[10]], ids=str)
-def test_adjoint_of_pooling(config: Config, mode: str) -> None:
-    """<unpool(v), x> = <v, gather(x)>, whole numbers, so exactly."""
-    x = case(config, distinct).x
-    v = case(config, distinct).upstream
-
-    def function(x: tf.Tensor, v: tf.Tensor) -> tuple:
-        values, indices = max_pool(x, **config.arguments, return_indices=True)
-        return tf.reduce_sum(unpooling(config)(v, indices, x) * x), tf.reduce_sum(v * values)
-
-    left, right = run(function, mode, x, v)
-    assert left == right
+    assert_same(y, oracle.unpool(given.upstream, given.places, spatial))
+    assert_same(gradient, oracle.gather(weights, given.places))
 
 
 @by_mode
@@ -177,7 +148,7 @@ def test_inferred_sizes(data_format: str, mode: str) -> None:
 def test_output_size() -> None:
     given = case(Config((5, 7), 2), distinct)
     y = max_unpool(given.values, given.places, 2, output_size=(5, 7))
-    assert_same(y.numpy(), scattered(given.values, given.places, (5, 7)))
+    assert_same(y.numpy(), oracle.unpool(given.values, given.places, (5, 7)))
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -193,7 +164,7 @@ def test_unknown_sizes(config: Config, jit_compile: bool) -> None:
     ]
     function = tf.function(unpooling(config), input_signature=specs, jit_compile=jit_compile)
     y = function(given.values, given.places, given.x)
-    assert_same(y.numpy(), scattered(given.values, given.places, config.spatial))
+    assert_same(y.numpy(), oracle.unpool(given.values, given.places, config.spatial))
 
 
 @by_mode
@@ -203,7 +174,7 @@ def test_indices_of_other_windows(mode: str) -> None:
     values = rng.integers(1, 5, (2, 3, 4, 3)).astype("float32")
     places = rng.integers(-1, 48, (2, 3, 4, 3))
     y = run(unpooling(Config((6, 8), 2)), mode, values, places)
-    assert_same(y, scattered(values, places, (6, 8)))
+    assert_same(y, oracle.unpool(values, places, (6, 8)))
 
 
 @by_mode
@@ -211,7 +182,7 @@ def test_one_index_of_another_window(mode: str) -> None:
     """The first element's, which is nobody else's."""
     values, places = np.ones((1, 2, 2, 1), "float32"), np.array([0, 2, 8, 0]).reshape(1, 2, 2, 1)
     y = run(unpooling(Config((4, 4), 2)), mode, values, places)
-    assert_same(y, scattered(values, places, (4, 4)))
+    assert_same(y, oracle.unpool(values, places, (4, 4)))
 
 
 @by_mode
@@ -228,7 +199,7 @@ def test_indices_beyond_a_hanging_window(mode: str) -> None:
     values = np.ones((1, 1, 2, 1), "float32")
     places = np.array([0, 3]).reshape(1, 1, 2, 1)
     y = run(lambda v, i: max_unpool(v, i, (2, 2), output_size=(2, 3)), mode, values, places)
-    assert_same(y, scattered(values, places, (2, 3)))
+    assert_same(y, oracle.unpool(values, places, (2, 3)))
 
 
 @pytest.mark.parametrize("far", [6, -2, 2**40])
@@ -243,7 +214,7 @@ def test_indices_out_of_range(far: int) -> None:
         function = lambda v, i, p=pool: max_unpool(v, i, p, output_size=(1, 6))  # noqa: E731
         for mode in ("graph", "xla"):
             y = run(function, mode, values, places)
-            assert_same(y, scattered(values, kept, (1, 6)))
+            assert_same(y, oracle.unpool(values, kept, (1, 6)))
 
 
 @by_mode
@@ -269,10 +240,9 @@ def test_second_order(config: Config, mode: str) -> None:
         return outer.gradient(first, values)
 
     # The Hessian times ones: as many values as meet at each place.
-    meet = scattered(np.ones_like(given.values), given.places, config.spatial)
-    of_each = np.take_along_axis(meet.reshape(2, -1, 3), given.places.reshape(2, -1, 3), 1)
+    meet = oracle.unpool(np.ones_like(given.values), given.places, config.spatial)
     actual = run(function, mode, given.values, given.places, given.x)
-    assert_same(actual, 2 * of_each.reshape(given.places.shape))
+    assert_same(actual, 2 * oracle.gather(meet, given.places))
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

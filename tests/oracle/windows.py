@@ -1,15 +1,4 @@
-"""Max pooling in plain NumPy, written to be read: what each kernel of the package is compared with.
-
-Nothing here is taken from the package. Arrays are channels-last, (batch, *spatial, channels), of
-any rank, unless a function takes `data_format`.
-
-The rules:
-- The first maximum of a window in row-major order wins.
-- Infinities and NaN follow IEEE: -inf is a value like any other, and the first NaN wins.
-- Padding never wins. A window of padding alone gives the lowest value and the place -1.
-- A place is the flat row-major index of the winner in the unpadded spatial volume of its own sample
-  and channel.
-"""
+"""Pooling over windows: their geometry, the maxima, and where each was found."""
 
 from __future__ import annotations
 
@@ -18,6 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from oracle.layouts import channels_first, channels_last
 
 Pair = tuple[int, int]
 
@@ -143,52 +134,6 @@ def lowest(dtype: np.dtype) -> float | int:
     return np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
 
 
-def gradient(
-    x_shape: Sequence[int],
-    places: np.ndarray,
-    upstream: np.ndarray,
-    *,
-    dtype: np.dtype | type = np.float64,
-    data_format: str = "channels_last",
-) -> np.ndarray:
-    """The gradient for x: every upstream value is added at its winner's place.
-
-    Sums are in float64, then cast to `dtype`. `x_shape` is the shape in `data_format`.
-    """
-    if data_format == "channels_first":
-        batch, channels, *spatial = x_shape
-        places, upstream = channels_last(places), channels_last(upstream)
-    else:
-        batch, *spatial, channels = x_shape
-
-    windows = math.prod(places.shape[1:-1])
-    places = places.reshape(batch, windows, channels)
-    upstream = upstream.astype(np.float64).reshape(batch, windows, channels)
-    result = np.zeros((batch, math.prod(spatial), channels))
-    sample, window, channel = np.nonzero(places != -1)
-    winner = places[sample, window, channel]
-    np.add.at(result, (sample, winner, channel), upstream[sample, window, channel])
-
-    result = result.reshape(batch, *spatial, channels).astype(dtype)
-    return channels_first(result) if data_format == "channels_first" else result
-
-
-def gather(x: np.ndarray, places: np.ndarray, *, data_format: str = "channels_last") -> np.ndarray:
-    """What x holds at the places, 0 at -1: the transpose of `gradient`.
-
-    With a tangent as x it is the tangent of the values; with a second upstream gradient, what the
-    gradient passes back.
-    """
-    if data_format == "channels_first":
-        return channels_first(gather(channels_last(x), channels_last(places)))
-    batch, *spatial, channels = x.shape
-    flat = x.reshape(batch, math.prod(spatial), channels)
-    result = np.zeros(places.shape, x.dtype)
-    where = np.nonzero(places != -1)
-    result[where] = flat[where[0], places[where], where[-1]]
-    return result
-
-
 def pool(
     x: np.ndarray,
     pool_size: int | Sequence[int] = 2,
@@ -228,13 +173,3 @@ def sees_only_padding(
     return not all(
         any(0 <= start + offset * dilation < size for offset in range(pool)) for start in starts
     )
-
-
-def channels_last(array: np.ndarray) -> np.ndarray:
-    """(batch, channels, *spatial) as (batch, *spatial, channels)."""
-    return np.moveaxis(array, 1, -1)
-
-
-def channels_first(array: np.ndarray) -> np.ndarray:
-    """(batch, *spatial, channels) as (batch, channels, *spatial)."""
-    return np.moveaxis(array, -1, 1)

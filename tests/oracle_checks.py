@@ -1,0 +1,30 @@
+"""The oracle beside PyTorch's answers, golden or live."""
+
+from __future__ import annotations
+
+import make_adaptive_golden
+import numpy as np
+import oracle
+import torch_golden
+from oracle import regions
+
+
+def assert_as_pytorch(case: torch_golden.Case | make_adaptive_golden.Case) -> None:
+    """The oracle's values, places and gradient are those of the case."""
+    values, places = answer(case)
+    np.testing.assert_array_equal(values, case.values)
+    np.testing.assert_array_equal(places, case.indices)
+    gradient = oracle.gradient(
+        case.x.shape, places, case.upstream, dtype=case.x.dtype, data_format="channels_first"
+    )
+    np.testing.assert_array_equal(gradient, case.gradient)
+
+
+def answer(case: torch_golden.Case | make_adaptive_golden.Case) -> oracle.Pooled:
+    """The oracle's own, channels first as the case is."""
+    if isinstance(case, torch_golden.Case):
+        return oracle.pool(case.x, **case.arguments, data_format="channels_first")
+    axes = zip(case.x.shape[2:], case.output_size, strict=True)
+    cuts = [regions.adaptive(*axis) for axis in axes]
+    pooled = regions.pool(oracle.channels_last(case.x), cuts)
+    return oracle.Pooled(*map(oracle.channels_first, pooled))
