@@ -739,12 +739,16 @@ def outcomes(request: pytest.FixtureRequest) -> dict[str, str]:
     return outcomes_of(names)
 
 
+def slow(name: str) -> bool:
+    return "xla" in name or "any batch" in name
+
+
 def cases(group: str) -> pytest.MarkDecorator:
-    """One test a case, of which those that XLA compiles take most of the time."""
+    """One test a case; slow are those that XLA compiles, and those of a batch alone unknown, as "any shape" has it too."""
     return pytest.mark.parametrize(
         "case",
         [
-            pytest.param(f"{group}: {name}", id=name, marks=[pytest.mark.slow] * ("xla" in name))
+            pytest.param(f"{group}: {name}", id=name, marks=[pytest.mark.slow] * slow(name))
             for name in GROUPS[group]
         ],
     )
