@@ -744,7 +744,7 @@ def slow(name: str) -> bool:
 
 
 def cases(group: str) -> pytest.MarkDecorator:
-    """One test a case; slow are those that XLA compiles, and those of a batch alone unknown, as "any shape" has it too."""
+    """One test a case: slow is what XLA compiles, and an unknown batch alone, which "any shape" has too."""
     return pytest.mark.parametrize(
         "case",
         [
