@@ -6,10 +6,14 @@ No TensorFlow here: a configuration can be checked without it.
 
 import operator
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 INT_LIMIT = 2**31
 """Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
+
+AXIS_LIMIT = 2**31 - 1
+"""The sizes of a tensor's axes stay below this: `tf.shape` counts no further."""
 
 NAMED_PADDINGS = ("valid", "same", "same_lower", "causal")
 IMPLEMENTATIONS = ("auto", "direct", "folded", "shifted")
@@ -245,6 +249,18 @@ def data_format(value: Any) -> str:
     return choice(value.lower() if known else value, "data_format", DATA_FORMATS)
 
 
+def countable(shape: Sequence[Any], subject: str, fix: str = "Use smaller tensors.") -> None:
+    """Refuses a shape, with elements or without, that TensorFlow's operations cannot count; sizes may be unknown."""
+    known = [size for size in shape if isinstance(size, int)]
+    if all(0 <= size < AXIS_LIMIT for size in known) and prod(filter(None, known)) < 2**63:
+        return
+    shown = tuple(size if isinstance(size, int) else None for size in shape)
+    raise ValueError(
+        f"{subject} the shape {shown}, and TensorFlow counts from 0 to 2**31 - 2 elements on an axis, and fewer than "
+        f"2**63 in all, empty axes left out. {fix}"
+    )
+
+
 def spatial_rank(shape: Any, name: str = "inputs") -> int:
     """The number of spatial axes of a function's argument, 1 to 3, from a TensorFlow shape."""
     if shape.rank not in (3, 4, 5):
@@ -252,6 +268,7 @@ def spatial_rank(shape: Any, name: str = "inputs") -> int:
             f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
             f"received shape {shape}. Add the missing axes, or set the shape."
         )
+    countable(shape.as_list(), f"`{name}` have")
     return shape.rank - 2
 
 
@@ -299,6 +316,7 @@ def input_rank(shape: Sequence[int | None], rank: int, name: str, family: str = 
     # TensorFlow's shapes have no length where the rank is unknown.
     known = getattr(shape, "rank", 0) is not None
     if known and len(shape) == rank + 2:
+        countable(tuple(shape), "`inputs` have")
         return
     if not known:
         raise ValueError(

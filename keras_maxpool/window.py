@@ -148,14 +148,21 @@ class Window:
                 and not (size == 0 and isinstance(axis.padding, str))
             ):
                 raise ValueError(self._too_large(place, sizes, data_format, channels))
-            if size is not None and size + sum(axis.pads(size)) >= arguments.INT_LIMIT:
+            if size is not None and size + sum(axis.pads(size)) >= arguments.AXIS_LIMIT:
                 raise ValueError(
                     f"`pool_size`, `dilation_rate` and `padding` stretch the {size} elements of spatial axis {place} "
-                    f"to {size + sum(axis.pads(size))}, and 2**31 or more is too long; received "
+                    f"to {size + sum(axis.pads(size))}, and 2**31 - 1 or more is too long; received "
                     f"pool_size={axis.pool}, dilation_rate={axis.dilation}, padding={axis.padding!r}. "
                     "Make one of them smaller."
                 )
         return outputs
+
+    def unpooled_sizes(self, outputs: Sequence[Any]) -> list[Any]:
+        """The input's spatial sizes that so many windows stand for; unknown ones stay unknown."""
+        return [
+            None if count is None else axis.unpooled_size(count)
+            for axis, count in zip(self.axes, outputs, strict=True)
+        ]
 
     def _too_large(
         self, place: int, sizes: Sequence[int | None], data_format: str, channels: int | None

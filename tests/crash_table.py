@@ -7,12 +7,10 @@ Run by hand; it prints the table in Markdown:
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 
-from running import child_path
+from running import run_code
 
 SECONDS = 120
 
@@ -51,19 +49,16 @@ model.train_on_batch(np.zeros((0, 4, 4, 1)), np.zeros((0, 4)))
     "whole numbers in 3D": "MaxPool3D()(anything((1, 4, 4, 4, 1), 'int32'))",
     "float64 in 3D": "MaxPool3D(dtype='float64')(anything((1, 4, 4, 4, 1), 'float64'))",
     "adaptive, to one element": "AdaptiveMaxPooling2D(1)(anything((1, 4, 4, 1)))",
+    "adaptive, an empty batch: gradient, in a graph": (
+        "gradient(AdaptiveMaxPooling2D(2), anything((0, 4, 4, 1)), (0, 4, 4, 1))"
+    ),
 }
 
 
 def outcome(package: str, code: str) -> str:
     """In a word or two, how a process that runs the code with a package's layers ends."""
     try:
-        process = subprocess.run(
-            [sys.executable, "-c", BEGIN.format(package=package) + code],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": child_path()},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+        process = run_code(BEGIN.format(package=package) + code, SECONDS, TF_CPP_MIN_LOG_LEVEL="3")
     except subprocess.TimeoutExpired:
         return f"**hangs** (over {SECONDS} s)"
     if process.returncode == 0:

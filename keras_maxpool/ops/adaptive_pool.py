@@ -49,6 +49,9 @@ def pool(
 ) -> Any:
     """`adaptive_max_pool` for arguments that have been checked."""
     static_shape = output_shape(x.shape, outputs, data_format)
+    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if nothing is not None:
+        return nothing
     sizes = layout.spatial(shapes.sizes(x), data_format)
     if mode.current() == "graph":
         checks = [
@@ -71,7 +74,9 @@ def output_shape(
         if size == 0 and output is not None:
             raise ValueError(f"{_no_elements(place)} Received spatial sizes {tuple(sizes)}.")
     pooled = [s if o is None else o for s, o in zip(sizes, outputs, strict=True)]
-    return layout.with_spatial(shape, data_format, pooled)
+    result = layout.with_spatial(shape, data_format, pooled)
+    arguments.countable(result, f"`output_size` {tuple(outputs)} makes", "Write smaller sizes.")
+    return result
 
 
 def _no_elements(place: int) -> str:
@@ -86,7 +91,12 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
     if outputs is None:
         return None
     if isinstance(size, int):
-        return None if size == outputs else _static_regions(size, outputs)
+        if size == outputs:
+            return None
+        if size % outputs == 0:
+            return Regions(tiles=(outputs, size // outputs))
+        if max(size, outputs) <= regions.MOST_STATIC:
+            return _static_regions(size, outputs)
     # 32 bits, where they are enough: LiteRT divides no others.
     dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64
     size = tf.cast(size, dtype)
@@ -98,7 +108,7 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
 @lru_cache(maxsize=512)
 def _static_regions(size: int, outputs: int) -> Regions:
     starts, ends = _bounds(np.arange(outputs), size, outputs)
-    return regions.between(starts, ends, int(np.max(ends - starts)), tiled=size % outputs == 0)
+    return regions.between(starts, ends, int(np.max(ends - starts)))
 
 
 def _bounds(i: Any, size: Any, outputs: int) -> tuple[Any, Any]:

@@ -71,6 +71,9 @@ def pool(
 ) -> Any:
     """`fractional_max_pool` for arguments that have been checked."""
     static_shape = output_shape(x.shape, ratios, data_format)
+    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if nothing is not None:
+        return nothing
     sizes = layout.spatial(shapes.sizes(x), data_format)
     runtime = converter.current()
     if runtime in ("LiteRT", "OpenVINO"):

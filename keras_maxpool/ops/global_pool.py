@@ -77,6 +77,10 @@ def global_pool(
     axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
     if mask is not None:
         mask = masks.checked(mask, x.shape, data_format)
+    static_shape = output_shape(x.shape, data_format, keepdims)
+    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if nothing is not None:
+        return nothing
     if mode.current() == "graph":
         x = _where_sizes_fit(x, mask, axes)
     valid = None

@@ -92,11 +92,9 @@ def pool(
         mask = masks.checked(mask, x.shape, data_format)
     shape = x.shape.as_list()
     if 0 in shape:
-        out_shape = output_shape(x.shape, window, data_format)
-        if None not in out_shape and 0 in out_shape:
-            # Nothing to pool, but the gradient still has to lead back to x.
-            y = tf.reshape(x, out_shape)
-            return y if indices is None else (y, tf.zeros(out_shape, indices))
+        results = shapes.without_elements(x, output_shape(shape, window, data_format), indices)
+        if results is not None:
+            return results
     static_shape = output_shape(shape, window, data_format) if None in shape else None
     if static_shape is not None and mode.current() == "graph":
         x = _where_windows_fit(x, window, data_format)

@@ -14,34 +14,37 @@ from keras_maxpool.ops import converter, layout, mode, shapes
 from keras_maxpool.ops.gradients import with_gradient
 from keras_maxpool.ops.places import scatter
 
+MOST_STATIC = 2**24
+"""Places in a table that is made while tracing: longer ones are made as a graph runs, which holds none of 2 GiB."""
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
     """The regions along one axis, none of them empty.
 
     `elements` (outputs, longest) are places on the axis; a region that is shorter than the longest repeats its last.
-    `tiled` says that they are all places of the axis, in order.
+    `tiles`, (outputs, length), stand for regions of one length that are all places of the axis, in order.
     """
 
-    elements: Any
-    tiled: bool = False
+    elements: Any = None
+    tiles: tuple[int, int] | None = None
 
     def spread(self, x: tf.Tensor, axis: int) -> tf.Tensor:
         """`x` with the axis replaced by two: the regions, and the elements of each."""
-        if not self.tiled:
+        if self.tiles is None:
             return tf.gather(x, self.elements, axis=axis)
         sizes = shapes.sizes(x)
-        return tf.reshape(x, [*sizes[:axis], *self.elements.shape, *sizes[axis + 1 :]])
+        return tf.reshape(x, [*sizes[:axis], *self.tiles, *sizes[axis + 1 :]])
 
 
-def between(starts: Any, ends: Any, longest: shapes.Size, tiled: bool = False) -> Regions:
+def between(starts: Any, ends: Any, longest: shapes.Size) -> Regions:
     """Regions from `starts` to before `ends`, which are arrays or tensors, none longer than `longest`."""
     if isinstance(starts, np.ndarray):
         elements = np.minimum(starts[:, None] + np.arange(longest), ends[:, None] - 1)
-        return Regions(elements.astype(np.int32), tiled)
+        return Regions(elements.astype(np.int32))
     offsets = tf.range(tf.cast(longest, starts.dtype))
     elements = tf.minimum(starts[:, None] + offsets, ends[:, None] - 1)
-    return Regions(tf.cast(elements, tf.int32), tiled)
+    return Regions(tf.cast(elements, tf.int32))
 
 
 @converter.carried

@@ -34,6 +34,17 @@ def maximum(a: Size, b: Size) -> Size:
     return max(a, b) if isinstance(a, int) and isinstance(b, int) else tf.maximum(a, b)
 
 
+def without_elements(x: tf.Tensor, shape: Sequence[int | None], indices: str | None) -> Any:
+    """`x` in another shape, where both are known to have no elements, and indices of that dtype if one is given.
+
+    Nothing there is to pool, but the gradient still has to lead back to `x`. None where there may be elements.
+    """
+    if 0 not in x.shape.as_list() or 0 not in shape or None in shape:
+        return None
+    y = tf.reshape(x, shape)
+    return y if indices is None else (y, tf.zeros(shape, indices))
+
+
 def pads(axes: Sequence[Axis], sizes: Sequence[Size]) -> list[tuple[Size, Size]]:
     """The padding before and after along each axis, as `Axis.pads` has it."""
     return [axis.pads(size, maximum) for axis, size in zip(axes, sizes, strict=True)]

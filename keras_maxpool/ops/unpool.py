@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.ops import converter, layout, shapes
-from keras_maxpool.ops.places import scatter
+from keras_maxpool.ops.places import is_wide, scatter
 from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
 
@@ -72,13 +72,19 @@ def unpool(
     like_shape, like_sizes = (None, None) if like is None else (like.shape, shapes.sizes(like))
     known = output_shape(values.shape, window, data_format, output_size, like_shape)
     sizes = output_shape(shapes.sizes(values), window, data_format, output_size, like_sizes)
+    nothing = shapes.without_elements(values, known, None)
+    if nothing is not None:
+        return nothing
     spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
+    wide = is_wide(shapes.product(sizes))
+    if wide:
+        indices = tf.cast(indices, tf.int64)
     if tf.executing_eagerly():
         _check_range(indices, spatial)
     y = (
         unpool_tiles(values, indices, window, spatial)
-        if are_tiles(window)
+        if are_tiles(window) and not wide
         else scatter(values, indices, spatial)
     )
     y = layout.restored(y, data_format)
@@ -93,16 +99,21 @@ def output_shape(
     output_size: Sequence[int] | None = None,
     like: Sequence[int | None] | None = None,
 ) -> tuple[int | None, ...]:
-    """The shape that unpooling gives for values of `shape`, None where unknown."""
+    """The shape that unpooling gives for values of `shape`, None where unknown; a ValueError where it gives none."""
+    sizes: Sequence[Any]
     if like is not None:
-        return layout.with_spatial(shape, data_format, layout.spatial(like, data_format))
-    if output_size is not None:
-        return layout.with_spatial(shape, data_format, output_size)
-    sizes = [
-        None if size is None else axis.unpooled_size(size)
-        for axis, size in zip(window.axes, layout.spatial(shape, data_format), strict=True)
-    ]
-    return layout.with_spatial(shape, data_format, sizes)
+        sizes, subject = layout.spatial(like, data_format), "`like` makes"
+        fix = "Pass a smaller one."
+    elif output_size is not None:
+        sizes, subject = output_size, f"`output_size` {tuple(output_size)} makes"
+        fix = "Write smaller sizes."
+    else:
+        sizes = window.unpooled_sizes(layout.spatial(shape, data_format))
+        subject = f"`pool_size` {window.pool}, `strides` {window.strides} and `padding` {window.padding!r} make"
+        fix = "Pass the pooled tensor as like=, or its spatial sizes as output_size=."
+    result = layout.with_spatial(shape, data_format, sizes)
+    arguments.countable(result, subject, fix)
+    return result
 
 
 def _check_range(indices: tf.Tensor, spatial: Sequence[int]) -> None:

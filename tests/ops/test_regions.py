@@ -122,7 +122,7 @@ def test_tiles_are_reshaped(mode: str) -> None:
     """Regions that follow one another and are of one length need no gather; axes without regions stay."""
     x = distinct((2, 6, 4, 3), "float32", np.random.default_rng(5)).astype("float32")
     starts, ends = np.array([0, 2, 4]), np.array([2, 4, 6])
-    tiles = regions.between(starts, ends, 2, tiled=True)
+    tiles = regions.Regions(tiles=(3, 2))
     expected = regions_oracle.pool(
         x, [(list(starts), list(ends)), regions_oracle.adaptive(4, None)]
     )

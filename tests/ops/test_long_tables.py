@@ -1,0 +1,71 @@
+"""What is too long for a table in a graph, or for the sum of segments, goes another way to the same values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import regions_oracle
+import tensorflow as tf
+from running import MODES, assert_same, distinct, in_mode, run, with_gradient
+
+from keras_maxpool.ops import (
+    adaptive_max_pool,
+    adaptive_pool,
+    fractional_max_pool,
+    places,
+    regions,
+    sequences,
+)
+
+by_mode = pytest.mark.parametrize("mode", MODES)
+
+
+@by_mode
+def test_adaptive_regions_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regions, "MOST_STATIC", 6)
+    monkeypatch.delattr(adaptive_pool, "_static_regions")
+    x = distinct((2, 7, 9, 3), "float32", np.random.default_rng(0)).astype("float32")
+    expected = regions_oracle.pool(
+        x, [regions_oracle.adaptive(7, 3), regions_oracle.adaptive(9, 11)]
+    )
+    values, indices = run(
+        lambda x: adaptive_max_pool(x, (3, 11), "channels_last", return_indices=True), mode, x
+    )
+    assert_same(values, expected.values)
+    np.testing.assert_array_equal(indices, expected.places)
+
+
+@by_mode
+@pytest.mark.parametrize("pseudo_random", [False, True])
+def test_fractional_bits_without_a_table(
+    mode: str, pseudo_random: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn when the graph runs, they are those that a graph holds as a constant."""
+    x = distinct((2, 9, 7, 3), "float32", np.random.default_rng(1)).astype("float32")
+
+    def pooled(x: tf.Tensor) -> tf.Tensor:
+        return fractional_max_pool(x, 1.44, pseudo_random, True, "channels_last", seed=3)
+
+    held = run(pooled, mode, x)
+    monkeypatch.setattr(sequences, "MOST_STATIC", 0)
+    assert_same(run(pooled, mode, x), held)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "graph, unknown sizes"])
+def test_scatter_without_segments(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that meet are added, those outside are dropped, and the gradient gathers."""
+    monkeypatch.setattr(places, "HUGE", 3)
+    if "unknown" not in mode:  # where both ways are traced
+        monkeypatch.delattr(tf.math, "unsorted_segment_sum")
+    values = np.array([[[1.0], [2.0], [3.0], [4.0]]], "float32")
+    found = np.array([[[4], [0], [4], [-1]]])
+    upstream = np.arange(1, 6, dtype="float32").reshape(1, 5, 1)
+    function = with_gradient(lambda v: places.scatter(v, tf.constant(found), [5]))
+    if "unknown" in mode:
+        unknown = tf.TensorSpec([None, None, None])
+        function = tf.function(function, input_signature=[unknown, unknown])
+    else:
+        function = in_mode(function, mode)
+    y, gradient = function(tf.constant(values), tf.constant(upstream))
+    assert y.numpy().ravel().tolist() == [2, 0, 0, 0, 4]
+    assert gradient.numpy().ravel().tolist() == [5, 1, 5, 0]
