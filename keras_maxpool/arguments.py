@@ -138,6 +138,15 @@ def optional_sizes(value: Any, rank: int, name: str) -> tuple[int, ...] | None:
     return None if value is None else positive_ints(value, rank, name)
 
 
+def tensor(value: Any, name: str) -> None:
+    """Refuses what has no shape."""
+    if not hasattr(value, "shape"):
+        raise TypeError(
+            f"`{name}` takes a tensor; received {name}={value!r}, which is of type {type(value).__name__}. "
+            "Pass what belongs to one pooling; a size goes to the layer as output_size=."
+        )
+
+
 def unpooling(
     values: Sequence[int | None],
     indices: Sequence[int | None],

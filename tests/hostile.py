@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 VALUES = (
     *(None, True, -1, 0, 1, 3, 2**31, 2**40, 10**12, 10**30, 0.5, -0.0, 1e308, float("nan")),
@@ -38,6 +39,12 @@ def flipped(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
         changed = bytearray(whole)
         changed[place] ^= 1 << bit
         yield f"bit {bit} of byte {place}", bytes(changed)
+
+
+def damaged_text(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
+    """JSON that was cut or has a bit changed, in what is sound otherwise: no checksum sees it first."""
+    yield from truncated(whole, count, rng)
+    yield from flipped(whole, count, rng)
 
 
 def edited(config: Any, count: int, rng: random.Random) -> Iterator[tuple[str, Any]]:
@@ -95,11 +102,11 @@ def in_h5(whole: bytes, change: Callable[[h5py.File], None]) -> bytes:
     return target.getvalue()
 
 
-def with_attribute(whole: bytes, name: str, config: Any) -> bytes:
-    """An .h5 file with another config in one of its attributes."""
+def with_attribute(whole: bytes, name: str, text: bytes) -> bytes:
+    """An .h5 file with another config, as JSON, in one of its attributes."""
 
     def change(file: h5py.File) -> None:
-        file.attrs[name] = json.dumps(config)
+        file.attrs[name] = np.bytes_(text)  # which may hold any byte
 
     return in_h5(whole, change)
 
@@ -107,6 +114,7 @@ def with_attribute(whole: bytes, name: str, config: Any) -> bytes:
 def damaged(path: Path, count: int, seed: int) -> Iterator[Case]:
     """`count` cases of each kind, from a sound .keras or .h5 file."""
     rng, whole = random.Random(seed), path.read_bytes()
+    yield "junk", b"junk"
     yield from truncated(whole, count, rng)
     yield from flipped(whole, count, rng)
     if path.suffix == ".keras":
@@ -115,13 +123,18 @@ def damaged(path: Path, count: int, seed: int) -> Iterator[Case]:
         for kind in (truncated, flipped):
             for name, changed in kind(weights, count, rng):
                 yield f"weights: {name}", zipped(inside | {"model.weights.h5": changed})
+        for name, text in damaged_text(inside["config.json"], count, rng):
+            yield f"config: {name}", zipped(inside | {"config.json": text})
         for name, config in edited(json.loads(inside["config.json"]), 4 * count, rng):
             yield f"config: {name}", with_config(whole, config)
     else:
         with h5py.File(io.BytesIO(whole)) as file:
-            configs = {name: json.loads(file.attrs[name]) for name in CONFIGS}
-        for attribute, config in configs.items():
-            for name, changed in edited(config, 2 * count, rng):
+            texts = {name: file.attrs[name].encode() for name in CONFIGS}
+        for attribute, text in texts.items():
+            for name, changed in damaged_text(text, count, rng):
+                yield f"{attribute}: {name}", with_attribute(whole, attribute, changed)
+            for name, config in edited(json.loads(text), 2 * count, rng):
+                changed = json.dumps(config).encode()
                 yield f"{attribute}: {name}", with_attribute(whole, attribute, changed)
 
 

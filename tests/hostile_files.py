@@ -15,6 +15,8 @@ import h5py
 import hostile
 import keras
 
+import keras_maxpool as km
+
 layers = keras.layers
 Change = Callable[[dict[str, Any]], None]
 
@@ -53,7 +55,7 @@ def in_config(suffix: str, change: Change, said: str) -> Harm:
         with h5py.File(io.BytesIO(whole)) as file:
             config = json.loads(file.attrs["model_config"])
         change(config)
-        return hostile.with_attribute(whole, "model_config", config)
+        return hostile.with_attribute(whole, "model_config", json.dumps(config).encode())
 
     return Harm(suffix, make, said)
 
@@ -76,6 +78,16 @@ def instance(module: str, name: str, config: Any = None) -> dict[str, Any]:
     return {"module": module, "class_name": name, "config": config or {}, "registered_name": None}
 
 
+def named(place: int, name: str) -> Change:
+    """Another name for a layer, or with place -1 for the model."""
+
+    def change(config: dict[str, Any]) -> None:
+        holder = config["config"]
+        (holder if place < 0 else holder["layers"][place]["config"])["name"] = name
+
+    return change
+
+
 def a_lambda(suffix: str) -> Harm:
     def make(folder: Path) -> bytes:
         # Keras stores the code alone, without what it refers to.
@@ -96,7 +108,8 @@ def in_training_config(suffix: str) -> Harm:
             return hostile.with_config(whole, config)
         with h5py.File(io.BytesIO(whole)) as file:
             config = json.loads(file.attrs["training_config"])
-        return hostile.with_attribute(whole, "training_config", config | {"loss": loss})
+        text = json.dumps(config | {"loss": loss}).encode()
+        return hostile.with_attribute(whole, "training_config", text)
 
     return Harm(suffix, make, f"it names {MODULE}.Harm")
 
@@ -191,8 +204,54 @@ def thresholds(folder: Path) -> bytes:
     return hostile.with_config(whole, config)
 
 
+LARGEST = 2**31 - 1
+
+
+def of(*stem: keras.Layer) -> Callable[[Path], bytes]:
+    """A model of 12 x 12 elements."""
+    return lambda folder: in_file(keras.Sequential([keras.Input((12, 12, 2)), *stem]), folder)
+
+
+def unpooled(**arguments: Any) -> Callable[[Path], bytes]:
+    def make(folder: Path) -> bytes:
+        inputs = keras.Input((12, 12, 2))
+        pooled, indices = km.MaxPooling2D(2, return_indices=True)(inputs)
+        return in_file(keras.Model(inputs, km.MaxUnpooling2D(**arguments)(pooled, indices)), folder)
+
+    return make
+
+
+def traced(output_size: int) -> Callable[[Path], bytes]:
+    """A report runs the layer without data, to see how far the mask comes."""
+
+    def make(folder: Path) -> bytes:
+        tokens = keras.Input((12,), dtype="int32")
+        x = km.AdaptiveMaxPooling1D(output_size)(layers.Embedding(9, 2, mask_zero=True)(tokens))
+        return in_file(keras.Model(tokens, x), folder)
+
+    return make
+
+
+def in_file(model: keras.Model, folder: Path) -> bytes:
+    model.save(folder / "vast.keras")
+    return (folder / "vast.keras").read_bytes()
+
+
+VAST = {
+    "adaptive pooling": of(km.AdaptiveMaxPooling2D(LARGEST)),
+    "adaptive pooling that a report traces": traced(LARGEST),
+    "unpooling to a size": unpooled(output_size=LARGEST),
+    "unpooling by a stride": unpooled(pool_size=LARGEST),
+    "pooling of a vast input": lambda folder: in_file(
+        keras.Sequential([keras.Input((LARGEST, LARGEST, 2)), km.MaxPooling2D(2)]), folder
+    ),
+}
+"""Files that are sound, and whose layers would give more than any machine holds if they were called."""
+
+
 def _harms() -> dict[str, Harm]:
     harms: dict[str, Harm] = {}
+    memory = "it takes more memory than there is for a file of its size"
     no_layer = "which is no layer of keras or keras_maxpool"
     path = {"filepath": "model", "call_endpoint": "serve", "name": "x"}
     reads = {"vocabulary": "secret.txt", "name": "x"}
@@ -258,6 +317,18 @@ def _harms() -> dict[str, Harm]:
                 "its StringLookup would read the file 'secret.txt'",
             ),
             "a loss of any module": in_training_config(suffix),
+            "a layer's name that clears the screen": in_config(
+                suffix, named(2, "a\x1b[2J"), r"it holds the name 'a\x1b[2J'"
+            ),
+            "a model's name of two lines": in_config(
+                suffix, named(-1, "a\nkeras-maxpool: all is well"), "it holds the name 'a"
+            ),
+            "a name that no file can hold": in_config(
+                suffix, named(2, "\ud800"), r"it holds the name '\ud800'"
+            ),
+            "a dtype that clears the screen": in_config(
+                suffix, its_config(2, dtype="a\x1b[2J"), r"a\x1b[2J"
+            ),
             "a huge pool_size": in_config(
                 suffix, its_config(2, pool_size=[2**40, 2**40], padding="same"), "pool_size"
             ),
@@ -281,12 +352,15 @@ def _harms() -> dict[str, Harm]:
         "a config nested 10,000 deep": nested(10**4),
         "a config nested 1,000,000 deep": nested(10**6),
         "units=10**12": in_config(
-            ".keras", the_layer(1, **instance("keras.layers", "Dense", {"units": 10**12})), "OOM"
+            ".keras", the_layer(1, **instance("keras.layers", "Dense", {"units": 10**12})), memory
         ),
-        "a metric of 2**30 numbers": Harm(".keras", thresholds, "it takes more memory than"),
+        "a metric of 2**30 numbers": Harm(".keras", thresholds, memory),
     }
 
 
 HARMS = _harms()
 
 SLOW = ("units=10**12", "a metric of 2**30 numbers")
+
+BUILT_IN = ("a huge pool_size, .keras", "a huge pool_size, .h5")
+"""Which the built-in layer takes: it stays as it is where the built-in ones are wanted."""

@@ -1,11 +1,12 @@
 """Threads and processes: what many do at once gives what one alone gives, also the first time, and files are whole.
 
 Threads run in a child process of their own, where nothing has been used yet; run as a program, this file is that child,
-or one that converts a model again and again.
+or one that writes a file again and again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import oracle
@@ -27,17 +29,18 @@ import pytest
 import tensorflow as tf
 
 import keras_maxpool as km
+from keras_maxpool.ops.pool import _graph_gradient as shared_gradient
 
 THREADS = 8
 SECONDS = float(os.environ.get("KERAS_MAXPOOL_THREAD_SECONDS", "4"))
-"""How long threads call a model; `pytest -m fuzz` takes LONG_SECONDS."""
+"""How long threads call a model; `pytest -m slow` takes LONG_SECONDS, and wants STEPS of training in them."""
 
-LONG_SECONDS = 30.0
+LONG_SECONDS, STEPS = 30.0, 20
 ROUNDS = 2
 """How often all caches are emptied before all threads use the package at once."""
 
-CONVERSIONS = 5
-"""How often each of two processes writes the one file."""
+CHANGES = 6
+"""How often the one file that two processes write must be seen to change."""
 
 layers = keras.layers
 
@@ -76,8 +79,9 @@ def first_uses() -> int:
     rng = np.random.default_rng(1)
     image = rng.integers(-9, 9, (2, 9, 8, 3)).astype("float32")
     volume = rng.integers(-9, 9, (2, 6, 6, 5, 3)).astype("float32")
+    large = rng.integers(-9, 9, (1, 64, 64, 32)).astype("float32")
     window = {"pool_size": 3, "strides": 2, "padding": 1}
-    wanted = {x.ndim: oracle.pool(x, **window) for x in (image, volume)}
+    wanted = {x.shape: oracle.pool(x, **window) for x in (image, volume, large)}
 
     def eager(x: np.ndarray) -> Any:
         layer = (km.MaxPooling2D if x.ndim == 4 else km.MaxPooling3D)(**window, return_indices=True)
@@ -89,27 +93,26 @@ def first_uses() -> int:
     def xla(x: np.ndarray) -> Any:
         return tf.function(eager, autograph=False, jit_compile=True)(tf.constant(x))
 
-    def gradient(x: np.ndarray) -> Any:
-        x = tf.constant(x)
+    def eager_gradient(x: np.ndarray) -> Any:
+        x = tf.convert_to_tensor(x)
         layer = (km.MaxPooling2D if x.shape.rank == 4 else km.MaxPooling3D)(**window)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, x)
 
-        @tf.function(autograph=False)
-        def derive(x: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = layer(x)
-            return tape.gradient(y, x)
-
-        return derive(x)
+    def gradient(x: np.ndarray) -> Any:
+        return tf.function(eager_gradient, autograph=False)(tf.constant(x))
 
     uses = [(kind, x) for kind in (eager, graph, gradient) for x in (image, volume)]
-    uses.append((xla, image))
+    # Eagerly all threads share one traced gradient for large inputs.
+    uses += [(xla, image), (eager_gradient, large)]
 
     def work(place: int) -> int:
         for number in range(len(uses)):
             kind, x = uses[(place + number) % len(uses)]
-            result, right = kind(x), wanted[x.ndim]
-            if kind is gradient:
+            result, right = kind(x), wanted[x.shape]
+            if kind in (gradient, eager_gradient):
                 ones = np.ones_like(right.values)
                 np.testing.assert_array_equal(
                     result, oracle.gradient(x.shape, right.places, ones, dtype=x.dtype)
@@ -123,6 +126,7 @@ def first_uses() -> int:
     for _ in range(ROUNDS):
         assert empty_caches() >= 6
         compared += sum(at_once(work))
+        assert shared_gradient.cache_info().currsize == 1
     return compared
 
 
@@ -188,6 +192,7 @@ def calls_beside_training(seconds: float) -> tuple[int, int]:
 def in_child(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, __file__, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -207,22 +212,22 @@ def finished(child: subprocess.Popen[str], timeout: float) -> str:
 
 @pytest.mark.slow
 def test_first_use_from_many_threads() -> None:
-    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 7
+    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 8
 
 
-def check_calls(seconds: float) -> None:
+def check_calls(seconds: float, calls: int, steps: int) -> None:
     told = json.loads(finished(in_child("calls", str(seconds)), 600 + seconds))
-    assert told["calls"] >= THREADS
-    assert told["steps"] >= 1
+    assert told["calls"] >= calls, told
+    assert told["steps"] >= steps, told
 
 
 def test_calls_beside_training() -> None:
-    check_calls(SECONDS)
+    check_calls(SECONDS, THREADS, 1)
 
 
-@pytest.mark.fuzz
+@pytest.mark.slow
 def test_calls_beside_training_at_length() -> None:
-    check_calls(LONG_SECONDS)
+    check_calls(LONG_SECONDS, 5 * THREADS, STEPS)
 
 
 # Two processes and one file
@@ -241,42 +246,94 @@ def digest(model: keras.Model) -> str:
     return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
 
 
-def named(content: bytes) -> str:
+def in_keras(content: bytes) -> str:
     """The name of the model in a file that is whole."""
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         assert file.testzip() is None
         return json.loads(file.read("config.json"))["config"]["name"]
 
 
-def convert_again_and_again(source: str, target: str) -> None:
+def in_h5(content: bytes) -> str:
+    """The name, where all weights can be read, too."""
+    with h5py.File(io.BytesIO(content)) as file:
+        sizes: list[int] = []
+        file.visititems(lambda _, item: sizes.append(len(item[()])) if is_weight(item) else None)
+        assert len(sizes) == 4
+        return json.loads(file.attrs["model_config"])["config"]["name"]
+
+
+def is_weight(item: Any) -> bool:
+    return isinstance(item, h5py.Dataset)
+
+
+def in_json(content: bytes) -> str:
+    return json.loads(content)["model"]
+
+
+NAMED = {"out.keras": in_keras, "out.h5": in_h5, "out.json": in_json}
+
+
+def write_again_and_again() -> None:
+    """For each line of JSON: a command, until there is a file of the name that stands before it."""
     from keras_maxpool.cli import main
 
-    for _ in range(CONVERSIONS):
-        assert main(["convert", source, target]) == 0
+    print("ready", flush=True)
+    for line in sys.stdin:
+        stop, *command = json.loads(line)
+        while not Path(stop).exists():
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                code = main(command)
+            assert code == 0, command
+        print("done", flush=True)
+
+
+def watched(target: Path, writers: list[subprocess.Popen[str]]) -> list[str]:
+    """The names that were read in turn, of whole files, while both wrote it."""
+    seen: list[str] = []
+    last, deadline = b"", time.monotonic() + 300
+    while len(seen) <= CHANGES or set(seen) != {"a", "b"}:
+        assert time.monotonic() < deadline, seen
+        assert all(writer.poll() is None for writer in writers)
+        content = target.read_bytes() if target.exists() else b""
+        if content != last:
+            seen.append(NAMED[target.name](content))
+            last = content
+        time.sleep(0.002)
+    return seen
 
 
 def test_two_processes_write_one_file(tmp_path: Path) -> None:
-    """Whoever reads it meanwhile finds one of the two files, whole."""
+    """Whoever reads it meanwhile finds one of the two files, whole; a model's in either form, and a report's."""
     digests = {name: save(tmp_path / f"{name}.keras", name, seed) for seed, name in enumerate("ab")}
-    target = tmp_path / "out.keras"
-    children = [in_child("convert", str(tmp_path / f"{name}.keras"), str(target)) for name in "ab"]
-    seen: dict[int, str] = {}
-    deadline = time.monotonic() + 600
+    writers = [in_child("write") for _ in "ab"]
     try:
-        while any(child.poll() is None for child in children) and time.monotonic() < deadline:
-            if target.exists():
-                content = target.read_bytes()
-                seen[hash(content)] = named(content)
-            time.sleep(0.002)
+        assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 2
+        for name in NAMED:
+            target, stop = tmp_path / name, tmp_path / f"stop {name}"
+            for writer, source in zip(writers, "ab", strict=True):
+                command = ["convert", str(tmp_path / f"{source}.keras"), str(target)]
+                if name == "out.json":
+                    command[0], command[2:] = "report", ["--json", str(target)]
+                writer.stdin.write(json.dumps([str(stop), *command]) + "\n")
+                writer.stdin.flush()
+            seen = watched(target, writers)
+            assert set(seen) == {"a", "b"}
+            stop.touch()
+            assert [writer.stdout.readline() for writer in writers] == ["done\n"] * 2
+            stop.unlink()
     finally:
-        # Also where the file was torn.
-        for child in children:
-            finished(child, 600)
-    assert len(seen) > 2
-    loaded = keras.saving.load_model(target)
-    assert digest(loaded) == digests[loaded.name]
-    assert type(loaded.layers[1]) is km.MaxPooling2D
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "b.keras", "out.keras"]
+        # Also where a file was torn.
+        for writer in writers:
+            finished(writer, 600)
+    for name in ("out.keras", "out.h5"):
+        loaded = keras.saving.load_model(tmp_path / name)
+        assert digest(loaded) == digests[loaded.name]
+        assert type(loaded.layers[1]) is km.MaxPooling2D
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted(["a.keras", "b.keras", *NAMED])
 
 
 if __name__ == "__main__":
@@ -291,4 +348,4 @@ if __name__ == "__main__":
             )
         )
     else:
-        convert_again_and_again(*sys.argv[2:])
+        write_again_and_again()

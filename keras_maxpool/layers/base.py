@@ -92,7 +92,9 @@ class SpatialLayer(keras.layers.Layer):
             # Keras puts the whole config before what is wrong with it.
             if isinstance(error.__context__, (TypeError, ValueError)):
                 raise error.__context__ from None
-            raise
+            if "unhashable" not in str(error):  # a part of a dtype: Keras looks it up as it is
+                raise
+            known = False
         if not known:
             raise ValueError(
                 f"`dtype` is unknown; received dtype={config.get('dtype')!r} in a config of {cls.__name__}. "

@@ -69,6 +69,9 @@ class _MaxUnpooling(SpatialLayer):
         return keras.KerasTensor(shape, values.dtype)
 
     def _check(self, values: Any, indices: Any, like: Any) -> None:
+        arguments.tensor(indices, "indices")
+        if like is not None:
+            arguments.tensor(like, "like")
         arguments.unpooling(
             values.shape,
             indices.shape,

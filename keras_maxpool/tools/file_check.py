@@ -6,6 +6,7 @@ The newest Keras checks much of this itself; 3.3 runs a Lambda from .h5 and impo
 import io
 import json
 import math
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ CODE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "
 
 LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
 """Layers that read a vocabulary from a file if their config holds a path."""
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that steer a terminal, or that no file can hold: half of a pair."""
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 H5_CONFIGS = ("model_config", "training_config")
@@ -131,20 +135,27 @@ def check_config(text: str | bytes) -> None:
     except ValueError as error:
         raise ValueError(f"its config is no JSON: {error}") from None
     for entry in _entries(tree):
-        _check_entry(entry)
+        _check_name(entry.get("name"))
+        if "class_name" in entry:
+            _check_entry(entry)
 
 
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:
-    """Everything in a config that is an object of some class."""
+    """Every object in a config, at any depth."""
     waiting = [tree]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
             waiting.extend(item.values())
-            if "class_name" in item:
-                yield item
+            yield item
         elif isinstance(item, list):
             waiting.extend(item)
+
+
+def _check_name(name: Any) -> None:
+    """Refuses a name that would do more in a terminal than to be read there."""
+    if isinstance(name, str) and CONTROLS.search(name):
+        raise ValueError(f"it holds the name {name!a}, with control characters in it")
 
 
 def _check_entry(entry: dict[str, Any]) -> None:

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from keras_maxpool.tools.file_check import check
+from keras_maxpool.tools.file_check import CONTROLS, check
 from keras_maxpool.tools.whole_file import draft
 
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
+
+
+PYTHONS = (AttributeError, IndexError, KeyError, TypeError)
+"""Errors that Python itself raises, in words that tell of Keras's code, where a value is of another type."""
 
 
 class FileError(Exception):
@@ -23,7 +28,8 @@ def read(path: Path, note: Callable[[str], None]) -> keras.Model:
         check(path)
         model = _load(path, note)
     except Exception as error:  # what a broken file makes Keras raise has no common class
-        raise FileError(f"{path} does not load as a model: {one_line(error)}") from error
+        damage = "its content is not as Keras writes it: " if isinstance(error, PYTHONS) else ""
+        raise FileError(f"{path} does not load as a model: {damage}{one_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise FileError(f"{path} holds a {type(model).__name__}, and no model")
     return model
@@ -59,12 +65,15 @@ def one_line(error: Exception) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
         del lines[0]
-    kind = type(error).__name__
-    if isinstance(error, MemoryError):
-        kind = "it takes more memory than there is for a file of its size"
-    line = lines[0] if lines else kind
+    line = lines[0] if lines else f"it makes Keras raise {type(error).__name__}"
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        line = "it takes more memory than there is for a file of its size"
     if line.endswith(":") and len(lines) > 1:
         line = f"{line} {lines[1]}"
-    if isinstance(error, KeyError):  # whose message is the key alone
-        line = f"{kind}: {line}"
+    if isinstance(error, KeyError) and error.args:  # whose text is its argument's repr
+        # HDF5's says what is wrong, others are the key that is missing.
+        words = " " in str(error.args[0])
+        line = str(error.args[0]) if words else f"there is no entry {line}"
+    # Keras quotes what it finds.
+    line = CONTROLS.sub(lambda found: ascii(found[0])[1:-1], line)
     return line if len(line) <= SHOWN else line[:SHOWN] + "..."

@@ -82,29 +82,6 @@ def test_a_mask_and_a_subclass_are_shown(capsys: pytest.CaptureFixture) -> None:
     assert re.search(r"own.*stays as it is: Louder is your own", out)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-@pytest.mark.parametrize("content", ["empty", "junk", "half"])
-def test_broken_files(
-    suffix: str, content: str, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    given = tmp_path / f"in{suffix}"
-    save(given)
-    whole = given.read_bytes()
-    given.write_bytes({"empty": b"", "junk": b"junk", "half": whole[: len(whole) // 2]}[content])
-    line = complaint(["convert", str(given), str(tmp_path / "out.keras")], capsys)
-    assert "does not load as a model: " in line
-    assert files(tmp_path) == [given.name]
-
-
-def test_code_in_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    inputs = keras.Input((4, 2))
-    given = tmp_path / "in.keras"
-    keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs)).save(given)
-    line = complaint(["convert", str(given), str(tmp_path / "out.keras")], capsys)
-    assert "Lambda" in line
-    assert files(tmp_path) == ["in.keras"]
-
-
 @pytest.mark.parametrize("out", ["in.keras", "link.keras"])
 def test_in_is_out(out: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     given = tmp_path / "in.keras"

@@ -174,7 +174,7 @@ def test_unpool_between_nodes() -> None:
         (node(kernel_shape=[2] * 4), {}, "the node has 4"),
         (node(kernel_shape=[2] * 2), {"rank": 3}, "the node has 2, and rank=3"),
         (node("GlobalMaxPool"), {}, "pass rank=1, 2 or 3"),
-        (node("GlobalMaxPool"), {"rank": 4}, "the node has 4"),
+        (node("GlobalMaxPool"), {"rank": 4}, "received rank=4"),
         (node(kernel_shape=[2, 2], pads=[1, 1]), {}, "`pads` takes a begin and an end"),
         (node(kernel_shape=[2], pads=[-1, 0]), {}, "`padding` must not be negative"),
         (node(kernel_shape=[2], auto_pad="SAME"), {}, "`auto_pad` is unknown; received .*'SAME'"),

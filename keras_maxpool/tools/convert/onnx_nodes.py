@@ -1,6 +1,5 @@
 """ONNX's max pooling nodes as layers; ONNX is never imported."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,6 +7,15 @@ import keras
 import keras_maxpool
 
 NAMED_PADDINGS = {"VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same_lower"}
+
+FIELDS = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints", 8: "strings"}
+"""ONNX's numbers for the types of attributes, with the fields that hold the values."""
+
+INT, STRING, INTS = 2, 3, 7
+LISTS = (6, 7, 8)
+WORDS = {INT: "an integer", STRING: "a string", INTS: "a list of integers"}
+OTHERS = {"auto_pad": STRING, "ceil_mode": INT, "storage_order": INT}
+"""The attributes that are no lists of integers."""
 
 ATTRIBUTES = {
     "MaxPool": (
@@ -68,26 +76,26 @@ def from_onnx(
         raise ValueError(
             f"`node` is a {kind or type(node).__name__}; from_onnx takes {', '.join(ATTRIBUTES)} nodes."
         )
-    fields = {attribute.name: attribute for attribute in node.attribute}
-    for name in fields.keys() - set(ATTRIBUTES[kind]):
-        raise ValueError(
-            f"`{name}` is no attribute of {kind} that from_onnx knows; "
-            f"it knows {', '.join(ATTRIBUTES[kind]) or 'none'}."
-        )
+    fields = _fields(node, kind)
     if kind == "GlobalMaxPool":
         if rank is None:
             raise ValueError(
                 "GlobalMaxPool's node does not tell how many spatial axes there are; pass rank=1, 2 or 3."
             )
         options: dict[str, Any] = {"keepdims": True, "nonfinite": nonfinite}
-        return _layer("GlobalMaxPooling", rank, rank, options, data_format, kwargs)
+        return _layer("GlobalMaxPooling", rank, options, data_format, kwargs)
     if "kernel_shape" not in fields:
         raise ValueError(f"`kernel_shape` is missing from the {kind} node {_name(node)}.")
-    pool = list(fields["kernel_shape"].ints)
+    pool = fields["kernel_shape"]
+    if len(pool) not in (1, 2, 3) or rank not in (None, len(pool)):
+        raise ValueError(
+            f"`kernel_shape` takes 1, 2 or 3 integers, one for each spatial axis; the node has {len(pool)}, and "
+            f"rank={rank}."
+        )
     options = {
         "pool_size": pool,
         # Not those of Keras: a window moves by one step unless told otherwise.
-        "strides": _ints(fields, "strides", [1] * len(pool)),
+        "strides": fields.get("strides", [1] * len(pool)),
         "padding": _padding(fields, len(pool)),
     }
     if kind == "MaxUnpool":
@@ -96,29 +104,74 @@ def from_onnx(
                 f"`output_shape` of the MaxUnpool node {_name(node)} is a tensor, {node.input[2]!r}, which the node "
                 "does not hold. Pass its spatial sizes as output_size=."
             )
-        return _layer("MaxUnpooling", len(pool), rank, options, data_format, kwargs)
+        return _layer("MaxUnpooling", len(pool), options, data_format, kwargs, fields)
     options |= {
-        "dilation_rate": _ints(fields, "dilations", [1] * len(pool)),
+        "dilation_rate": fields.get("dilations", [1] * len(pool)),
         "ceil_mode": _ceil_mode(fields),
         "return_indices": len(node.output) > 1 and bool(node.output[1]),
         "nonfinite": nonfinite,
     }
-    return _layer("MaxPooling", len(pool), rank, options, data_format, kwargs)
+    return _layer("MaxPooling", len(pool), options, data_format, kwargs, fields)
+
+
+def _fields(node: Any, kind: str) -> dict[str, Any]:
+    """The node's attributes: lists of integers, integers, and text."""
+    fields: dict[str, Any] = {}
+    for attribute in node.attribute:
+        name = attribute.name
+        if name not in ATTRIBUTES[kind]:
+            raise ValueError(
+                f"`{name}` is no attribute of {kind} that from_onnx knows; "
+                f"it knows {', '.join(ATTRIBUTES[kind]) or 'none'}."
+            )
+        if name in fields:
+            raise ValueError(
+                f"`{name}` stands twice in the {kind} node {_name(node)}; received {name}={fields[name]!r} and "
+                f"{name}={_value(attribute)!r}. Leave one of them out."
+            )
+        fields[name] = _value(attribute)
+    for name in ("ceil_mode", "storage_order"):
+        if fields.get(name, 0) not in (0, 1):
+            raise ValueError(f"`{name}` takes 0 or 1; received {name}={fields[name]!r}.")
+    return fields
+
+
+def _value(attribute: Any) -> Any:
+    """What an attribute holds, if that is of the type that its name asks for."""
+    name = attribute.name
+    wanted = OTHERS.get(name, INTS)
+    # What stands in for ONNX's attributes need not tell its type.
+    found = getattr(attribute, "type", 0) or wanted
+    value = getattr(attribute, FIELDS.get(found, ""), None)
+    if found in LISTS and value is not None:
+        value = list(value)
+    if found != wanted or value is None:
+        raise ValueError(
+            f"`{name}` takes {WORDS[wanted]}; received {name}={value!r}, of ONNX's type {found} in place of {wanted}. "
+            f"Make it with onnx.helper.make_attribute from {WORDS[wanted]}."
+        )
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _layer(
     family: str,
-    found: int,
-    rank: int | None,
+    rank: int,
     options: dict[str, Any],
     data_format: str,
     kwargs: dict[str, Any],
+    fields: dict[str, Any] | None = None,
 ) -> keras.layers.Layer:
-    if found not in (1, 2, 3) or rank not in (None, found):
-        raise ValueError(
-            f"{family} exists for 1, 2 and 3 spatial axes; the node has {found}, and rank={rank}."
-        )
-    return getattr(keras_maxpool, f"{family}{found}D")(**options, data_format=data_format, **kwargs)
+    """The layer, or an error that tells of the node's own attributes, where the layer tells of its arguments."""
+    if rank not in (1, 2, 3):
+        raise ValueError(f"`rank` of {family} is 1, 2 or 3; received rank={rank!r}.")
+    make = getattr(keras_maxpool, f"{family}{rank}D")
+    try:
+        return make(**options, data_format=data_format, **kwargs)
+    except ValueError as error:
+        if not fields:
+            raise
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        raise ValueError(f"{error} It was made from a node with {shown}.") from error
 
 
 def _name(node: Any) -> str:
@@ -126,24 +179,14 @@ def _name(node: Any) -> str:
     return repr(getattr(node, "name", "") or next(iter(node.output), ""))
 
 
-def _ints(fields: dict[str, Any], name: str, default: Sequence[int]) -> list[int]:
-    return list(fields[name].ints) if name in fields else list(default)
-
-
-def _auto_pad(fields: dict[str, Any]) -> str:
-    if "auto_pad" not in fields:
-        return "NOTSET"
-    text = fields["auto_pad"].s
-    return text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
-
-
 def _padding(fields: dict[str, Any], rank: int) -> Any:
     """Begins and ends as pairs, or the name of an automatic padding."""
-    auto_pad, pads = _auto_pad(fields), _ints(fields, "pads", [0] * 2 * rank)
+    auto_pad, pads = fields.get("auto_pad", "NOTSET"), fields.get("pads", [0] * 2 * rank)
     if auto_pad == "NOTSET":
         if len(pads) != 2 * rank:
             raise ValueError(
-                f"`pads` takes a begin and an end for each of {rank} axes, all begins first; received pads={pads}."
+                f"`pads` takes a begin and an end for each of {rank} axes, all begins first; received pads={pads} "
+                f"with kernel_shape={fields['kernel_shape']}."
             )
         return list(zip(pads[:rank], pads[rank:], strict=True))
     if auto_pad not in NAMED_PADDINGS:
@@ -159,12 +202,12 @@ def _padding(fields: dict[str, Any], rank: int) -> Any:
 
 
 def _ceil_mode(fields: dict[str, Any]) -> bool:
-    ceil = "ceil_mode" in fields and bool(fields["ceil_mode"].i)
-    if ceil and _auto_pad(fields) == "VALID":
+    ceil, auto_pad = fields.get("ceil_mode", 0) == 1, fields.get("auto_pad", "NOTSET")
+    if ceil and auto_pad == "VALID":
         # The operator's page says that nothing changes, ONNX's own shape inference says otherwise.
         raise ValueError(
             '`ceil_mode` with auto_pad="VALID" has no agreed meaning: the specification rounds down, others up. '
             "Write pads of zeros in place of auto_pad."
         )
     # With SAME_UPPER and SAME_LOWER the size is rounded up anyway.
-    return ceil and _auto_pad(fields) == "NOTSET"
+    return ceil and auto_pad == "NOTSET"
