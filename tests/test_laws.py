@@ -1,165 +1,308 @@
-"""Laws of max pooling, which hold without an oracle."""
+"""Laws of max pooling, which hold without an oracle of its values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from fuzzing import Example, examples
-from hypothesis import assume, given, settings
+from fuzzing import (
+    FINITE,
+    KERNELS,
+    LAYOUTS,
+    NATIVE_3D,
+    Example,
+    at_length,
+    drawn,
+    examples,
+    outcome,
+)
 from hypothesis import strategies as st
-from running import FLOATS, MODES, assert_same, in_mode
-from test_fuzz import fits
+from running import FLOATS, assert_same, in_mode
 
-from keras_maxpool.ops import max_pool, max_unpool
+from keras_maxpool.ops import max_unpool
 
-FEW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
-with_modes = pytest.mark.parametrize("mode", MODES)
+EXACT = [layout for layout in LAYOUTS if layout != "denormal"]
+"""What TensorFlow takes as it is, in every mode and kernel."""
+FEW = (12, 5, 3)
 
-
-def image(rank: int = 2, size: int = 12, low: int = -9) -> np.ndarray:
-    """Small whole numbers, with ties."""
-    rng = np.random.default_rng(rank)
-    return rng.integers(low, 10, (2, *[size] * rank, 3)).astype("float32")
-
-
-def pooled(mode: str, *arguments: Any, **options: Any) -> Callable[[np.ndarray], np.ndarray]:
-    function = in_mode(lambda x: max_pool(x, *arguments, **options), mode)
-    return lambda x: function(tf.constant(x)).numpy()
-
-
-@with_modes
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize(
-    "rising", [lambda x: 3 * x + 1, lambda x: x**3, np.arctan], ids=["line", "cube", "arctan"]
+anything = partial(examples, layouts=EXACT)
+windows = partial(
+    examples, empties=False, ceils=False, layouts=FINITE, paddings=("valid", "number", "pairs")
 )
-def test_maps_that_keep_the_order_commute(rising: Callable, rank: int, mode: str) -> None:
-    pool, x = pooled(mode, 3, 2, "same"), image(rank)
-    assert_same(pool(rising(x)), rising(pool(x)))
 
 
-@with_modes
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize(
-    ("first", "second", "both"),
-    [
-        ((2, 2), (2, 2), (4, 4)),
-        ((2, 2), (3, 3), (6, 6)),
-        ((3, 1), (4, 1), (6, 1)),
-        ((3, 1), (2, 2), (4, 2)),
-        ((2, 1), (3, 3), (4, 3)),
-    ],
-    ids=str,
-)
-def test_two_steps_are_one(first: Any, second: Any, both: Any, rank: int, mode: str) -> None:
-    x = image(rank)
-    assert_same(pooled(mode, *second)(pooled(mode, *first)(x)), pooled(mode, *both)(x))
+def swapped(x: np.ndarray, data_format: str) -> np.ndarray:
+    """In the other data format."""
+    return np.moveaxis(x, -1, 1) if data_format == "channels_last" else np.moveaxis(x, 1, -1)
 
 
-@with_modes
-def test_axis_by_axis_is_all_at_once(mode: str) -> None:
-    x = image(3)
-    for axis in (2, 0, 1):
-        sizes = [3 if place == axis else 1 for place in range(3)]
-        strides = [2 if place == axis else 1 for place in range(3)]
-        x = pooled(mode, tuple(sizes), tuple(strides), "same")(x)
-    assert_same(x, pooled(mode, 3, 2, "same")(image(3)))
+def spatial_axes(example: Example) -> tuple[int, ...]:
+    first = 1 if example.data_format == "channels_last" else 2
+    return tuple(range(first, first + example.rank))
 
 
-@with_modes
-@pytest.mark.parametrize("strides", [1, 2, 3])
-def test_a_shift_by_a_stride_shifts_the_output_by_one(strides: int, mode: str) -> None:
-    pool, x = pooled(mode, 3, strides), image()
-    assert_same(pool(x[:, strides:, strides:]), pool(x)[:, 1:, 1:])
-    # And what is cut off at the end touches no window that is left.
-    whole = pool(x)
-    assert_same(pool(x[:, : (whole.shape[1] - 2) * strides + 3]), whole[:, :-1])
+def each(value: Any, rank: int) -> tuple:
+    return value if isinstance(value, tuple) else (value,) * rank
 
 
-@with_modes
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_samples_and_channels_do_not_mix(data_format: str, mode: str) -> None:
-    pool, x = pooled(mode, 3, 2, "same", data_format), image(size=6)
-    x = np.concatenate([x, -x, x[::-1]])
-    x = np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
-    channel = 1 if data_format == "channels_first" else -1
-    order = np.random.default_rng(0).permutation(len(x))
-    assert_same(pool(x[order]), pool(x)[order])
-    assert_same(pool(np.take(x, [2, 0, 1], channel)), np.take(pool(x), [2, 0, 1], channel))
+def axes_of(example: Example) -> list[tuple[int, int, int, int, int]]:
+    """(size, pool, stride, dilation, pad before, pad after) of windows with explicit pads."""
+    named = example.arguments
+    padding = 0 if named["padding"] == "valid" else named["padding"]
+    pads = [each(pad, 2) for pad in each(padding, example.rank)]
+    arguments = (named["pool_size"], named["strides"] or named["pool_size"], named["dilation_rate"])
+    per_axis = [each(value, example.rank) for value in arguments]
+    return list(zip(example.spatial, *per_axis, *zip(*pads, strict=True), strict=True))
 
 
-@with_modes
-def test_negation_gives_the_minima(mode: str) -> None:
-    x = image()
-    blocks = x.reshape(2, 6, 2, 6, 2, 3)
-    assert_same(-pooled(mode, 2)(-x), blocks.min((2, 4)))
+def along(example: Example, slices: Sequence[slice]) -> tuple[slice, ...]:
+    """The slices of the spatial axes, and all of the others."""
+    every = [slice(None)] * (example.rank + 2)
+    for axis, of_axis in zip(spatial_axes(example), slices, strict=True):
+        every[axis] = of_axis
+    return tuple(every)
 
 
-@with_modes
-def test_pooling_twice_with_one_window_widens_it(mode: str) -> None:
-    """Stride 1 and "same": idempotent only where nothing is wider, so it grows by the window less one."""
-    x, pool = image(), pooled(mode, 3, 1, "same")
-    assert_same(pool(pool(x)), pooled(mode, 5, 1, "same")(x))
-    assert np.all(pool(x) >= x)
+def same_outcome(one: Any, two: Any) -> None:
+    for actual, expected in zip(one, two, strict=True):
+        if expected is not None:
+            assert_same(actual, expected)
 
 
-@with_modes
-@pytest.mark.parametrize("arguments", [(2,), (3, 2, "same"), (3, 1, 1)], ids=str)
-def test_unpooling_is_the_adjoint(arguments: tuple, mode: str) -> None:
-    """The sum of unpool(v) * w is the sum of v * w's elements at the indices, for any v and w."""
-    x = image()
-    values, indices = max_pool(x, *arguments, return_indices=True)
-    rng = np.random.default_rng(1)
-    v = rng.integers(-5, 6, values.shape).astype("float32")
-    w = rng.integers(-5, 6, x.shape).astype("float32")
-
-    def unpool(v: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-        return max_unpool(v, indices, *arguments, output_size=x.shape[1:-1])
-
-    spread = in_mode(unpool, mode)(tf.constant(v), indices).numpy()
-    taken = np.take_along_axis(w.reshape(2, -1, 3), indices.numpy().reshape(2, -1, 3), 1)
-    assert np.sum(spread * w) == np.sum(v.reshape(2, -1, 3) * taken)
-
-
-@FEW
-@given(examples(), st.sampled_from(["auto", "folded", "shifted"]))
-def test_every_kernel_equals_every_other(example: Example, other: str) -> None:
-    assume(fits(example) and example.layout != "denormal")
-    x = tf.constant(example.input())
-    options = {**example.arguments, "data_format": example.data_format, "nonfinite": "ieee"}
-    one, two = (
-        max_pool(x, **options, implementation=implementation)
-        for implementation in (example.implementation, other)
-    )
-    assert_same(one.numpy(), two.numpy())
-
-
-@FEW
-@given(examples())
-def test_data_formats_are_transposes(example: Example) -> None:
-    assume(fits(example) and example.layout != "denormal")
+def with_upstream(example: Example) -> tuple[np.ndarray, np.ndarray]:
+    """An input and an upstream gradient."""
     x = example.input()
-    swapped, back = (-1, 1) if example.data_format == "channels_last" else (1, -1)
+    places = example.wanted(x).places
+    return x, example.whole_numbers(places.shape, "upstream")
+
+
+RISING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "clip": lambda x: np.clip(x, 1, 2),
+    "halve": lambda x: x // 2,
+    "arctan": lambda x: np.arctan(x) * 2,
+    "cube": lambda x: np.clip(x, -9, 9) ** 3,
+}
+
+
+@drawn(partial(examples, layouts=FINITE), st.sampled_from(sorted(RISING)), quick=FEW)
+def test_maps_that_keep_the_order_commute(example: Example, name: str) -> None:
+    """Rounding keeps it, too, so that this holds in every dtype."""
+
+    def rising(x: np.ndarray) -> np.ndarray:
+        wide = x if x.dtype.kind in "iu" and name in ("clip", "halve") else x.astype("float64")
+        return RISING[name](wide).astype(x.dtype)
+
+    x = example.input()
+    values, indices, *_ = outcome(example, x)
+    seen = indices >= 0
+    assert_same(outcome(example, rising(x)).values[seen], rising(values)[seen])
+
+
+@st.composite
+def compositions(draw: st.DrawFn, mode: str) -> tuple[Example, dict, dict, dict]:
+    """Two poolings, one after the other, and the one that they make; per axis, with gaps.
+
+    Elements {0, d, ..., (k - 1) d} of every s-th place, then {0, e, ...} of those, are evenly spaced by d where
+    s * e is at most k * d, and a multiple of d.
+    """
+    rank = draw(st.integers(1, 3))
+    example = draw(examples(mode=mode, rank=rank, empties=False, layouts=FINITE))
+    no_gaps = example.implementation == "direct"
+    first, second, both = ({"pool_size": [], "strides": [], "dilation_rate": []} for _ in range(3))
+    sizes = []
+    for _ in range(rank):
+        k, m = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+        d = 1 if no_gaps else draw(st.integers(1, 3))
+        reach = draw(st.integers(1, k))
+        divisors = [n for n in range(1, reach * d + 1) if reach * d % n == 0]
+        s = reach * d if no_gaps else draw(st.sampled_from(divisors))
+        t, whole = draw(st.integers(1, 3)), k + (m - 1) * reach
+        numbers = [(k, s, d), (m, t, reach * d // s), (whole, s * t, d)]
+        for step, of_step in zip((first, second, both), numbers, strict=True):
+            for name, number in zip(step, of_step, strict=True):
+                step[name].append(number)
+        sizes.append((whole - 1) * d + 1 + draw(st.integers(0, 6 if rank < 3 else 3)))
+    example = replace(example, spatial=tuple(sizes))
+    steps = ({name: tuple(n) for name, n in step.items()} for step in (first, second, both))
+    return example, *({**step, "padding": "valid", "ceil_mode": False} for step in steps)
+
+
+@drawn(compositions, quick=FEW)
+def test_two_steps_are_one(case: tuple[Example, dict, dict, dict]) -> None:
+    example, first, second, both = case
+    x = example.input()
+    between = outcome(example, x, **first).values
+    assert_same(outcome(example, between, **second).values, outcome(example, x, **both).values)
+
+
+@drawn(anything, st.randoms(use_true_random=False), quick=FEW)
+def test_axis_by_axis_is_all_at_once(example: Example, random: Any) -> None:
+    """In any order, with every padding."""
+    x = example.input()
+    wanted = outcome(example, x, nonfinite="ieee").values
+    named = example.arguments
+    names = ("pool_size", "strides", "dilation_rate")
+    arguments = {name: named[name] or named["pool_size"] for name in names}
+    order = list(range(example.rank))
+    random.shuffle(order)
+    for place in order:
+
+        def alone(value: Any, other: Any, place: int = place) -> tuple:
+            return tuple(
+                n if i == place else other for i, n in enumerate(each(value, example.rank))
+            )
+
+        step = {name: alone(value, 1) for name, value in arguments.items()}
+        padding = named["padding"]
+        step["padding"] = padding if isinstance(padding, str) else alone(padding, 0)
+        if not isinstance(padding, str):
+            step["padding"] = tuple(each(pad, 2) for pad in step["padding"])
+        x = outcome(example, x, **step, nonfinite="ieee").values
+    assert_same(x, wanted)
+
+
+@drawn(windows, quick=FEW)
+def test_a_shift_by_a_stride_shifts_the_output_by_one(example: Example) -> None:
+    """With more elements in front, and behind: of the windows that see no padding, all the same ones are there."""
+    x = example.input()
+    axes = axes_of(example)
+    longer = [(stride, 2) for _, _, stride, *_ in axes]
+    widths = [(0, 0)] * x.ndim
+    for axis, of_axis in zip(spatial_axes(example), longer, strict=True):
+        widths[axis] = of_axis
+    extended = outcome(example, np.pad(x, widths, "reflect" if min(x.shape) > 12 else "edge"))
+    inside = []
+    for size, pool, stride, rate, before, _ in axes:
+        begin = -(-before // stride)
+        end = (size - (pool - 1) * rate - 1 + before) // stride + 1
+        inside.append((begin, max(begin, end)))
+    here = along(example, [slice(*of_axis) for of_axis in inside])
+    there = along(example, [slice(begin + 1, end + 1) for begin, end in inside])
+    assert_same(extended.values[there], outcome(example, x).values[here])
+
+
+@drawn(anything, quick=FEW)
+def test_samples_and_channels_do_not_mix(example: Example) -> None:
+    x, upstream = with_upstream(example)
+    channel = 1 if example.data_format == "channels_first" else -1
+    rng = example.rng("order")
+    orders = [(0, rng.permutation(example.batch)), (channel, rng.permutation(example.channels))]
+
+    def shuffled(x: np.ndarray) -> np.ndarray:
+        for axis, order in orders:
+            x = np.take(x, order, axis)
+        return x
+
+    one, two = (
+        outcome(example, *pair)[:3] for pair in ((x, upstream), map(shuffled, (x, upstream)))
+    )
+    same_outcome(two, [None if y is None else shuffled(y) for y in one])
+
+
+@drawn(windows, quick=FEW)
+def test_negation_gives_the_minima(example: Example) -> None:
+    """Of NumPy's windows, with padding that never wins; of integers each bit is turned, so that none overflows."""
+    x = example.input()
+    turned = np.invert if x.dtype.kind in "iu" else np.negative
+    highest = np.iinfo(x.dtype).max if x.dtype.kind in "iu" else np.inf
+    axes = axes_of(example)
+    widths = [(0, 0)] * x.ndim
+    for axis, (*_, before, after) in zip(spatial_axes(example), axes, strict=True):
+        widths[axis] = (before, after)
+    lengths = [(pool - 1) * rate + 1 for _, pool, _, rate, *_ in axes]
+    seen = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x, widths, constant_values=highest), lengths, spatial_axes(example)
+    )
+    seen = seen[along(example, [slice(None, None, stride) for _, _, stride, *_ in axes])]
+    seen = seen[(..., *(slice(None, None, rate) for *_, rate, _, _ in axes))]
+    minima = seen.min(tuple(range(x.ndim, seen.ndim)))
+    ours = outcome(example, turned(x), nonfinite="ieee")
+    assert_same(turned(ours.values), minima)
+
+
+@drawn(
+    partial(examples, layouts=FINITE, kernels=("auto", "folded", "shifted")),
+    st.sampled_from([1, 3, 5]),
+    quick=FEW,
+)
+def test_pooling_twice_with_one_window_widens_it(example: Example, pool: int) -> None:
+    """Stride 1 and "same": idempotent only where nothing is wider, so it grows by the window less one."""
+    x = example.input()
+    how = {"strides": 1, "padding": "same", "ceil_mode": False}
+    once = outcome(example, x, pool_size=pool, **how).values
+    twice = outcome(example, once, pool_size=pool, **how).values
+    assert_same(twice, outcome(example, x, pool_size=2 * pool - 1, **how).values)
+    assert np.all(once >= x)
+
+
+@drawn(partial(examples, dilates=False, ceils=False, layouts=FINITE), quick=FEW)
+def test_unpooling_is_the_adjoint(example: Example) -> None:
+    """The sum of unpool(v) * w is the sum of v * w's elements at the indices, for any v and w."""
+    x = example.input()
+    indices = outcome(example, x).indices
+    v = example.whole_numbers(indices.shape, "v")
+    names = ("pool_size", "strides", "padding", "data_format")
+    options = {name: example.options[name] for name in names}
+    unpool = in_mode(lambda v, i, x: max_unpool(v, i, **options, like=x), example.mode)
+    spread = unpool(tf.constant(v), tf.constant(indices), tf.constant(x)).numpy().astype("float64")
+    w = example.whole_numbers(x.shape, "w").astype("float64")
+    shape = (example.batch, -1, example.channels)
+    last = [v.astype("float64"), indices, w]
+    if example.data_format == "channels_first":
+        last = [swapped(array, example.data_format) for array in last]
+    v, indices, rows = (
+        array.reshape(shape) if array.size else np.zeros((0, 1, 0), array.dtype) for array in last
+    )
+    taken = np.take_along_axis(rows, np.maximum(indices, 0), 1) if v.size and rows.size else v * 0
+    assert np.sum(spread * w) == np.sum(v * taken * (indices >= 0))
+
+
+@drawn(anything, quick=FEW)
+def test_every_kernel_equals_every_other(example: Example) -> None:
+    """In the example's mode: values, indices, gradients and theirs."""
+    x, upstream = with_upstream(example)
+    one = outcome(example, x, upstream, nonfinite="ieee")
+    dilated = np.max(example.arguments["dilation_rate"]) > 1
+    direct = not dilated and (example.rank < 3 or example.dtype in NATIVE_3D)
+    for other in KERNELS:
+        if other != example.implementation and (other != "direct" or direct):
+            two = outcome(example, x, upstream, nonfinite="ieee", implementation=other)
+            same_outcome(two, one)
+
+
+@drawn(anything, quick=FEW)
+def test_data_formats_are_transposes(example: Example) -> None:
+    x, upstream = with_upstream(example)
+    one = outcome(example, x, upstream)[:3]
     other = {"channels_last": "channels_first", "channels_first": "channels_last"}
-    options = {**example.arguments, "nonfinite": "ieee"}
-    one = max_pool(x, **options, data_format=example.data_format)
-    two = max_pool(np.moveaxis(x, swapped, back), **options, data_format=other[example.data_format])
-    assert_same(np.moveaxis(two.numpy(), back, swapped), one.numpy())
+    there = replace(example, data_format=other[example.data_format])
+    given = (swapped(array, example.data_format) for array in (x, upstream))
+    two = outcome(there, *given)[:3]
+    same_outcome([y if y is None else swapped(y, there.data_format) for y in two], one)
 
 
-@FEW
-@given(examples())
+def of_floats(rank: int, mode: str) -> Sequence[str]:
+    return FLOATS
+
+
+@drawn(partial(examples, layouts=EXACT, dtypes=of_floats), quick=FEW)
 def test_no_gradient_is_lost(example: Example) -> None:
     """Its sum is that of what came in, less that of the windows which saw padding alone."""
-    assume(fits(example) and example.dtype in FLOATS and example.layout != "denormal")
-    x = tf.constant(example.input())
-    options = {**example.arguments, "data_format": example.data_format, "nonfinite": "ieee"}
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        values, indices = max_pool(x, **options, return_indices=True)
-    gradient = tape.gradient(values, x)
-    wanted = np.sum(indices.numpy() >= 0)
-    assert np.sum(tf.cast(gradient, "float64").numpy()) == wanted
+    x, upstream = with_upstream(example)
+    alone = example.wanted(x).places < 0
+    gradient = outcome(example, x, upstream).gradient.astype("float64")
+    assert np.sum(gradient) == np.sum(upstream.astype("float64")[~alone])
+
+
+LAWS = [name for name, law in list(globals().items()) if hasattr(law, "run")]
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("law", LAWS)
+def test_at_length(law: str) -> None:
+    at_length(__file__, law, 0, 300)

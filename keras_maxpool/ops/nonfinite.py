@@ -8,12 +8,14 @@ from keras_maxpool.ops.gradients import Formula, substitute
 from keras_maxpool.ops.select import select
 
 
-def ieee(kernel: Formula) -> Formula:
+def ieee(kernel: Formula, seen: tf.Tensor | None = None) -> Formula:
     """`kernel`, exact for infinities and NaN where TensorFlow's own answer depends on the mode.
 
     Kernels agree on finite values above the dtype's lowest. So every element gets a rank that is such a value, -inf 0,
     lowest 1, others 2, NaN 3; the pooled ranks say what kind of window each is, and carry the
     gradient of all but the ordinary kind, whose values are pooled as ever.
+
+    `seen` is False where a mask hides an element, which then has the rank -1: a -inf beside it wins.
     """
 
     def function(x: tf.Tensor) -> tf.Tensor:
@@ -22,6 +24,8 @@ def ieee(kernel: Formula) -> Formula:
 
         lowest, three = tf.constant(x.dtype.min, x.dtype), tf.constant(3, x.dtype)
         rank = is_true(x >= lowest) + is_true(x > lowest) + three * is_true(tf.math.is_nan(x))
+        if seen is not None:
+            rank = tf.where(seen, rank, tf.constant(-1, x.dtype))
         ranks = kernel(substitute(rank, x))
         # Not one tf.where, of which tf2onnx makes sums of products, and so NaN of infinities.
         values = kernel(tf.maximum(tf.where(tf.math.is_nan(x), lowest, x), lowest))

@@ -98,14 +98,16 @@ def pool(
     static_shape = output_shape(shape, window, data_format) if None in shape else None
     if static_shape is not None and mode.current() == "graph":
         x = _where_windows_fit(x, window, data_format)
+    shown = None
     if mask is not None:
         mask = masks.of_places(mask, x, data_format)
-        x = masks.hide(x, layout.over_channels(mask, data_format))
+        shown = layout.over_channels(mask, data_format)
+        x = masks.hide(x, shown)
     kernel = _kernel(x, window, data_format, implementation)
     if x.dtype in SIGNED:
         kernel = as_signed(kernel)
     elif nonfinite == "ieee" and x.dtype.is_floating:
-        kernel = ieee(kernel)
+        kernel = ieee(kernel, shown)
     y = kernel(x)
     seen = None
     if mask is not None:

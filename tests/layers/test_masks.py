@@ -99,6 +99,22 @@ def test_the_smallest_value_is_seen_all_the_same(config: Config, dtype: str, mod
     np.testing.assert_array_equal(indices, np.where(shown > 0, first, -1) + np.zeros_like(indices))
 
 
+@by_mode
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_a_minus_infinity_that_is_seen_gets_the_gradient(config: Config, mode: str) -> None:
+    """Not what is hidden beside it, whose gradient nobody gets."""
+    x, mask = example(config)
+    _, first = oracle.pool(
+        np.where(mask, 1.0, 0.0)[..., None] + np.zeros_like(x), **config.arguments
+    )
+    shown, _ = oracle.pool(mask[..., None] + np.zeros_like(x), **config.arguments)
+    upstream = np.ones(first.shape, "float32")
+    pool = with_gradient(lambda x: max_pool(x, **config.arguments, mask=mask, nonfinite="ieee"))
+    _, gradient = run(pool, mode, np.full_like(x, -np.inf), upstream)
+    places = np.where(shown > 0, first, -1)
+    assert_same(gradient, oracle.gradient(x.shape, places, upstream, dtype=x.dtype))
+
+
 def test_each_result_has_a_mask() -> None:
     steps, samples = tf.constant([[False, True, False, False]]), tf.constant([True])
     alone, pair = keras_maxpool.MaxPool1D(2), keras_maxpool.MaxPool1D(2, return_indices=True)

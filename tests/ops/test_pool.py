@@ -403,3 +403,15 @@ def test_an_axis_of_padding_alone_beside_others(mode: str, dtype: str) -> None:
     assert values.shape == (1, 2, 1, 2, 1)
     assert np.all(values == oracle.lowest(x.dtype))
     assert np.all(indices == -1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
+    """At once they would be compared in seven dimensions, of which TensorFlow broadcasts five outside XLA."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 3, (2, 5, 4, 6, 16)).astype("float32")
+    _, places = oracle.pool(x, 2)
+    upstream = rng.integers(1, 4, places.shape).astype("float32")
+    pool = with_gradient(lambda x: max_pool(x, 2, implementation="shifted"))
+    _, gradient = run(pool, mode, x, upstream)
+    assert_same(gradient, oracle.gradient(x.shape, places, upstream, dtype=x.dtype))

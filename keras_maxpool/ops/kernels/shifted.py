@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
+from keras_maxpool.ops import mode, shapes
 from keras_maxpool.ops.kernels.views import Views, max_of_views
 from keras_maxpool.window import Axis, Window
 
@@ -24,7 +24,10 @@ def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels)."""
     pads = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     wide = x.shape[-1] is None or x.shape[-1] >= NARROW
-    if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide):
+    # Outside XLA TensorFlow does not compare what three strided axes at once make: it broadcasts five dimensions.
+    strided = sum(stride > 1 for stride in window.strides)
+    possible = strided < 3 or mode.current() == "xla"
+    if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:
         elements = [_elements(axis) for axis in window.axes]
         return max_of_views(x, elements, pads, whole=wide and not window.dilated)
     for place in range(window.rank - 1, -1, -1):
