@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-import regions_oracle
 import tensorflow as tf
 from either_keras import layers
 from fuzzing import (
@@ -30,6 +29,7 @@ from fuzzing import (
     outcome,
 )
 from hypothesis import strategies as st
+from oracle import regions as regions_oracle
 from running import FLOATS, INTEGERS, assert_same, in_mode, with_gradient
 
 from keras_maxpool.ops import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import regions_oracle
 import tensorflow as tf
+from oracle import regions as regions_oracle
 from running import MODES, assert_same, distinct, in_mode, run, with_gradient
 
 from keras_maxpool.ops import (
