@@ -205,7 +205,7 @@ def trained(model: keras.Model) -> keras.Model:
 
 
 def vast(watch: Watch, folder: Path) -> Iterator[dict[str, Any]]:
-    """Our own layers with sizes of 2**31 - 1, with all commands and Keras's own loading."""
+    """Our own layers with sizes near 2**31, with all commands and Keras's own loading."""
     for name, make in hostile_files.VAST.items():
         harm = hostile_files.Harm(".keras", make, "")
         yield from on_file(watch, folder, f"vast: {name}", harm, [*COMMANDS, LOAD])

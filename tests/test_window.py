@@ -319,7 +319,7 @@ def test_windows_are_values() -> None:
         ([0], {"padding": "causal"}, [0]),
         ([0, 1], {"pool_size": 3, "padding": 2}, [1, 1]),
         ([5, 4, None], {"ceil_mode": True}, [3, 2, None]),
-        ([4], {"pool_size": 2**31 - 1, "padding": "same"}, [1]),
+        ([4], {"pool_size": 2**31 - 2, "padding": "same"}, [1]),
     ],
     ids=str,
 )
@@ -381,12 +381,12 @@ def test_too_large_in_this_format(
 
 def test_padded_sizes_stay_below_32_bits() -> None:
     of = window(1, 2, padding=((0, 1),))
-    assert of.output_sizes([2**31 - 2]) == [2**30 - 1]
-    match = f"stretch the {2**31 - 1} elements of spatial axis 0 to {2**31}, and"
+    assert of.output_sizes([2**31 - 3]) == [2**30 - 1]
+    match = f"stretch the {2**31 - 2} elements of spatial axis 0 to {2**31 - 1}, and"
     with pytest.raises(ValueError, match=match):
-        of.output_sizes([2**31 - 1])
-    with pytest.raises(ValueError, match=f"to {2**31 + 1}, and"):
-        window(1, 2, padding=1).output_sizes([2**31 - 1])
+        of.output_sizes([2**31 - 2])
+    with pytest.raises(ValueError, match=f"to {2**31}, and"):
+        window(1, 2, padding=1).output_sizes([2**31 - 2])
 
 
 # What two arguments forbid together

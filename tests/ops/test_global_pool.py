@@ -300,10 +300,17 @@ def test_far_places(mode: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "dtype"), [(9, tf.int32), (2**31 - 1, tf.int32), (2**31, tf.int64), (None, tf.int64)]
+    ("sizes", "dtype"),
+    [
+        ([9], tf.int32),
+        ([2**31 - 2], tf.int32),
+        ([2**16, 2**15], tf.int64),
+        ([None], tf.int64),
+    ],
 )
-def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
-    traced = nodes(lambda x: global_max_pool(x, return_indices=True), tf.TensorSpec((1, size, 1)))
+def test_32_bits_where_they_are_enough(sizes: list[int | None], dtype: tf.DType) -> None:
+    spec = tf.TensorSpec([1, *sizes, 1])
+    traced = nodes(lambda x: global_max_pool(x, return_indices=True), spec)
     (places,) = [node for node in traced if node.op == "Range"]
     assert places.attr["Tidx"].type == dtype.as_datatype_enum
 
