@@ -180,6 +180,7 @@ def test_missing_extra(modules, packages, monkeypatch, capsys, demo_extra):
     assert err == f"keras-maxpool: needs {packages}: pip install 'keras_maxpool[demo]'\n"
 
 
+@pytest.mark.slow
 def test_demo_piped(tmp_path, demo_extra):
     done = child(["-m", "keras_maxpool", "demo", "--epochs", "1"], tmp_path)
     assert done.returncode == 0, done.stderr

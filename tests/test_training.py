@@ -118,6 +118,7 @@ def test_mirrored_over_two_devices() -> None:
     in_child(__file__, "mirrored")
 
 
+@pytest.mark.slow
 @as_on_one_device
 def test_a_replica_without_samples() -> None:
     in_child(__file__, "replica_without_samples")
@@ -153,6 +154,7 @@ print("LOSSES", json.dumps([[float(step(batch)) for batch in distributed] for _ 
 """
 
 
+@pytest.mark.slow
 @as_on_one_device
 def test_two_workers() -> None:
     """MultiWorkerMirroredStrategy over two processes of this machine."""

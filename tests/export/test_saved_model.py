@@ -66,9 +66,6 @@ def members(fan: str) -> list[Case]:
     return [case for case in CASES if fan_of(case) == fan]
 
 
-FANS = list(dict.fromkeys(map(fan_of, CASES)))
-
-
 @cache
 def model_of(fan: str) -> keras.Model:
     """One model with unknown sizes for all cases of a fan, whose outputs are named by case and place."""
@@ -95,11 +92,16 @@ def wanted(fan: str, which: str) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """All models in both forms, and what one process without Keras makes of them."""
+def folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The models of the selected tests in both forms, and what one process without Keras makes of them."""
     folder = tmp_path_factory.mktemp("saved_models")
-    (folder / "fans").write_text("\n".join(FANS))
-    for fan in FANS:
+    here = [item for item in request.session.items if item.path == request.path]
+    cases = [item.callspec.params.get("case") for item in here if hasattr(item, "callspec")]
+    fans = {SAVED} | {fan_of(case) for case in cases if case}
+    (folder / "fans").write_text("\n".join(fans))
+    for fan in fans:
         for which in ("usual", "smaller"):
             np.savez(folder / f"{fan}-{which}.npz", **inputs_of(fan, which))
         model_of(fan).export(str(folder / f"{fan}-export"))
@@ -123,7 +125,15 @@ def assert_same_bits(folder: Path, case: Case, which: str, road: str) -> None:
         assert got[name].tobytes() == expected.tobytes()
 
 
-by_case = pytest.mark.parametrize("case", CASES, ids=str)
+def is_slow(case: Case) -> bool:
+    """Each further fan takes seconds."""
+    return fan_of(case) != SAVED and (case.rank != 2 or case.data_format == "channels_first")
+
+
+by_case = pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=str(case), marks=[pytest.mark.slow] * is_slow(case)) for case in CASES],
+)
 by_inputs = pytest.mark.parametrize("which", ["usual", "smaller"])
 
 

@@ -166,6 +166,7 @@ def train(model: keras.Model, **options: Any) -> list[float]:
     return model.fit(*images(), batch_size=4, epochs=8, shuffle=False, verbose=0).history["loss"]
 
 
+@pytest.mark.slow
 def test_segnet_trains_saves_and_loads(tmp_path: Any) -> None:
     x, _ = images()
     model = segnet()
