@@ -125,14 +125,13 @@ def assert_same_bits(folder: Path, case: Case, which: str, road: str) -> None:
         assert got[name].tobytes() == expected.tobytes()
 
 
-def is_slow(case: Case) -> bool:
-    """Each further fan takes seconds."""
-    return fan_of(case) != SAVED and (case.rank != 2 or case.data_format == "channels_first")
-
-
 by_case = pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=str(case), marks=[pytest.mark.slow] * is_slow(case)) for case in CASES],
+    [
+        # Each further fan takes seconds.
+        pytest.param(case, id=str(case), marks=[pytest.mark.slow] * (fan_of(case) != SAVED))
+        for case in CASES
+    ],
 )
 by_inputs = pytest.mark.parametrize("which", ["usual", "smaller"])
 
