@@ -88,7 +88,7 @@ def convert_indices(
         ),
         "onnx": (lambda i: i - plane * volume, lambda i: plane * volume + i),
         "onnx_column_major": (
-            lambda i: _transposed(i - plane * volume, backwards),
+            lambda i: _transposed(i, backwards),
             lambda i: plane * volume + _transposed(i, spatial),
         ),
     }
@@ -104,7 +104,10 @@ def _along(indices: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def _transposed(place: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
-    """A place in a row-major volume of `sizes` as one in the volume with the axes in reverse order."""
+    """A place in a row-major volume of `sizes` as one in the volume with the axes in reverse order.
+
+    Whole volumes before it fall away.
+    """
     result, factor = tf.zeros_like(place), tf.reduce_prod(sizes)
     rest = place
     for size in reversed(tf.unstack(sizes)):
