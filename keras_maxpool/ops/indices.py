@@ -27,7 +27,7 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
     flat, first_flat, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
     for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True)):
         along = [-1 if place == i else 1 for place in range(window.rank)] + [1]
-        start, first, last = (tf.reshape(n, along) for n in _reach(axis, size))
+        start, first = (tf.reshape(n, along) for n in _reach(axis, size))
         if i < len(axes):
             # Padding can tie with the smallest value: the first real element is the next one.
             # And what was found on a plane of padding is negative.
@@ -35,7 +35,7 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
             flat = flat * tf.cast(size, dtype) + tf.cast(place, dtype)
         else:
             first_flat = first_flat * tf.cast(size, dtype) + tf.cast(first, dtype)
-        real &= first <= last
+        real &= first < size
     if len(axes) < window.rank:
         in_plane = tf.cast(found[-1], dtype)
         if axes:
@@ -53,11 +53,14 @@ def _has_argmax(dtype: tf.DType) -> bool:
     return mode.current() != "xla" and not mode.is_vectorized()
 
 
-def _reach(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """For each window along an axis: where it starts, and its first and last place that is no padding."""
+def _reach(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor]:
+    """For each window along an axis: where it starts, and its first place from the input's first element on.
+
+    There always is one, as no window stands in the padding before the input; it may lie beyond the last element.
+    """
     before, _ = axis.pads(size, shapes.maximum)
     start = tf.range(axis.output_size(size, shapes.maximum)) * axis.stride - before
     # Rounded up to the first element of its row of gaps, without a negative remainder, which ONNX has otherwise.
     gaps = ceil_divide(tf.maximum(-start, 0), axis.dilation, shapes.maximum)
     first = start + gaps * axis.dilation
-    return start, first, tf.minimum(start + axis.length - 1, size - 1)
+    return start, first
