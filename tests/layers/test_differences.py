@@ -383,6 +383,17 @@ def test_a_window_larger_than_its_input(rank: int) -> None:
 
 
 @ranks
+def test_a_window_far_larger_than_its_input(rank: int) -> None:
+    """So that the formula of the output's size gives less than none."""
+    layer = ours(rank, 9, strides=1)
+    of_any_size = tf.function(
+        layer, input_signature=[tf.TensorSpec([None, *[None] * rank, 1], tf.float32)]
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="The window is larger than its input"):
+        of_any_size(np.zeros((1, *[4] * rank, 1), "float32"))
+
+
+@ranks
 def test_a_missing_axis_is_explained(rank: int) -> None:
     """The built-in gives the two ranks."""
     x = np.zeros((2, *[4] * rank), "float32")

@@ -415,3 +415,11 @@ def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
     pool = with_gradient(lambda x: max_pool(x, 2, implementation="shifted"))
     _, gradient = run(pool, mode, x, upstream)
     assert_same(gradient, oracle.gradient(x.shape, places, upstream, dtype=x.dtype))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_padding_leaves_the_sign_of_zeros(mode: str, rank: int) -> None:
+    x = np.full((1, *[4] * rank, 1), -0.0, "float32")
+    y = run(lambda x: max_pool(x, 2, padding=1), mode, x)
+    assert np.all(np.signbit(y))

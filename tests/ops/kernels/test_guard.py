@@ -47,3 +47,22 @@ def test_a_graph_pools_an_axis_that_is_known_to_have_no_elements(rank: int) -> N
     spec = tf.TensorSpec([None, 0, *[4] * (rank - 1), 3])
     pool = tf.function(lambda x: KERNELS["direct"](x, window), input_signature=[spec])
     assert pool(tf.zeros([5, 0, *[4] * (rank - 1), 3])).shape == (5, 0, *[2] * (rank - 1), 3)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_one_element_an_axis_is_enough_for_same(rank: int) -> None:
+    """Where sizes are unknown, and a gradient may be asked for."""
+    window = parse(rank, 2, 2, "same", 1, False)
+    x = np.arange(6.0, dtype="float32").reshape(1, *[1] * (rank - 1), 6, 1)
+    spec = tf.TensorSpec([None] * (rank + 1) + [1])
+
+    @tf.function(input_signature=[spec])
+    def pool_and_gradient(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = KERNELS["direct"](x, window)
+        return y, tape.gradient(y, x)
+
+    y, gradient = pool_and_gradient(x)
+    np.testing.assert_array_equal(np.ravel(y), [1, 3, 5])
+    np.testing.assert_array_equal(np.ravel(gradient), [0, 1, 0, 1, 0, 1])
