@@ -491,15 +491,21 @@ def test_of_unknown_rank() -> None:
         masked.get_concrete_function(tf.TensorSpec(None, tf.bool))
 
 
-def test_a_graph_says_at_run_time_what_does_not_fit() -> None:
-    sizes = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, None, None], tf.bool)
+@pytest.mark.parametrize("known", [(None, None, None), (2, 4, 5)], ids=["no size", "the inputs'"])
+def test_a_graph_says_at_run_time_that_a_mask_does_not_fit(known: tuple) -> None:
+    sizes = tf.TensorSpec([*known, 3]), tf.TensorSpec([None, None, None], tf.bool)
     function = tf.function(lambda x, mask: global_max_pool(x, mask=mask), input_signature=sizes)
     x = np.ones((2, 4, 5, 3), "float32")
     assert function(x, np.full((2, 4, 5), True)).numpy().tolist() == [[1] * 3] * 2
-    for shape in ((2, 5, 4), (2, 1, 5), (1, 4, 5)):
+    for shape in ((2, 5, 4), (2, 1, 5), (1, 4, 5), (2, 4, 6), (3, 5, 6)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="`mask` must have the shape"):
             function(x, np.full(shape, True))
-    plain = tf.function(global_max_pool, input_signature=sizes[:1])
+
+
+def test_a_graph_says_at_run_time_that_there_is_nothing() -> None:
+    plain = tf.function(global_max_pool, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    x = np.ones((2, 4, 5, 3), "float32")
+    assert plain(x[:, :1, :1]).numpy().tolist() == [[1] * 3] * 2
     assert plain(x[:0]).shape == (0, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="an element on every spatial axis"):
         plain(x[:, :0])
