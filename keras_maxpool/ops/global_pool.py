@@ -82,7 +82,7 @@ def global_pool(
     if nothing is not None:
         return nothing
     if mode.current() == "graph":
-        x = _where_sizes_fit(x, mask, axes)
+        x, mask = _where_sizes_fit(x, mask, axes)
     valid = None
     if mask is not None:
         # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
@@ -120,8 +120,10 @@ def _masked_axes(mask: tf.Tensor, axes: list[int]) -> list[int]:
     return [0] if mask.shape.rank == 1 else [0, *axes]
 
 
-def _where_sizes_fit(x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]) -> tf.Tensor:
-    """`x`, which a graph that learns its sizes when it runs hands on only if they are not empty and the mask's."""
+def _where_sizes_fit(
+    x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Both, which a graph that learns sizes when it runs hands on only if they are not empty and fit each other."""
     sizes = shapes.sizes(x)
     checks = []
     unknown = [axis for axis in axes if isinstance(sizes[axis], tf.Tensor)]
@@ -136,7 +138,7 @@ def _where_sizes_fit(x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]) -> t
         facts = [message, wanted, "received a mask of shape", tf.shape(mask)]
         checks.append(tf.debugging.Assert(alike, facts))
     with tf.control_dependencies(checks):
-        return tf.identity(x)
+        return tf.identity(x), None if mask is None else tf.identity(mask)
 
 
 def _maximum(x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, nonfinite: str) -> tf.Tensor:
