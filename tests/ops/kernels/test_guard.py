@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_maxpool.ops import max_pool
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.kernels.guard import guarded
 from keras_maxpool.window import parse
@@ -66,3 +67,21 @@ def test_one_element_an_axis_is_enough_for_same(rank: int) -> None:
     y, gradient = pool_and_gradient(x)
     np.testing.assert_array_equal(np.ravel(y), [1, 3, 5])
     np.testing.assert_array_equal(np.ravel(gradient), [0, 1, 0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_one_sample_is_enough_for_indices(rank: int) -> None:
+    """Where the size of the batch is unknown."""
+    x = np.arange(4.0**rank, dtype="float32").reshape(1, *[4] * rank, 1)
+    spec = tf.TensorSpec([None] * (rank + 1) + [1])
+    pool = tf.function(lambda x: max_pool(x, 2, return_indices=True), input_signature=[spec])
+    values, indices = pool(x)
+    np.testing.assert_array_equal(values, max_pool(x, 2))
+    np.testing.assert_array_equal(np.ravel(x)[indices], values)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_graph_pools_an_axis_that_turns_out_to_have_no_elements(rank: int) -> None:
+    spec = tf.TensorSpec([None] * (rank + 1) + [1])
+    pool = tf.function(lambda x: max_pool(x, 2, padding="same"), input_signature=[spec])
+    assert pool(np.zeros((3, 0, *[4] * (rank - 1), 1))).shape == (3, 0, *[2] * (rank - 1), 1)

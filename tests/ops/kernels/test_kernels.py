@@ -237,6 +237,18 @@ def test_shifted_strides_beyond_inputs_of_unknown_size(size: int) -> None:
     assert_same(gradient.numpy(), given.gradient)
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_channels_alone_are_unknown(name: str) -> None:
+    config = Config((6, 7), (3, 2), (2, 1), "same")
+    given = case(config)
+    specs = [tf.TensorSpec([*array.shape[:-1], None]) for array in (given.x, given.upstream)]
+    function = with_gradient(kernel(name, config))
+    traced = tf.function(function, autograph=False, input_signature=specs)
+    values, gradient = traced(given.x, given.upstream)
+    assert_same(values.numpy(), given.values)
+    assert_same(gradient.numpy(), given.gradient)
+
+
 @pytest.mark.parametrize("name", ["folded", "shifted"])
 def test_no_padding_pads_nothing(name: str) -> None:
     ours = operations(kernel(name, Config((8, 6), 2)), tf.TensorSpec((2, 8, 6, 3)))
