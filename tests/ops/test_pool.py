@@ -348,6 +348,15 @@ def test_a_shape_of_the_other_format(shape: tuple, data_format: str, other: str)
         max_pool(np.zeros(shape), 4, data_format=data_format)
 
 
+@pytest.mark.parametrize(
+    ("shape", "data_format"), [((2, 3, 9, 2), FORMATS[0]), ((2, 2, 9, 3), FORMATS[1])], ids=str
+)
+def test_a_shape_that_fits_in_no_format(shape: tuple, data_format: str) -> None:
+    with pytest.raises(ValueError, match="larger than its input") as caught:
+        max_pool(np.zeros(shape), 4, data_format=data_format)
+    assert "looks like" not in str(caught.value)
+
+
 def test_takes_what_converts_to_a_tensor() -> None:
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert max_pool(rows).numpy().tolist() == [[[3.0], [2.0]]]
