@@ -33,7 +33,9 @@ MOST_OF_A_WINDOW = 36
 """Elements, for the same reason."""
 
 FINITE = ("random", "constant", "ties", "distinct")
-LAYOUTS = (*FINITE, "extremes", "infinite", "nan", "denormal")
+EXACT = (*FINITE, "extremes", "infinite", "nan")
+"""What TensorFlow takes as it is, in every mode and kernel."""
+LAYOUTS = (*EXACT, "denormal")
 NAMED = ("same", "same_lower", "causal")
 PADDINGS = ("valid", *NAMED, "number", "numbers", "pairs")
 KERNELS = ("auto", "direct", "folded", "shifted")
@@ -96,6 +98,11 @@ def at_length(module: str, test: str, part: int, count: int) -> None:
         KERAS_MAXPOOL_FUZZ_PART=str(part),
         KERAS_MAXPOOL_FUZZ_EXAMPLES=str(count),
     )
+
+
+def each(value: Any, count: int) -> tuple:
+    """One for each of so many, where one stands for all."""
+    return value if isinstance(value, tuple) else (value,) * count
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ import pytest
 import tensorflow as tf
 from either_keras import layers
 from fuzzing import (
+    EXACT,
     FINITE,
     KERNELS,
-    LAYOUTS,
     NATIVE_3D,
     Example,
     at_length,
     derived,
     drawn,
+    each,
     examples,
     flushed,
     outcome,
@@ -41,8 +42,6 @@ from keras_maxpool.ops import (
     sequences,
 )
 
-EXACT = [layout for layout in LAYOUTS if layout != "denormal"]
-"""What TensorFlow takes as it is."""
 FEW = (14, 5, 3)
 
 
@@ -61,18 +60,20 @@ def fits(example: Example) -> bool:
 def _pads_are_short(example: Example) -> list[bool]:
     """The op refuses explicit pads of the dilated window's length, axis by axis."""
 
-    def each(value: object) -> tuple:
-        return value if isinstance(value, tuple) else (value,) * example.rank
-
     named = example.arguments
     if isinstance(named["padding"], str):
         return [True]
     lengths = [
         (pool - 1) * rate + 1
-        for pool, rate in zip(each(named["pool_size"]), each(named["dilation_rate"]), strict=True)
+        for pool, rate in zip(
+            each(named["pool_size"], example.rank),
+            each(named["dilation_rate"], example.rank),
+            strict=True,
+        )
     ]
     return [
-        np.max(pads) < length for pads, length in zip(each(named["padding"]), lengths, strict=True)
+        np.max(pads) < length
+        for pads, length in zip(each(named["padding"], example.rank), lengths, strict=True)
     ]
 
 

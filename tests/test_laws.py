@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fuzzing import (
+    EXACT,
     FINITE,
     KERNELS,
-    LAYOUTS,
     NATIVE_3D,
     Example,
     at_length,
     drawn,
+    each,
     examples,
     outcome,
 )
@@ -26,8 +27,6 @@ from running import FLOATS, assert_same, in_mode
 
 from keras_maxpool.ops import max_unpool
 
-EXACT = [layout for layout in LAYOUTS if layout != "denormal"]
-"""What TensorFlow takes as it is, in every mode and kernel."""
 FEW = (12, 5, 3)
 
 anything = partial(examples, layouts=EXACT)
@@ -44,10 +43,6 @@ def swapped(x: np.ndarray, data_format: str) -> np.ndarray:
 def spatial_axes(example: Example) -> tuple[int, ...]:
     first = 1 if example.data_format == "channels_last" else 2
     return tuple(range(first, first + example.rank))
-
-
-def each(value: Any, rank: int) -> tuple:
-    return value if isinstance(value, tuple) else (value,) * rank
 
 
 def axes_of(example: Example) -> list[tuple[int, int, int, int, int]]:
