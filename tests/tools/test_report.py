@@ -65,7 +65,7 @@ def test_adaptive_fractional_indices_and_dtypes() -> None:
 def test_builtin_adaptive() -> None:
     kind = getattr(layers, "AdaptiveAveragePooling2D", None)
     if kind is None:
-        pytest.skip("this Keras has no adaptive pooling")
+        pytest.skip("this Keras has no adaptive pooling; a newer one has: pip install -U keras")
     (row,) = rows(keras.Input((8, 9, 3)), kind((4, 3)))
     assert (row.pools, row.output_shape) == ("to 4 x 3", (None, 4, 3, 3))
     assert row.receptive_field == Field((2, 3), (2, 3))
