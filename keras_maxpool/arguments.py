@@ -270,6 +270,15 @@ def countable(shape: Sequence[Any], subject: str, fix: str = "Use smaller tensor
     )
 
 
+def counted_in_32_bits(sizes: Sequence[int | None], name: str, fix: str) -> None:
+    """Refuses int32 for places among more elements than it counts; sizes may be unknown."""
+    elements = prod(size for size in sizes if size is not None)
+    if elements >= INT_LIMIT:
+        raise ValueError(
+            f"`{name}` of int32 count fewer than 2**31 elements; received {elements}, in sizes of {tuple(sizes)}. {fix}"
+        )
+
+
 def spatial_rank(shape: Any, name: str = "inputs") -> int:
     """The number of spatial axes of a function's argument, 1 to 3, from a TensorFlow shape."""
     if shape.rank not in (3, 4, 5):

@@ -45,7 +45,7 @@ def convert_indices(
 
     Raises:
         TypeError: indices that are not int32 or int64.
-        ValueError: an unknown convention; a shape of another rank.
+        ValueError: an unknown convention; a shape of another rank; int32 where the conventions count to 2**31 and more.
 
     Example:
     >>> import keras_maxpool, numpy as np
@@ -63,13 +63,21 @@ def convert_indices(
             f"`indices` takes {' or '.join(arguments.INDICES_DTYPES)}; received {found.dtype.name}. "
             "Cast them, for example with tf.cast(indices, tf.int64)."
         )
-    sizes = tf.cast(tf.convert_to_tensor(shape), found.dtype)
+    sizes = tf.convert_to_tensor(shape)
     if sizes.shape != (found.shape.rank,):
         raise ValueError(
             f"`shape` must tell one size for each of the {found.shape.rank} axes of the indices; received {shape!r}. "
             "Pass the shape of the tensor that was pooled."
         )
     data_format = layout.resolved(data_format)
+    known = tf.get_static_value(sizes)
+    if found.dtype == tf.int32 and known is not None:
+        given = known.tolist()
+        counted = {"torch": layout.spatial(given, data_format), "tensorflow": given[1:]}
+        for convention in (source, to):
+            fix = f'"{convention}" needs indices in 64 bits: tf.cast(indices, tf.int64).'
+            arguments.counted_in_32_bits(counted.get(convention, given), "indices", fix)
+    sizes = tf.cast(sizes, found.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
     volume = tf.reduce_prod(spatial)

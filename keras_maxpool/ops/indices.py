@@ -41,7 +41,7 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
         if axes:
             # A plane of padding has none to tell.
             in_plane = tf.where(in_plane < 0, first_flat, in_plane)
-        flat = flat * tf.cast(sizes[-2] * sizes[-1], dtype) + in_plane
+        flat = flat * tf.cast(sizes[-2], dtype) * tf.cast(sizes[-1], dtype) + in_plane
     return tf.where(real, flat, tf.constant(-1, dtype))
 
 

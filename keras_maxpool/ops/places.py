@@ -73,6 +73,9 @@ def _ids(places: tf.Tensor, spatial: Sequence[shapes.Size], outside: shapes.Size
     # 32 bits take half the time, where they are known to be enough.
     enough = isinstance(elements, int) and not is_wide(elements)
     dtype = tf.int32 if enough else tf.int64
+    if not enough:
+        # Or a volume that 32 bits do not count would seem to end before each place.
+        places = tf.cast(places, dtype)
     is_outside = (places < 0) | (places >= tf.cast(size, places.dtype))
     sample = tf.reshape(tf.range(batch), [batch, *(1 for _ in between), 1])
     row = tf.cast(sample, dtype) * tf.cast(size, dtype) + tf.cast(places, dtype)

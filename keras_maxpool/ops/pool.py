@@ -44,7 +44,7 @@ def max_pool(
             as `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
         mask: booleans of shape (batch, *spatial) in either data format, or (batch,), or None. What is False never
             wins; a window that sees nothing else gives 0, and -1 as its index.
-        indices_dtype: `"int64"` or `"int32"`.
+        indices_dtype: `"int64"` or `"int32"`, which counts volumes of fewer than 2**31 elements.
 
     Returns:
         The pooled tensor, of the inputs' dtype; with `return_indices` the pair of it and the indices, equally shaped.
@@ -74,6 +74,9 @@ def max_pool(
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     output_shape(x.shape, window, data_format)
     indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None
+    if indices == "int32":
+        sizes = layout.spatial(x.shape.as_list(), data_format)
+        arguments.counted_in_32_bits(sizes, "indices", 'Write indices_dtype="int64".')
     return pool(x, window, data_format, nonfinite, implementation, mask, indices)
 
 

@@ -167,6 +167,41 @@ def test_int32() -> None:
     assert_same(indices.numpy(), given.places.astype("int32"))
 
 
+@pytest.mark.parametrize("shape", [(1, 2**16, 2**15, 1), (None, 2**11, 2**10, 2**10, 3)], ids=str)
+def test_int32_is_refused_where_it_would_wrap(shape: tuple[int | None, ...]) -> None:
+    function = tf.function(lambda x: max_pool(x, return_indices=True, indices_dtype="int32"))
+    message = (
+        r'`indices` of int32 count fewer than 2\*\*31.*received 2147483648.*indices_dtype="int64"'
+    )
+    with pytest.raises(ValueError, match=message):
+        function.get_concrete_function(tf.TensorSpec(shape, tf.int8))
+
+
+@pytest.mark.parametrize(
+    ("conventions", "shape", "data_format", "counted"),
+    [
+        ({"to": "onnx"}, (2, 2**15, 2**14, 2), "channels_last", 2**31),
+        ({"source": "tensorflow_batch"}, (2, 2**15, 2**14, 2), "channels_last", 2**31),
+        ({"to": "tensorflow"}, (2, 2**15, 2**14, 4), "channels_last", 2**31),
+        ({"to": "tensorflow"}, (1, 4, 2**15, 2**14), "channels_first", 2**31),
+        ({"to": "tensorflow"}, (2, 2**15, 2**14, 2), "channels_last", None),
+        ({}, (2, 2**15, 2**14, 4), "channels_last", None),
+        ({"to": "onnx"}, (2, 2**15, 2**14, 1), "channels_last", None),
+    ],
+)
+def test_int32_is_not_converted_where_it_would_wrap(
+    conventions: dict, shape: tuple[int, ...], data_format: str, counted: int | None
+) -> None:
+    narrow, wide = (tf.constant([[[[7]]]], dtype) for dtype in (tf.int32, tf.int64))
+    in_64_bits = convert_indices(wide, shape, data_format=data_format, **conventions)
+    if counted is None:
+        converted = convert_indices(narrow, shape, data_format=data_format, **conventions)
+        assert_same(converted.numpy(), in_64_bits.numpy().astype("int32"))
+        return
+    with pytest.raises(ValueError, match=f"received {counted}.*tf.int64"):
+        convert_indices(narrow, shape, data_format=data_format, **conventions)
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from running import FLOATS, INTEGERS, MODES, nodes, run
 
+from keras_maxpool.ops import places as of_places
 from keras_maxpool.ops.places import gather, scatter
 
 SPATIAL = (2, 3)
@@ -60,6 +61,14 @@ def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> Non
     specs = tf.TensorSpec((1, size, 1)), tf.TensorSpec((1, 1, 1), tf.int64)
     (gathers,) = [node for node in nodes(gather, *specs) if node.op == "GatherV2"]
     assert gathers.attr["Tindices"].type == dtype.as_datatype_enum
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_places_in_a_volume_that_32_bits_do_not_count(dtype: str) -> None:
+    places = tf.constant([[[5], [-1]]], dtype)
+    # The volume itself would take gigabytes.
+    ids = of_places._ids(places, (2**16, 2**15), outside=-7)
+    np.testing.assert_array_equal(ids, [[[5], [-7]]])
 
 
 def test_an_empty_volume() -> None:
