@@ -312,12 +312,19 @@ def test_long_windows(padding: str, pool: int, name: str) -> None:
             assert_same(gradient, given.gradient)
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(
+    ("name", "stride", "gap"),
+    [
+        *((name, stride, 1) for name in KERNELS for stride in (1, 2)),
+        *((name, 1, 2) for name in KERNELS if name != "direct"),
+    ],
+)
 @pytest.mark.parametrize("channels", [1, 2, 15, 16, 33])
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_many_and_few_channels(rank: int, channels: int, name: str) -> None:
+def test_many_and_few_channels(rank: int, channels: int, name: str, stride: int, gap: int) -> None:
     """Where a kernel treats thin inputs otherwise."""
-    config = Config((6, 5, 4)[:rank], (3, 2, 2)[:rank], 1, "same")
+    strides = (stride, stride, 1)[:rank]
+    config = Config((6, 7, 4)[:rank], (3, 3, 1)[:rank], strides, "same", gap)
     rng = np.random.default_rng(channels)
     x = rng.integers(-1, 2, (2, *config.spatial, channels)).astype("float32")
     values, places = oracle.pool(x, **config.arguments)
