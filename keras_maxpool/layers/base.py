@@ -92,7 +92,9 @@ class SpatialLayer(keras.layers.Layer):
             # Keras puts the whole config before what is wrong with it.
             if isinstance(error.__context__, (TypeError, ValueError)):
                 raise error.__context__ from None
-            if "unhashable" not in str(error):  # a part of a dtype: Keras looks it up as it is
+            if not str(error).startswith(
+                "unhashable"
+            ):  # a part of a dtype: Keras looks it up as it is
                 raise
             known = False
         if not known:

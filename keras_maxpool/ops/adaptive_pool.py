@@ -95,7 +95,7 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
             return None
         if size % outputs == 0:
             return Regions(tiles=(outputs, size // outputs))
-        if max(size, outputs) <= regions.MOST_STATIC:
+        if max(size, outputs) <= shapes.MOST_STATIC:
             return _static_regions(size, outputs)
     # 32 bits, where they are enough: LiteRT divides no others.
     dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64

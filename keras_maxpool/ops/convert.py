@@ -70,13 +70,9 @@ def convert_indices(
             "Pass the shape of the tensor that was pooled."
         )
     data_format = layout.resolved(data_format)
-    known = tf.get_static_value(sizes)
-    if found.dtype == tf.int32 and known is not None:
-        given = known.tolist()
-        counted = {"torch": layout.spatial(given, data_format), "tensorflow": given[1:]}
-        for convention in (source, to):
-            fix = f'"{convention}" needs indices in 64 bits: tf.cast(indices, tf.int64).'
-            arguments.counted_in_32_bits(counted.get(convention, given), "indices", fix)
+    if found.dtype == tf.int32:
+        with tf.control_dependencies(_checks(sizes, (source, to), data_format)):
+            sizes = tf.identity(sizes)
     sizes = tf.cast(sizes, found.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
@@ -102,6 +98,24 @@ def convert_indices(
     }
     place = tables[source][0](found)
     return tf.where(found < 0, found, tables[to][1](place))
+
+
+def _checks(sizes: tf.Tensor, conventions: Sequence[str], data_format: str) -> list[tf.Operation]:
+    """That 32 bits count the elements: known sizes are checked now, and others when a graph runs."""
+    known = tf.get_static_value(sizes)
+    shape = tf.unstack(tf.cast(sizes, tf.int64)) if known is None else known.tolist()
+    counted = {"torch": layout.spatial(shape, data_format), "tensorflow": shape[1:]}
+    checks = []
+    for convention in conventions:
+        of = counted.get(convention, shape)
+        fix = f'"{convention}" needs indices in 64 bits: tf.cast(indices, tf.int64).'
+        if known is None:
+            message = f"`indices` of int32 count fewer than 2**31 elements. {fix} Received sizes of"
+            fits = tf.reduce_prod(of) < arguments.INT_LIMIT
+            checks.append(tf.debugging.Assert(fits, [message, *of]))
+        else:
+            arguments.counted_in_32_bits(of, "indices", fix)
+    return checks
 
 
 def _along(indices: tf.Tensor, axis: int) -> tf.Tensor:

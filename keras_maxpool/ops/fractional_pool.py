@@ -71,6 +71,8 @@ def pool(
 ) -> Any:
     """`fractional_max_pool` for arguments that have been checked."""
     static_shape = output_shape(x.shape, ratios, data_format)
+    # A generator goes on, whatever the inputs.
+    start = _seed(seed)
     nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
     if nothing is not None:
         return nothing
@@ -94,7 +96,7 @@ def pool(
         sequence, counts = sequences.pseudo_random, [1] * len(sizes)
     else:
         sequence, counts = sequences.random, outputs
-    bits = sequences.random_bits(_seed(seed), counts)
+    bits = sequences.random_bits(start, counts)
     axes = [
         _regions(sequence(size, output, of_axis), size, output, overlapping)
         for size, output, of_axis in zip(sizes, outputs, bits, strict=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import converter, layout, masks, mode, shapes
+from keras_maxpool.ops import converter, layout, masks, mode, places, shapes
 from keras_maxpool.ops.select import select
 
 Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
@@ -184,12 +184,10 @@ def _winners(x: tf.Tensor, y: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:
 def _places(x: tf.Tensor, y: tf.Tensor, axes: list[int], valid: tf.Tensor | None) -> tf.Tensor:
     """The flat place of the first winner, -1 where none has won, on axes of size 1."""
     sizes = [n if axis in axes else 1 for axis, n in enumerate(shapes.sizes(x))]
-    size = shapes.product(sizes)
-    # 32 bits take half the time, where they are known to be enough.
-    wide = not isinstance(size, int) or size > tf.int32.max
-    size = tf.cast(size, tf.int64 if wide else tf.int32)
+    size = places.count(sizes)
+    size = tf.cast(size, places.index_type(size))
     order = tf.reshape(tf.range(size), sizes)
     # Not tf.argmax, which promises nothing of ties, and whose NaN depends on the mode.
-    places = tf.where(_winners(x, y, valid), order, size)
-    first = tf.reduce_min(places, axes, keepdims=True)
+    own = tf.where(_winners(x, y, valid), order, size)
+    first = tf.reduce_min(own, axes, keepdims=True)
     return tf.cast(tf.where(first < size, first, -1), tf.int64)

@@ -4,7 +4,7 @@ A place counts the elements of one sample's and channel's spatial volume in row-
 volume, such as the -1 of a window without elements, are passed over: they read 0 and are never written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -14,9 +14,21 @@ HUGE = 2**28
 """Elements from which on a scatter goes another way."""
 
 
+def count(sizes: Sequence[shapes.Size]) -> shapes.Size:
+    """The product, in 64 bits where it is unknown; runtimes keep to the 32 bits of the sizes."""
+    if all(isinstance(size, int) for size in sizes) or converter.current():
+        return shapes.product(sizes)
+    return shapes.product([tf.cast(size, tf.int64) for size in sizes])
+
+
 def is_wide(elements: shapes.Size) -> bool:
     """Whether 32 bits are known not to count so many elements, and one more."""
     return isinstance(elements, int) and elements >= tf.int32.max
+
+
+def index_type(elements: shapes.Size) -> tf.DType:
+    """The type for places among so many elements: 32 bits take half the time, where they are known to be enough."""
+    return tf.int32 if isinstance(elements, int) and not is_wide(elements) else tf.int64
 
 
 def gather(volume: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
@@ -31,7 +43,7 @@ def scatter(values: tf.Tensor, places: tf.Tensor, spatial: Sequence[shapes.Size]
     """Zeros of (batch, *spatial, channels) with `values` added at `places`, both (batch, *any, channels)."""
     batch, *_, channels = shapes.sizes(values)
     shape = [batch, *spatial, channels]
-    elements = _count(shape)
+    elements = count(shape)
     # Flat, and with a last segment for what is outside, which is all that ONNX knows.
     ids = tf.reshape(_ids(places, spatial, outside=elements), [-1])
     total = _sum_at(ids, tf.reshape(values, [-1]), elements + 1)
@@ -51,29 +63,25 @@ def _sum_at(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
     def of_many() -> tf.Tensor:
         return tf.scatter_nd(ids[:, None], values, tf.cast([size], ids.dtype))
 
+    def dense(total: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
+        """The same with a dense gradient: slices of two index types are none that forward mode takes through a cond."""
+        return lambda: tf.reshape(total(), [-1])
+
+    if converter.current():
+        return of_few()
     if isinstance(size, int):
         return of_many() if size > HUGE else of_few()
-    if mode.current() == "xla" or converter.current() or mode.is_vectorized():
+    if mode.current() == "xla" or mode.is_vectorized():
         return of_few()
-    return tf.cond(size > HUGE, of_many, of_few)
-
-
-def _count(sizes: Sequence[shapes.Size]) -> shapes.Size:
-    """The product, in 64 bits where it is unknown; runtimes keep to the 32 bits of the sizes."""
-    if all(isinstance(size, int) for size in sizes) or converter.current():
-        return shapes.product(sizes)
-    return shapes.product([tf.cast(size, tf.int64) for size in sizes])
+    return tf.cond(size > HUGE, dense(of_many), dense(of_few))
 
 
 def _ids(places: tf.Tensor, spatial: Sequence[shapes.Size], outside: shapes.Size) -> tf.Tensor:
     """By the flat order of (batch, *spatial, channels); `outside` for places outside."""
     batch, *between, channels = shapes.sizes(places)
-    size = _count(spatial)
-    elements = _count([batch, *spatial, channels])
-    # 32 bits take half the time, where they are known to be enough.
-    enough = isinstance(elements, int) and not is_wide(elements)
-    dtype = tf.int32 if enough else tf.int64
-    if not enough:
+    size = count(spatial)
+    dtype = index_type(count([batch, *spatial, channels]))
+    if dtype == tf.int64:
         # Or a volume that 32 bits do not count would seem to end before each place.
         places = tf.cast(places, dtype)
     is_outside = (places < 0) | (places >= tf.cast(size, places.dtype))

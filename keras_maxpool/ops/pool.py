@@ -258,6 +258,7 @@ def _output_shape(
 ) -> tuple[int | None, ...]:
     channels = shape[-1 if data_format == "channels_last" else 1]
     sizes = layout.spatial(shape, data_format)
-    return layout.with_spatial(
-        shape, data_format, window.output_sizes(sizes, data_format, channels)
-    )
+    pooled = window.output_sizes(sizes, data_format, channels)
+    result = layout.with_spatial(shape, data_format, pooled)
+    arguments.countable(result, f"`padding` {window.padding!r} makes", "Write less of it.")
+    return result

@@ -12,10 +12,7 @@ import tensorflow as tf
 
 from keras_maxpool.ops import converter, layout, mode, shapes
 from keras_maxpool.ops.gradients import with_gradient
-from keras_maxpool.ops.places import scatter
-
-MOST_STATIC = 2**24
-"""Places in a table that is made while tracing: longer ones are made as a graph runs, which holds none of 2 GiB."""
+from keras_maxpool.ops.places import count, gather, index_type, scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +82,8 @@ def pool_channels_last(
     values, places = _first_maxima(tf.stop_gradient(x), axes, with_places or differentiable)
     if not differentiable:
         return values, places
+    if mode.has_tangent(x):
+        return gather(x, places), places
 
     def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         return scatter(upstream, places, shapes.sizes(x)[1:-1])
@@ -111,7 +110,7 @@ def _first_maxima(
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
             # Not the dtype's largest number, which OpenVINO's minimum takes through float32.
-            beyond = tf.cast(shapes.product(spatial), places.dtype)
+            beyond = tf.cast(count(spatial), places.dtype)
             candidates = tf.where(wins, regions.spread(places, axis), beyond)
             places = tf.reduce_min(candidates, axis + 1)
     return x, places
@@ -120,11 +119,8 @@ def _first_maxima(
 def _all_places(x: tf.Tensor) -> tf.Tensor:
     """The place of every element, (1, *spatial, 1)."""
     spatial = shapes.sizes(x)[1:-1]
-    volume = shapes.product(spatial)
-    # 32 bits where they are known to be enough.
-    narrow = isinstance(volume, int) and volume < tf.int32.max
-    dtype = tf.int32 if narrow else tf.int64
-    return tf.reshape(tf.range(tf.cast(volume, dtype)), [1, *spatial, 1])
+    volume = count(spatial)
+    return tf.reshape(tf.range(tf.cast(volume, index_type(volume))), [1, *spatial, 1])
 
 
 def _maximum(x: tf.Tensor, axis: int) -> tf.Tensor:

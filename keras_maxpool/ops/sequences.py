@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_maxpool.ops import shapes
-from keras_maxpool.ops.regions import MOST_STATIC
 
 
 def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:
@@ -36,7 +35,8 @@ def random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tenso
 def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tensor]:
     """As many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
     known = tf.get_static_value(seed)
-    static = all(isinstance(count, int) for count in counts) and sum(counts) <= MOST_STATIC
+    known_counts = all(isinstance(count, int) for count in counts)
+    static = known_counts and sum(counts) <= shapes.MOST_STATIC
     if known is None or not static:
         bits = _bits(seed, sum(counts))
     else:

@@ -9,7 +9,10 @@ import tensorflow as tf
 from keras_maxpool.window import Axis
 
 Size = Any
-"""An int, or a scalar int32 tensor where the size is unknown while tracing."""
+"""An int, or a scalar integer tensor where the size is unknown while tracing."""
+
+MOST_STATIC = 2**24
+"""Elements of the longest axis whose tables are made while tracing: a graph holds no constant of 2 GiB."""
 
 Pads = Sequence[tuple[Size, Size]]
 """The padding before and after, along each axis."""

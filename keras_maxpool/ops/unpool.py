@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.ops import converter, layout, shapes
+from keras_maxpool.ops import converter, layout, mode, shapes
 from keras_maxpool.ops.places import is_wide, scatter
 from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
@@ -77,14 +77,17 @@ def unpool(
         return nothing
     spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
+    # Comparisons with the windows' own places are in 32 bits.
     wide = is_wide(shapes.product(sizes))
     if wide:
         indices = tf.cast(indices, tf.int64)
     if tf.executing_eagerly():
         _check_range(indices, spatial)
+    # Forward mode does not see through a cond within a cond.
+    by_tiles = are_tiles(window) and not wide and not mode.has_tangent(values)
     y = (
         unpool_tiles(values, indices, window, spatial)
-        if are_tiles(window) and not wide
+        if by_tiles
         else scatter(values, indices, spatial)
     )
     y = layout.restored(y, data_format)

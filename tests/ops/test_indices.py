@@ -202,6 +202,17 @@ def test_int32_is_not_converted_where_it_would_wrap(
         convert_indices(narrow, shape, data_format=data_format, **conventions)
 
 
+@pytest.mark.parametrize("to", ["onnx", "tensorflow"])
+def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to: str) -> None:
+    convert = tf.function(lambda indices, shape: convert_indices(indices, shape, to=to))
+    indices = tf.constant([[[[7]]]])
+    fitting, large = tf.constant([1, 2**15, 2**14, 3]), tf.constant([1, 2**15, 2**14, 4])
+    expected = convert(tf.cast(indices, tf.int64), fitting).numpy()
+    assert_same(convert(indices, fitting).numpy(), expected.astype("int32"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"tf\.cast\(indices, tf\.int64\)"):
+        convert(indices, large)
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [

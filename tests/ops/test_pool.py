@@ -432,3 +432,10 @@ def test_padding_leaves_the_sign_of_zeros(mode: str, rank: int) -> None:
     x = np.full((1, *[4] * rank, 1), -0.0, "float32")
     y = run(lambda x: max_pool(x, 2, padding=1), mode, x)
     assert np.all(np.signbit(y))
+
+
+def test_an_output_that_tensorflow_cannot_count() -> None:
+    n = 2**30
+    message = r"`padding` .* makes the shape \(0, 1073741822, 1073741822, 1073741822, 1\)"
+    with pytest.raises(ValueError, match=message):
+        max_pool(np.zeros((0, 1, 1, 1, 1)), n, 1, n - 2)

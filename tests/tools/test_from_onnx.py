@@ -186,3 +186,15 @@ def test_unpool_between_nodes() -> None:
 def test_refused_nodes(given: Any, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         from_onnx(given, **options)
+
+
+def test_a_rank_that_is_no_integer() -> None:
+    with pytest.raises(TypeError, match="`rank` takes integers, not booleans; received rank=True"):
+        from_onnx(node("GlobalMaxPool"), rank=True)
+
+
+def test_arguments_that_are_not_the_nodes() -> None:
+    """The node is shown, but not blamed."""
+    message = "`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\\[2\\]"
+    with pytest.raises(ValueError, match=message):
+        from_onnx(node(kernel_shape=[2]), data_format="x")

@@ -24,7 +24,7 @@ def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
     """Pools (batch, *spatial, channels)."""
     pads = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     wide = x.shape[-1] is None or x.shape[-1] >= NARROW
-    # Outside XLA TensorFlow does not compare what three strided axes at once make: it broadcasts five dimensions.
+    # Three strided axes at once are compared in seven dimensions, and outside XLA TensorFlow broadcasts five.
     strided = sum(stride > 1 for stride in window.strides)
     possible = strided < 3 or mode.current() == "xla"
     if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 import keras_maxpool
+from keras_maxpool import arguments
 
 NAMED_PADDINGS = {"VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same_lower"}
 
@@ -57,6 +58,7 @@ def from_onnx(
         Unpooled values that meet at one place are added.
 
     Raises:
+        TypeError: a `rank` that is no integer.
         ValueError: a node of another type; an attribute that is missing, unknown, or cannot be expressed.
 
     Example:
@@ -82,6 +84,8 @@ def from_onnx(
             raise ValueError(
                 "GlobalMaxPool's node does not tell how many spatial axes there are; pass rank=1, 2 or 3."
             )
+        if arguments.one_int(rank, "rank", rank, "Write rank=1, 2 or 3.") not in (1, 2, 3):
+            raise ValueError(f"`rank` of GlobalMaxPool is 1, 2 or 3; received rank={rank!r}.")
         options: dict[str, Any] = {"keepdims": True, "nonfinite": nonfinite}
         return _layer("GlobalMaxPooling", rank, options, data_format, kwargs)
     if "kernel_shape" not in fields:
@@ -162,8 +166,6 @@ def _layer(
     fields: dict[str, Any] | None = None,
 ) -> keras.layers.Layer:
     """The layer, or an error that tells of the node's own attributes, where the layer tells of its arguments."""
-    if rank not in (1, 2, 3):
-        raise ValueError(f"`rank` of {family} is 1, 2 or 3; received rank={rank!r}.")
     make = getattr(keras_maxpool, f"{family}{rank}D")
     try:
         return make(**options, data_format=data_format, **kwargs)
@@ -171,7 +173,7 @@ def _layer(
         if not fields:
             raise
         shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-        raise ValueError(f"{error} It was made from a node with {shown}.") from error
+        raise ValueError(f"{error} The node has {shown}.") from error
 
 
 def _name(node: Any) -> str:
