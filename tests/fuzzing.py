@@ -243,33 +243,30 @@ def examples(
     limits = draw(st.sampled_from(LIMITS[rank]))
     odd = draw(st.sampled_from(["misfit"] * misfits + ["empty"] * empties + [None] * 10))
 
-    def each(numbers: Sequence[int]) -> int | tuple[int, ...]:
+    def one_or_many(numbers: Sequence[int]) -> int | tuple[int, ...]:
         """The numbers, or the least of them as one for all axes."""
         return min(numbers) if draw(st.booleans()) else tuple(numbers)
-
-    def per_axis(value: Any) -> tuple:
-        return value if isinstance(value, tuple) else (value,) * rank
 
     pools: list[int] = []
     for limit in limits:
         most = min(limit, MOST_OF_A_WINDOW // math.prod(pools))
         pools.append(draw(st.integers(1, min(3, most)) | st.integers(1, most)))
-    pool_size = each(pools)
+    pool_size = one_or_many(pools)
     gaps = dilates and implementation != "direct" and draw(st.booleans())
     rates = [
         draw(st.integers(1, min(5, (limit - 1) // max(n - 1, 1) or 1)))
-        for n, limit in zip(per_axis(pool_size), limits, strict=True)
+        for n, limit in zip(each(pool_size, rank), limits, strict=True)
     ]
-    dilation_rate = each(rates) if gaps else 1
+    dilation_rate = one_or_many(rates) if gaps else 1
     strides = [draw(st.integers(1, 3) | st.integers(1, 12)) for _ in limits]
     lengths = [
         (n - 1) * rate + 1
-        for n, rate in zip(per_axis(pool_size), per_axis(dilation_rate), strict=True)
+        for n, rate in zip(each(pool_size, rank), each(dilation_rate, rank), strict=True)
     ]
     kind = draw(st.sampled_from([p for p in paddings if rank == 1 or p != "causal"]))
     longest = [
         n // 2 if short_pads else length - 1
-        for n, length in zip(per_axis(pool_size), lengths, strict=True)
+        for n, length in zip(each(pool_size, rank), lengths, strict=True)
     ]
     if odd == "misfit":
         longest = [n + 2 for n in longest]
@@ -304,7 +301,7 @@ def examples(
         channels=channels,
         arguments={
             "pool_size": pool_size,
-            "strides": each(strides) if draw(st.booleans()) else None,
+            "strides": one_or_many(strides) if draw(st.booleans()) else None,
             "padding": {
                 "number": pads[0][0],
                 "numbers": tuple(before for before, _ in pads),

@@ -1,10 +1,10 @@
-"""What the tests of all poolings over regions share: results in pairs, upstream gradients, saved files."""
+"""What the tests of all poolings over regions share: results in pairs, upstream gradients, cuts, saved files."""
 
 from __future__ import annotations
 
 import copy
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 from either_keras import keras
+from oracle import regions as regions_oracle
 
 
 def with_both(pool: Callable[..., Any]) -> Callable[..., tuple[tf.Tensor, ...]]:
@@ -29,6 +30,26 @@ def with_both(pool: Callable[..., Any]) -> Callable[..., tuple[tf.Tensor, ...]]:
 def upstream_for(values: np.ndarray) -> np.ndarray:
     """Small whole numbers, whose sums are exact in every dtype."""
     return np.random.default_rng(1).integers(1, 4, values.shape).astype(values.dtype)
+
+
+def fractional_cuts(
+    spatial: Sequence[int],
+    outputs: Sequence[int],
+    seed: int,
+    pseudo_random: bool,
+    overlapping: bool,
+) -> list[regions_oracle.Cut]:
+    """The regions of a seed, from TensorFlow's random numbers by Graham's rules: nothing of the package's."""
+    counts = [1] * len(spatial) if pseudo_random else outputs
+    bits = tf.random.stateless_uniform(
+        [sum(counts)], tf.constant([seed, 0], tf.int64), None, None, tf.int32, alg="philox"
+    )
+    of_axes = np.split(bits.numpy(), np.cumsum(counts)[:-1])
+    sequence = regions_oracle.pseudo_random if pseudo_random else regions_oracle.shuffled
+    return [
+        regions_oracle.from_bounds(sequence(n, m, b.tolist()), n, overlapping)
+        for n, m, b in zip(spatial, outputs, of_axes, strict=True)
+    ]
 
 
 def rename(path: Path, old: str, new: str) -> None:

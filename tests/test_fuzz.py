@@ -10,6 +10,7 @@ import math
 from functools import partial
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import oracle
 import pytest
@@ -31,6 +32,7 @@ from fuzzing import (
 )
 from hypothesis import strategies as st
 from oracle import regions as regions_oracle
+from regions_running import fractional_cuts
 from running import FLOATS, INTEGERS, assert_same, in_mode, with_gradient
 
 from keras_maxpool.ops import (
@@ -39,7 +41,6 @@ from keras_maxpool.ops import (
     global_max_pool,
     max_pool,
     max_unpool,
-    sequences,
 )
 
 FEW = (14, 5, 3)
@@ -310,14 +311,10 @@ def test_unpooling(example: Example, scattered: bool, indices_dtype: str) -> Non
 def test_global_pooling(example: Example, masked: bool, keepdims: bool) -> None:
     """One window as large as the input, whose gradient is shared by the maxima."""
     x = last(example, example.input())
-    mask = drawn_mask(example) if masked else np.full(x.shape[:-1], True)
-    values, places = hidden(x, mask, pool_size=example.spatial)
+    mask = drawn_mask(example) if masked else None
+    values, places, shares = oracle.global_pool(x, mask)
     upstream = example.whole_numbers(values.shape, "upstream")
-    best = (x == values) | (np.isnan(x) & np.isnan(values))
-    best &= mask[..., None]
-    axes = tuple(range(1, example.rank + 1))
-    shares = np.sum(best, axes, keepdims=True)
-    gradient = np.where(best, upstream.astype("float64") / np.maximum(shares, 1), 0)
+    gradient = oracle.global_gradient(shares, upstream)
 
     def pool(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape() as tape:
@@ -326,7 +323,7 @@ def test_global_pooling(example: Example, masked: bool, keepdims: bool) -> None:
                 x,
                 example.data_format,
                 keepdims,
-                mask=mask if masked else None,
+                mask=mask,
                 return_indices=True,
                 nonfinite=example.nonfinite,
             )
@@ -334,16 +331,19 @@ def test_global_pooling(example: Example, masked: bool, keepdims: bool) -> None:
             return values, places
         return values, places, tape.gradient(values, x, output_gradients=upstream)
 
-    x, values, places, upstream, gradient = laid_out(example, x, values, places, upstream, gradient)
-    if not keepdims:
-        channels = (example.batch, example.channels)
-        values, places, upstream = (a.reshape(channels) for a in (values, places, upstream))
+    x, gradient = laid_out(example, x, gradient)
+    if keepdims:
+        kept = (example.batch, *[1] * example.rank, example.channels)
+        values, places, upstream = laid_out(
+            example, *(a.reshape(kept) for a in (values, places, upstream))
+        )
     ours = [y.numpy() for y in in_mode(pool, example.mode)(tf.constant(x), tf.constant(upstream))]
     assert_same(ours[0], values)
     assert_same(ours[1], places)
     if example.is_float:
-        step = float(np.spacing(np.float16(1)) if example.dtype == "float16" else 2**-7)
-        np.testing.assert_allclose(ours[2].astype("float64"), gradient, rtol=2 * step)
+        # A rounding or two of the dtype.
+        eps = float(ml_dtypes.finfo(x.dtype).eps)
+        np.testing.assert_allclose(ours[2].astype("float64"), gradient, rtol=2 * eps)
 
 
 def check_regions(
@@ -388,26 +388,13 @@ def test_adaptive_pooling(example: Example, data: st.DataObject) -> None:
 def test_fractional_pooling(
     example: Example, data: st.DataObject, pseudo_random: bool, overlapping: bool
 ) -> None:
-    """Over the regions of the seed; the sequences' own tests say that they are right."""
+    """Over the regions of the seed."""
     outputs = [data.draw(st.integers(1, min(n, 8))) for n in example.spatial]
     ratios = tuple(n / m for n, m in zip(example.spatial, outputs, strict=True))
     seed = data.draw(st.integers(0, 1000))
-    counts = [1] * example.rank if pseudo_random else outputs
-    bits = sequences.random_bits(tf.constant([seed, 0], tf.int64), counts)
-    sequence = sequences.pseudo_random if pseudo_random else sequences.random
-    cuts = [
-        regions_oracle.from_bounds(sequence(n, m, of_axis).numpy().tolist(), n, overlapping)
-        for n, m, of_axis in zip(example.spatial, outputs, bits, strict=True)
-    ]
-    check_regions(
-        example,
-        fractional_max_pool,
-        cuts,
-        pooling_ratio=ratios,
-        pseudo_random=pseudo_random,
-        overlapping=overlapping,
-        seed=seed,
-    )
+    kinds = {"pseudo_random": pseudo_random, "overlapping": overlapping}
+    cuts = fractional_cuts(example.spatial, outputs, seed, **kinds)
+    check_regions(example, fractional_max_pool, cuts, pooling_ratio=ratios, seed=seed, **kinds)
 
 
 # At length

@@ -15,7 +15,7 @@ import tensorflow as tf
 import torch_fractional
 from either_keras import keras
 from oracle import regions as regions_oracle
-from regions_running import copied_by, rename, upstream_for, with_both
+from regions_running import copied_by, fractional_cuts, rename, upstream_for, with_both
 from running import (
     FLOATS,
     FORMATS,
@@ -53,19 +53,10 @@ def layer_of(rank: int, *args: Any, **options: Any) -> keras.Layer:
 def cuts_of(
     spatial: tuple[int, ...], ratio: Any, seed: int, pseudo_random: bool, overlapping: bool
 ) -> list[regions_oracle.Cut]:
-    """The regions of a seed, from TensorFlow's random numbers by Graham's rules: nothing of the package's."""
+    """The regions of a seed, for one ratio or one an axis."""
     ratios = ratio if isinstance(ratio, tuple) else (ratio,) * len(spatial)
     outputs = [math.floor(size / r) for size, r in zip(spatial, ratios, strict=True)]
-    counts = [1] * len(spatial) if pseudo_random else outputs
-    bits = tf.random.stateless_uniform(
-        [sum(counts)], tf.constant([seed, 0], tf.int64), None, None, tf.int32, alg="philox"
-    )
-    of_axes = np.split(bits.numpy(), np.cumsum(counts)[:-1])
-    sequence = regions_oracle.pseudo_random if pseudo_random else regions_oracle.shuffled
-    return [
-        regions_oracle.from_bounds(sequence(n, m, b.tolist()), n, overlapping)
-        for n, m, b in zip(spatial, outputs, of_axes, strict=True)
-    ]
+    return fractional_cuts(spatial, outputs, seed, pseudo_random, overlapping)
 
 
 def example(spatial: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
@@ -304,6 +295,9 @@ def test_seeds_of_the_op() -> None:
     drawn = [pool(x, 1.44, seed=generator).numpy() for _ in range(3)]
     for got, wanted in zip(drawn, training_calls(layer_of(2, 1.44, seed=6), "eager"), strict=True):
         assert_same(got, wanted)
+    before = generator.state.numpy().tolist()
+    pool(x[:0], 1.44, seed=generator)  # a batch without samples, like any other
+    assert generator.state.numpy().tolist() != before
     rounds = []
     for _ in range(2):
         keras.backend.clear_session()  # Keras 3.3 keeps its generator otherwise

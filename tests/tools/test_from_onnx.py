@@ -195,6 +195,8 @@ def test_a_rank_that_is_no_integer() -> None:
 
 def test_arguments_that_are_not_the_nodes() -> None:
     """The node is shown, but not blamed."""
-    message = "`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\\[2\\]"
+    message = (
+        "`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\\[2\\]"
+    )
     with pytest.raises(ValueError, match=message):
         from_onnx(node(kernel_shape=[2]), data_format="x")
