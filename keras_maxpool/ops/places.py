@@ -64,14 +64,15 @@ def _sum_at(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
         return tf.scatter_nd(ids[:, None], values, tf.cast([size], ids.dtype))
 
     def dense(total: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
-        """The same with a dense gradient: slices of two index types are none that forward mode takes through a cond."""
+        """The same with a dense gradient: forward mode takes no slices through a cond with two index types."""
         return lambda: tf.reshape(total(), [-1])
 
     if converter.current():
         return of_few()
     if isinstance(size, int):
         return of_many() if size > HUGE else of_few()
-    if mode.current() == "xla" or mode.is_vectorized():
+    # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
+    if mode.current() == "xla" or mode.is_vectorized() or mode.has_tangent(values):
         return of_few()
     return tf.cond(size > HUGE, dense(of_many), dense(of_few))
 

@@ -83,7 +83,7 @@ def unpool(
         indices = tf.cast(indices, tf.int64)
     if tf.executing_eagerly():
         _check_range(indices, spatial)
-    # Forward mode does not see through a cond within a cond.
+    # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
     by_tiles = are_tiles(window) and not wide and not mode.has_tangent(values)
     y = (
         unpool_tiles(values, indices, window, spatial)
