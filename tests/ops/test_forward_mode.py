@@ -76,9 +76,9 @@ def inside(function: Callable, shape: tuple, jit_compile: bool = False) -> Calla
     )
 
 
-def around(function: Callable, shape: tuple) -> Callable:
+def around(function: Callable) -> Callable:
     """The accumulator is around the graph, which TensorFlow differentiates twice for it."""
-    traced = tf.function(function, input_signature=[tf.TensorSpec(shape)])
+    traced = tf.function(function, input_signature=[tf.TensorSpec(UNKNOWN)])
     return lambda *given: tangent_of(traced, *given)
 
 
@@ -87,8 +87,7 @@ ROADS = {
     "inside": lambda function: inside(function, SHAPE),
     "inside, sizes unknown": lambda function: inside(function, UNKNOWN),
     "inside XLA": lambda function: inside(function, SHAPE, jit_compile=True),
-    "around": lambda function: around(function, SHAPE),
-    "around, sizes unknown": lambda function: around(function, UNKNOWN),
+    "around, sizes unknown": around,
 }
 
 
