@@ -206,11 +206,13 @@ def test_int32_is_not_converted_where_it_would_wrap(
 def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to: str) -> None:
     convert = tf.function(lambda indices, shape: convert_indices(indices, shape, to=to))
     indices = tf.constant([[[[7]]]])
-    fitting, large = tf.constant([1, 2**15, 2**14, 3]), tf.constant([1, 2**15, 2**14, 4])
+    fitting, *large = (tf.constant([1, 2**15, 2**14, channels]) for channels in (3, 4, 5))
     expected = convert(tf.cast(indices, tf.int64), fitting).numpy()
     assert_same(convert(indices, fitting).numpy(), expected.astype("int32"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"tf\.cast\(indices, tf\.int64\)"):
-        convert(indices, large)
+    for shape in large:
+        message = r"tf\.cast\(indices, tf\.int64\)"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            convert(indices, shape)
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,15 @@ def test_fractional_bits_without_a_table(
 
 
 @pytest.mark.parametrize("mode", [*MODES, "graph, unknown sizes"])
-def test_scatter_without_segments(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("huge", "segments"), [(5, False), (6, True), (9, True)])
+def test_scatter_by_segments_or_without(
+    huge: int, segments: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Values that meet are added, those outside are dropped, and the gradient gathers."""
-    monkeypatch.setattr(places, "HUGE", 3)
-    if "unknown" not in mode:  # where both ways are traced
-        monkeypatch.delattr(tf.math, "unsorted_segment_sum")
+    # Five places, and one for what is outside. Where sizes are unknown both ways are traced: the other one gives zeros.
+    monkeypatch.setattr(places, "HUGE", huge)
+    other = (tf, "scatter_nd") if segments else (tf.math, "unsorted_segment_sum")
+    monkeypatch.setattr(*other, lambda *_: tf.zeros([6]))
     values = np.array([[[1.0], [2.0], [3.0], [4.0]]], "float32")
     found = np.array([[[4], [0], [4], [-1]]])
     upstream = np.arange(1, 6, dtype="float32").reshape(1, 5, 1)
