@@ -171,10 +171,15 @@ def test_folded_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads:
     [
         # All views at once, one less maximum than views.
         ((8, 8), 3, 1, 16, 8, 0),
+        ((8, 8), 3, 1, 33, 8, 0),
         ((8, 8), 3, 1, None, 8, 0),
+        ((8, 8), 2, 1, 16, 3, 0),
         ((12,), 9, 1, 3, 8, 0),
+        ((4, 4, 4), 2, 1, 16, 7, 0),
+        ((4, 4, 4), 2, (2, 2, 1), 16, 7, 0),
         # Axis by axis.
         ((8, 8), (2, 5), 1, 16, 1 + 4, 0),
+        ((4, 4, 4), 2, 2, 16, 1 + 1 + 1, 0),
         # Thin inputs, with the innermost axis folded into the channels while no step is longer than 1.
         ((8, 8), 3, 1, 15, 2 + 2, 4),
         ((8, 8), 3, 2, 15, 2 + 2, 2),
@@ -187,7 +192,7 @@ def test_folded_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads:
     ids=str,
 )
 def test_shifted_takes_few_maxima(
-    spatial: tuple, pool: object, stride: int, channels: int | None, maxima: int, reshapes: int
+    spatial: tuple, pool: object, stride: object, channels: int | None, maxima: int, reshapes: int
 ) -> None:
     config = Config(spatial, pool, stride)
     ours = operations(kernel("shifted", config), tf.TensorSpec((2, *spatial, channels)))
