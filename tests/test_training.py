@@ -113,6 +113,7 @@ class Scale(keras.layers.Layer):
         return x * self.factor
 
 
+@pytest.mark.slow
 @as_on_one_device
 def test_mirrored_over_two_devices() -> None:
     in_child(__file__, "mirrored")

@@ -196,6 +196,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[np.ndarra
     return {name: (got[name], expected[name]) for name in TUNED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", TUNED)
 def test_fine_tuning_has_the_same_gradients(tuned: dict, option: str) -> None:
     got, expected = tuned[option]

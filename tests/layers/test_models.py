@@ -428,7 +428,9 @@ def summary(model: keras.Model) -> tuple[list[list[str]], list[str]]:
     return rows, [line.strip() for line in lines if "params:" in line]
 
 
-@by_rank
+@pytest.mark.parametrize(
+    "rank", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("spelling", ["MaxPool", "MaxPooling"])
 def test_summary(rank: int, spelling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")  # a narrower terminal would cut the table

@@ -133,6 +133,7 @@ def in_xla() -> list[tuple[str, str, Config]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "data_format", "config"), in_xla(), ids=str)
 def test_floats_in_xla(dtype: str, data_format: str, config: Config) -> None:
     (values, gradient), (builtin_values, builtin_gradient) = both(config, "xla", dtype, data_format)

@@ -92,7 +92,13 @@ ROADS = {
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS.keys())
-@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS.keys())
+@pytest.mark.parametrize(
+    "road",
+    [
+        pytest.param(road, id=name, marks=[pytest.mark.slow] * (name in ("inside", "inside XLA")))
+        for name, road in ROADS.items()
+    ],
+)
 @pytest.mark.parametrize("of", ["values", "gradient"])
 def test_forward_mode(of: str, road: Callable, op: Callable) -> None:
     x, tangent = given()

@@ -574,6 +574,7 @@ def fit_replicas(strategy: tf.distribute.Strategy, layer: type, config: Config) 
     return model.get_weights()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "environment"),
     [

@@ -388,6 +388,7 @@ def child(code, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_known_faults_and_pipes(tmp_path):
     done = child("", tmp_path)
     assert done.returncode == 0, done.stderr
