@@ -102,7 +102,9 @@ def test_wrong_arguments(arguments, complaint, capsys):
     assert complaint in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="makes links and pipes")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="makes links and pipes: run it on Linux or macOS"
+)
 @pytest.mark.parametrize(
     ("kind", "arguments", "complaint"),
     [
@@ -136,7 +138,7 @@ def test_files_that_are_none(kind, arguments, complaint, tmp_path, monkeypatch, 
     assert odd.is_symlink() == (kind in ("link", "loop"))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="makes a link")
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a link: run it on Linux or macOS")
 def test_out_is_not_touched_before_it_is_written(tmp_path, monkeypatch, capsys):
     """Another process may have written it since, and a link may lead anywhere."""
     monkeypatch.chdir(tmp_path)
@@ -209,7 +211,9 @@ sys.exit(main(["demo", "--epochs", "1"]))
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="sends SIGINT to one process: run it on Linux or macOS"
+)
 def test_demo_stopped(tmp_path, demo_extra):
     # The fresh process, which runs while the saved model lies on the disk, presses Ctrl-C.
     code = f"""

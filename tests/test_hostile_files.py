@@ -36,7 +36,9 @@ SECONDS, MEGABYTES = 150, 1500
 """What any one command may take on a machine with other work, and what all may use beside a sound file's memory."""
 
 layers = keras.layers
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has the limit")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the limit is Linux's: run it there"
+)
 
 Told = list[dict[str, Any]]
 """What each command did, as hostile_child.run has it."""

@@ -92,9 +92,8 @@ class SpatialLayer(keras.layers.Layer):
             # Keras puts the whole config before what is wrong with it.
             if isinstance(error.__context__, (TypeError, ValueError)):
                 raise error.__context__ from None
-            if not str(error).startswith(
-                "unhashable"
-            ):  # a part of a dtype: Keras looks it up as it is
+            # A part of a dtype, which Keras looks up as it is.
+            if not str(error).startswith("unhashable"):
                 raise
             known = False
         if not known:

@@ -83,6 +83,7 @@ def pool_channels_last(
     if not differentiable:
         return values, places
     if mode.has_tangent(x):
+        # Forward mode sees through the custom gradient below, to values that lead back to nothing.
         return gather(x, places), places
 
     def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:

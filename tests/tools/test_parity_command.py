@@ -407,7 +407,9 @@ def test_known_faults_and_pipes(tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="sends SIGINT to one process: run it on Linux or macOS"
+)
 def test_stopped(tmp_path):
     code = (
         f"import os; parity_run.our_layer = lambda case: os.kill(os.getpid(), {int(signal.SIGINT)})"
