@@ -112,6 +112,11 @@ class Window:
         return tuple(axis.stride for axis in self.axes)
 
     @cached_property
+    def gaps(self) -> tuple[int, ...]:
+        """The step from element to element along each axis."""
+        return tuple(axis.dilation for axis in self.axes)
+
+    @cached_property
     def needs_pads(self) -> bool:
         """Whether a plain "valid" or "same" pooling needs more than its own padding."""
         return self.padding not in ("valid", "same") or any(axis.ceil_mode for axis in self.axes)

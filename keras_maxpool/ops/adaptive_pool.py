@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import layout, mode, regions, shapes
+from keras_maxpool.ops import converter, layout, mode, regions, shapes
 from keras_maxpool.ops.regions import Regions
 
 
@@ -44,6 +44,7 @@ def adaptive_max_pool(
     return pool(x, outputs, data_format, return_indices)
 
 
+@converter.carried
 def pool(
     x: tf.Tensor, outputs: Sequence[int | None], data_format: str, return_indices: bool
 ) -> Any:

@@ -60,6 +60,7 @@ def fractional_max_pool(
     return pool(x, ratios, pseudo_random, overlapping, data_format, seed, return_indices)
 
 
+@converter.carried
 def pool(
     x: tf.Tensor,
     ratios: Sequence[float],

@@ -143,13 +143,14 @@ def _where_sizes_fit(
 
 def _maximum(x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, nonfinite: str) -> tf.Tensor:
     """The maxima of what is valid, on axes of size 1, with an even split of the gradient between ties."""
-    ieee = nonfinite == "ieee" and x.dtype.is_floating
+    # Quantised tensors hold neither NaN nor infinities.
+    ieee = nonfinite == "ieee" and x.dtype.is_floating and not converter.quantized_bits()
     if valid is None and not ieee:
         return tf.reduce_max(x, axes, keepdims=True)
 
     def forward(x: tf.Tensor) -> tf.Tensor:
         if valid is not None:
-            x = tf.where(valid, x, shapes.lowest(x.dtype))
+            x = masks.hide(x, valid)
         y = tf.reduce_max(x, axes, keepdims=True)
         if ieee:  # XLA passes NaN over
             any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)
@@ -183,11 +184,22 @@ def _winners(x: tf.Tensor, y: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:
 
 def _places(x: tf.Tensor, y: tf.Tensor, axes: list[int], valid: tf.Tensor | None) -> tf.Tensor:
     """The flat place of the first winner, -1 where none has won, on axes of size 1."""
-    sizes = [n if axis in axes else 1 for axis, n in enumerate(shapes.sizes(x))]
-    size = places.count(sizes)
+    converter.check_indices()
+    # One spatial axis: LiteRT ends the process when it quantises comparisons of five axes.
+    flat_x, flat_y, flat_valid = (None if t is None else _flattened(t, axes) for t in (x, y, valid))
+    size = places.count([shapes.sizes(x)[axis] for axis in axes])
     size = tf.cast(size, places.index_type(size))
-    order = tf.reshape(tf.range(size), sizes)
+    order = tf.reshape(tf.range(size), [-1 if axis == axes[0] else 1 for axis in range(3)])
     # Not tf.argmax, which promises nothing of ties, and whose NaN depends on the mode.
-    own = tf.where(_winners(x, y, valid), order, size)
-    first = tf.reduce_min(own, axes, keepdims=True)
-    return tf.cast(tf.where(first < size, first, -1), tf.int64)
+    own = tf.where(_winners(flat_x, flat_y, flat_valid), order, size)
+    first = tf.reduce_min(own, axes[0])
+    return tf.reshape(tf.cast(tf.where(first < size, first, -1), tf.int64), shapes.sizes(y))
+
+
+def _flattened(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """`x` with one axis in place of several neighbours."""
+    sizes = shapes.sizes(x)
+    first, last = axes[0], axes[-1]
+    return tf.reshape(
+        x, [*sizes[:first], shapes.product(sizes[first : last + 1]), *sizes[last + 1 :]]
+    )

@@ -8,22 +8,26 @@ from keras_maxpool.ops.kernels.planar import planar
 from keras_maxpool.window import Axis, Window, ceil_divide
 
 
-def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool) -> tf.Tensor:
+def first_maxima(
+    x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool, repeat: bool
+) -> tf.Tensor:
     """The flat place of each window's first maximum in the volume of its sample and channel, -1 where none is real.
 
-    `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have.
+    `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have;
+    `repeat` is as `shapes.pad` has it.
     """
     if window.rank == 1:
         # A row is a plane of one row.
         x, window = tf.expand_dims(x, 1), Window((Axis(1, 1, (0, 0)), *window.axes))
-        return tf.squeeze(first_maxima(x, window, dtype, in_steps=in_steps), 1)
+        flat = first_maxima(x, window, dtype, in_steps=in_steps, repeat=repeat)
+        return tf.squeeze(flat, 1)
     sizes = shapes.sizes(x)[1:-1]
     axes, carried = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
     if flat_planes and not in_steps and _has_argmax(x.dtype):
         # One operation where nothing fuses: a fifth of the steps' time.
-        axes, carried = axes[:-2], list(planar(x, axes[-2:]))
-    found = indexed(carried, axes)
+        axes, carried = axes[:-2], list(planar(x, axes[-2:], repeat))
+    found = indexed(carried, axes, repeat)
     flat, first_flat, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
     for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True)):
         along = [-1 if place == i else 1 for place in range(window.rank)] + [1]
@@ -32,6 +36,9 @@ def first_maxima(x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: boo
             # Padding can tie with the smallest value: the first real element is the next one.
             # And what was found on a plane of padding is negative.
             place = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
+            if repeat:
+                # Rounding while quantised can prefer a repeated element after the end to the last one, which it is.
+                place = tf.minimum(place, size - 1 - (size - 1 - first) % axis.dilation)
             flat = flat * tf.cast(size, dtype) + tf.cast(place, dtype)
         else:
             first_flat = first_flat * tf.cast(size, dtype) + tf.cast(first, dtype)

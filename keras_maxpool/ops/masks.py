@@ -6,10 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import layout, shapes
+from keras_maxpool.ops import converter, layout, shapes
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.places import gather
+from keras_maxpool.ops.select import select
 from keras_maxpool.window import Window
 
 
@@ -37,27 +38,32 @@ def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
 
 
 def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`x` with the smallest value there is wherever `mask`, of one channel or none, is False."""
+    """`x` with a value that is above no other wherever `mask`, of one channel or none, is False.
+
+    For another runtime it is one of those in `x`, since the graph may be quantised.
+    """
+    if converter.current() and x.dtype.is_floating:
+        return select(mask, x, tf.reduce_min(x))
     return tf.where(mask, x, shapes.lowest(x.dtype))
 
 
-def pooled(mask: tf.Tensor, window: Window) -> tf.Tensor:
-    """The outgoing mask: whether a window sees any element of which `mask` is True."""
-    seen = KERNELS["folded"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window)
+def pooled(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
+    """The outgoing mask: whether a window sees any element of which `mask` is True; `repeat` as `shapes.pad` has it."""
+    seen = KERNELS["folded"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window, repeat)
     return tf.squeeze(seen, -1) > 0
 
 
 def seen_places(
-    places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window, in_steps: bool
+    places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window, **how: bool
 ) -> tf.Tensor:
     """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it.
 
-    `places` are channels last; `seen` is the pooled mask; `in_steps` as `first_maxima` has it.
+    `places` are channels last; `seen` is the pooled mask; `how` are the flags of `first_maxima`.
     """
     shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
     # Floats are what exported graphs can pool.
     volume = tf.expand_dims(tf.cast(mask, tf.float32), -1)
     is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
-    first = first_maxima(volume, window, places.dtype, in_steps=in_steps)
+    first = first_maxima(volume, window, places.dtype, **how)
     first = tf.where(tf.expand_dims(seen, -1), first, tf.constant(-1, places.dtype))
     return tf.where(is_seen, places, first)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.ops import converter, layout, mode, shapes
+from keras_maxpool.ops import layout, mode, shapes
 from keras_maxpool.ops.gradients import with_gradient
 from keras_maxpool.ops.places import count, gather, index_type, scatter
 
@@ -44,7 +44,6 @@ def between(starts: Any, ends: Any, longest: shapes.Size) -> Regions:
     return Regions(tf.cast(elements, tf.int32))
 
 
-@converter.carried
 def pool(
     x: tf.Tensor,
     axes: Sequence[Regions | None],

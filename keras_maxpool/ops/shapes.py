@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import inf, prod
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_maxpool.window import Axis
@@ -16,6 +17,9 @@ MOST_STATIC = 2**24
 
 Pads = Sequence[tuple[Size, Size]]
 """The padding before and after, along each axis."""
+
+Gaps = Sequence[int] | None
+"""The step from element to element of a window, along each axis, or None."""
 
 
 def sizes(x: tf.Tensor) -> list[Size]:
@@ -63,9 +67,18 @@ def lowest(dtype: tf.DType) -> tf.Tensor:
     return tf.constant(-inf if dtype.is_floating else dtype.min, dtype)
 
 
-def pad(x: tf.Tensor, pads: Pads) -> tf.Tensor:
-    """`x` (batch, *spatial, channels) padded with what never wins a maximum."""
+def pad(x: tf.Tensor, pads: Pads, gaps: Gaps = None) -> tf.Tensor:
+    """`x` (batch, *spatial, channels) padded with what never wins a maximum.
+
+    That is the smallest number; or, with `gaps`, elements of `x` that lie in the same windows, which
+    leave the range of values as it is, as quantisation needs it. Each is the nearest element at a multiple of its
+    axis's gap, so an axis must have as many elements as its gap is long.
+    """
     if not may_pad(pads):
+        return x
+    if gaps is not None:
+        for axis in range(len(pads), 0, -1):
+            x = _repeat_ends(x, axis, pads[axis - 1], gaps[axis - 1])
         return x
     every = [(0, 0), *pads, (0, 0)]
     if tf.executing_eagerly():
@@ -75,3 +88,20 @@ def pad(x: tf.Tensor, pads: Pads) -> tf.Tensor:
     nothing = tf.fill(sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
     bias = tf.pad(nothing, pads, constant_values=lowest(x.dtype))
     return tf.pad(x, every) + tf.expand_dims(bias, -1)
+
+
+def _repeat_ends(x: tf.Tensor, axis: int, pads: tuple[Size, Size], gap: int) -> tf.Tensor:
+    before, after = pads
+    size = sizes(x)[axis]
+    parts = [x]
+    if not isinstance(before, int) or before > 0:
+        parts.insert(0, tf.gather(x, _range(-before, 0) % gap, axis=axis))
+    if not isinstance(after, int) or after > 0:
+        parts.append(tf.gather(x, size - gap + _range(0, after) % gap, axis=axis))
+    return tf.concat(parts, axis)
+
+
+def _range(start: Size, end: Size) -> Any:
+    """The integers from `start` to before `end`, static if both are."""
+    static = isinstance(start, int) and isinstance(end, int)
+    return np.arange(start, end, dtype=np.int32) if static else tf.range(start, end)

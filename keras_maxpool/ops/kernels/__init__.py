@@ -9,7 +9,8 @@ from keras_maxpool.ops.kernels.folded import folded
 from keras_maxpool.ops.kernels.shifted import shifted
 from keras_maxpool.window import Window
 
-Kernel = Callable[[tf.Tensor, Window], tf.Tensor]
+Kernel = Callable[[tf.Tensor, Window, bool], tf.Tensor]
+"""From a channels-last tensor, a window, and whether to pad with elements of the same windows."""
 
 KERNELS: dict[str, Kernel] = {
     "direct": direct,

@@ -7,11 +7,13 @@ from keras_maxpool.ops.kernels import native
 from keras_maxpool.window import Window
 
 
-def direct(x: tf.Tensor, window: Window) -> tf.Tensor:
-    """Pools (batch, *spatial, channels) without dilation in one operation."""
+def direct(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
+    """Pools (batch, *spatial, channels) without dilation in one operation; `repeat` as `shapes.pad` has it."""
     padding: str | shapes.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
         padding = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
+        if repeat:
+            x, padding = shapes.pad(x, padding, window.gaps), "VALID"
     pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, padding)

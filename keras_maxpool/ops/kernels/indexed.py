@@ -10,22 +10,27 @@ from keras_maxpool.ops.kernels.views import Views
 from keras_maxpool.window import Axis
 
 
-def indexed(carried: Sequence[tf.Tensor], axes: Sequence[Axis]) -> list[tf.Tensor]:
+def indexed(carried: Sequence[tf.Tensor], axes: Sequence[Axis], repeat: bool) -> list[tf.Tensor]:
     """Pools the first of the `carried` tensors over the leading spatial `axes`, innermost first.
+
+    `repeat` is as `shapes.pad` has it.
 
     Returns, for the element that won, how far it stands from its window's first place along each of the axes, and then
     what the other carried tensors have at its place.
     """
     for place in range(len(axes), 0, -1):
-        carried = _pool_axis(carried, place, axes[place - 1])
+        carried = _pool_axis(carried, place, axes[place - 1], repeat)
     return list(carried[1:])
 
 
-def _pool_axis(carried: Sequence[tf.Tensor], place: int, axis: Axis) -> list[tf.Tensor]:
+def _pool_axis(
+    carried: Sequence[tf.Tensor], place: int, axis: Axis, repeat: bool
+) -> list[tf.Tensor]:
     size = shapes.sizes(carried[0])[place]
     pads: list[tuple[shapes.Size, shapes.Size]] = [(0, 0)] * (carried[0].shape.rank - 2)
     pads[place - 1] = axis.pads(size, shapes.maximum)
-    values, *others = (shapes.pad(tensor, pads) for tensor in carried)
+    gaps = [axis.dilation] * len(pads) if repeat else None
+    values, *others = (shapes.pad(tensor, pads, gaps) for tensor in carried)
     offset = tf.zeros_like(values, _offset_type(axis.length))
     step = [values, offset, *others]
     for views in cut(axis):

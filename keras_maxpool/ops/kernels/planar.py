@@ -9,14 +9,17 @@ from keras_maxpool.ops.kernels.guard import guarded
 from keras_maxpool.window import Axis
 
 
-def planar(x: tf.Tensor, axes: Sequence[Axis]) -> tuple[tf.Tensor, tf.Tensor]:
+def planar(x: tf.Tensor, axes: Sequence[Axis], repeat: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Pools (batch, *any, height, width, channels) over the two `axes`, which have no gaps.
+
+    `repeat` is as `shapes.pad` has it.
 
     Returns the maxima, and the place of each first one in its plane of height times width.
     """
     *outer, height, width, channels = shapes.sizes(x)
     pads = shapes.pads(axes, (height, width))
-    x = shapes.pad(tf.reshape(x, [shapes.product(outer), height, width, channels]), pads)
+    x = tf.reshape(x, [shapes.product(outer), height, width, channels])
+    x = shapes.pad(x, pads, (1, 1) if repeat else None)
     _, _, padded_width, _ = shapes.sizes(x)
     # 32 bits divide in half the time, and are enough for samples of known size.
     sample = shapes.product(shapes.sizes(x)[1:])

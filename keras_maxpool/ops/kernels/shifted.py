@@ -20,8 +20,8 @@ NARROW = 16
 """With fewer channels than this each axis goes alone, the innermost one folded into the channels."""
 
 
-def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
-    """Pools (batch, *spatial, channels)."""
+def shifted(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
+    """Pools (batch, *spatial, channels); `repeat` as `shapes.pad` has it."""
     pads = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
     wide = x.shape[-1] is None or x.shape[-1] >= NARROW
     # Three strided axes at once are compared in seven dimensions, and outside XLA TensorFlow broadcasts five.
@@ -29,13 +29,14 @@ def shifted(x: tf.Tensor, window: Window) -> tf.Tensor:
     possible = strided < 3 or mode.current() == "xla"
     if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:
         elements = [_elements(axis) for axis in window.axes]
-        return max_of_views(x, elements, pads, whole=wide and not window.dilated)
+        gaps = window.gaps if repeat else None
+        return max_of_views(x, elements, pads, gaps, whole=wide and not window.dilated)
     for place in range(window.rank - 1, -1, -1):
         pad = pads[place]
         for views in cut(window.axes[place]):
             of_axes, of_pads = [Views()] * window.rank, [(0, 0)] * window.rank
             of_axes[place], of_pads[place] = views, pad
-            x, pad = _step(x, of_axes, of_pads), (0, 0)
+            x, pad = _step(x, of_axes, of_pads, window.gaps if repeat else None), (0, 0)
     return x
 
 
@@ -55,18 +56,23 @@ def cut(axis: Axis) -> list[Views]:
 
 
 def _step(
-    x: tf.Tensor, axes: list[Views], pads: list[tuple[shapes.Size, shapes.Size]]
+    x: tf.Tensor,
+    axes: list[Views],
+    pads: list[tuple[shapes.Size, shapes.Size]],
+    gaps: shapes.Gaps,
 ) -> tf.Tensor:
     if all(axis == Views() for axis in axes):
         return x
     channels = x.shape[-1]
     if axes[-1].stride > 1 or channels is None or channels >= NARROW:
-        return max_of_views(x, axes, pads)
+        return max_of_views(x, axes, pads, gaps)
     # A slice along the last axis is one along (last axis, channels): long and contiguous.
     *outer, last, _ = shapes.sizes(x)
     flat = tf.reshape(x, [*outer, last * channels, 1])
     wider = Views(tuple(place * channels for place in axes[-1].displacements))
     before, after = pads[-1]
-    y = max_of_views(flat, [*axes[:-1], wider], [*pads[:-1], (before * channels, after * channels)])
+    flat_pads = [*pads[:-1], (before * channels, after * channels)]
+    flat_gaps = None if gaps is None else [*gaps[:-1], gaps[-1] * channels]
+    y = max_of_views(flat, [*axes[:-1], wider], flat_pads, flat_gaps)
     *outer, last, _ = shapes.sizes(y)
     return tf.reshape(y, [*outer, last // channels, channels])

@@ -27,11 +27,17 @@ class Views(NamedTuple):
 
 
 def max_of_views(
-    x: tf.Tensor, axes: Sequence[Views], pads: shapes.Pads, *, whole: bool = False
+    x: tf.Tensor,
+    axes: Sequence[Views],
+    pads: shapes.Pads,
+    gaps: shapes.Gaps = None,
+    *,
+    whole: bool = False,
 ) -> tf.Tensor:
     """The maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`.
 
-    `whole` says that this step is a whole pooling without gaps, whose values can be had without a padded copy.
+    With `gaps` the padding repeats elements, as `shapes.pad` has it. `whole` says that this step is a whole pooling
+    without gaps, whose values can be had without a padded copy.
     """
     batch, *sizes, channels = shapes.sizes(x)
     strides = [
@@ -44,8 +50,8 @@ def max_of_views(
     ]
     places = list(product(*(axis.displacements for axis in axes)))
 
-    def views(x: tf.Tensor) -> Iterator[tf.Tensor]:
-        padded = shapes.pad(x, pads)
+    def views(x: tf.Tensor, gaps: shapes.Gaps = None) -> Iterator[tf.Tensor]:
+        padded = shapes.pad(x, pads, gaps)
         for place in places:
             along = (
                 slice(start, start + (count - 1) * stride + 1, stride)
@@ -124,7 +130,8 @@ def max_of_views(
     @tf.custom_gradient
     def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         filled = all(isinstance(size, int) and size > 0 for size in sizes)
-        y, *others = clamped_views(x) if whole and shapes.may_pad(pads) and filled else views(x)
+        clamped = whole and shapes.may_pad(pads) and filled
+        y, *others = clamped_views(x) if clamped else views(x, gaps)
         for view in others:
             y = tf.maximum(y, view)
         return y, lambda upstream: spread(winner(x), upstream)
