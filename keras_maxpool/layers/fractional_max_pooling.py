@@ -33,12 +33,32 @@ class _FractionalMaxPooling(IndexedPooling):
         return_indices: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, return_indices, **kwargs)
-        self.pooling_ratio = arguments.ratios(pooling_ratio, self.rank)
-        self.pseudo_random = arguments.flag(pseudo_random, "pseudo_random")
-        self.overlapping = arguments.flag(overlapping, "overlapping")
-        self.seed = arguments.seed(seed)
+        super().__init__(
+            name,
+            kwargs,
+            pooling_ratio=pooling_ratio,
+            pseudo_random=pseudo_random,
+            overlapping=overlapping,
+            data_format=data_format,
+            seed=seed,
+            return_indices=return_indices,
+        )
         self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; with a new `seed`, training draws as from the start."""
+        super().__setattr__(name, value)
+        if name == "seed" and self._has_arguments:
+            # The same variable, since it may be part of a traced training step.
+            self.seed_generator.state.assign(keras.random.SeedGenerator(self.seed).state)
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        return super()._checked(own) | {
+            "pooling_ratio": arguments.ratios(own["pooling_ratio"], self.rank),
+            "pseudo_random": arguments.flag(own["pseudo_random"], "pseudo_random"),
+            "overlapping": arguments.flag(own["overlapping"], "overlapping"),
+            "seed": arguments.seed(own["seed"]),
+        }
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> Any:
         """Pools a tensor, in training over other regions in each call."""
