@@ -125,7 +125,7 @@ class FractionalMaxPooling2D(_FractionalMaxPooling):
         data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
         name: the layer's name.
         seed: an integer from 0 to 2**31 - 1, which makes all draws repeatable, equally in every mode; None, for other
-            regions in each training.
+            regions in each training. Set later, it makes the draws of training begin anew.
         return_indices: whether to give a pair, the values and the int64 indices: each is the place of the first
             maximum in the spatial volume of its own sample and channel, in row-major order, as PyTorch's.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.

@@ -184,6 +184,11 @@ class MaxPooling2D(_MaxPooling):
         TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled.
         ValueError: an argument out of range; inputs of another rank; a window larger than its padded input.
 
+    Each argument is an attribute that may be set later, with the same checks; the next call obeys. What was traced
+    before keeps what it was traced with: `fit` and `predict` until the next `compile`, and the masks inside a
+    functional model. Where two arguments would contradict each other for a moment, as `padding=1` and a new
+    `pool_size=1`, set the other one first.
+
     Indices follow PyTorch's convention in both data formats: the place of a window's first maximum in the spatial
     volume of its own sample and channel, y * width + x, counted without padding; with `"ieee"` the first NaN's. A
     window of padding alone has -1. `keras_maxpool.ops.convert_indices` gives those of TensorFlow and ONNX.
