@@ -26,8 +26,18 @@ class _AdaptiveMaxPooling(IndexedPooling):
         return_indices: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, return_indices, **kwargs)
-        self.output_size = arguments.output_sizes(output_size, self.rank)
+        super().__init__(
+            name,
+            kwargs,
+            output_size=output_size,
+            data_format=data_format,
+            return_indices=return_indices,
+        )
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        return super()._checked(own) | {
+            "output_size": arguments.output_sizes(own["output_size"], self.rank)
+        }
 
     def call(self, inputs: tf.Tensor) -> Any:
         """Pools a tensor."""

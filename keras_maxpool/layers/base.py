@@ -24,11 +24,13 @@ class SpatialLayer(keras.layers.Layer):
     """A layer without weights over `rank` spatial axes.
 
     A subclass sets `rank`, its `family`'s short name, and the names of its own arguments, which are attributes too.
+    Setting one of these later is as good as passing it to `__init__`: both go through `_checked`.
     """
 
     rank: int
     family: str
     own_arguments: tuple[str, ...]
+    _has_arguments = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Gives each class an `__init__` of its own."""
@@ -36,22 +38,41 @@ class SpatialLayer(keras.layers.Layer):
         # Python 3.10 shows the signature of Keras's `__new__(*args, **kwargs)` before that of an inherited `__init__`.
         cls.__init__ = cls.__init__  # type: ignore[method-assign]
 
-    def __init__(self, data_format: str | None, name: str | None, **kwargs: Any) -> None:
-        """Takes what every layer has; `kwargs` are Keras's own."""
+    def __init__(self, name: str | None, keras_arguments: dict[str, Any], **own: Any) -> None:
+        """Takes the layer's name, what every Keras layer takes, and the layer's own arguments."""
         try:
-            super().__init__(name=name, **kwargs)
+            super().__init__(name=name, **keras_arguments)
         except (TypeError, ValueError) as error:  # Keras 2 raises the first of these
-            unknown = sorted(kwargs.keys() - set(KERAS_ARGUMENTS))
+            unknown = sorted(keras_arguments.keys() - set(KERAS_ARGUMENTS))
             if not unknown:
                 raise
             raise ValueError(
                 f"{type(self).__name__} does not know the argument {', '.join(map(repr, unknown))}; received "
-                f"{ {key: kwargs[key] for key in unknown} }. It takes {', '.join((*self.own_arguments, 'name'))}, "
+                f"{ {key: keras_arguments[key] for key in unknown} }. "
+                f"It takes {', '.join((*self.own_arguments, 'name'))}, "
                 f"and Keras's own {', '.join(KERAS_ARGUMENTS)}."
             ) from error
-        self.data_format = layout.resolved(data_format)
+        self._hold(own)
+        self._has_arguments = True
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
-        self.built = True
+        # These have nothing to build; a subclass may have a `build`, or layers that Keras builds at its first call.
+        self.built = type(self).__module__.startswith("keras_maxpool.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; an own argument is first checked together with the others, as in `__init__`."""
+        if name in self.own_arguments and self._has_arguments:
+            held = {key: getattr(self, key) for key in self.own_arguments if hasattr(self, key)}
+            self._hold(held | {name: value})
+        else:
+            super().__setattr__(name, value)
+
+    def _hold(self, own: dict[str, Any]) -> None:
+        for name, value in self._checked(own).items():
+            super().__setattr__(name, value)
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        """The attributes for a layer's own arguments, each in its one internal form; or an error."""
+        return own | {"data_format": layout.resolved(own["data_format"])}
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""

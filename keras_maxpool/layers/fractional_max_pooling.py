@@ -33,12 +33,32 @@ class _FractionalMaxPooling(IndexedPooling):
         return_indices: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, return_indices, **kwargs)
-        self.pooling_ratio = arguments.ratios(pooling_ratio, self.rank)
-        self.pseudo_random = arguments.flag(pseudo_random, "pseudo_random")
-        self.overlapping = arguments.flag(overlapping, "overlapping")
-        self.seed = arguments.seed(seed)
+        super().__init__(
+            name,
+            kwargs,
+            pooling_ratio=pooling_ratio,
+            pseudo_random=pseudo_random,
+            overlapping=overlapping,
+            data_format=data_format,
+            seed=seed,
+            return_indices=return_indices,
+        )
         self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; with a new `seed`, training draws as from the start."""
+        super().__setattr__(name, value)
+        if name == "seed" and self._has_arguments:
+            # The same variable, since it may be part of a traced training step.
+            self.seed_generator.state.assign(keras.random.SeedGenerator(self.seed).state)
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        return super()._checked(own) | {
+            "pooling_ratio": arguments.ratios(own["pooling_ratio"], self.rank),
+            "pseudo_random": arguments.flag(own["pseudo_random"], "pseudo_random"),
+            "overlapping": arguments.flag(own["overlapping"], "overlapping"),
+            "seed": arguments.seed(own["seed"]),
+        }
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> Any:
         """Pools a tensor, in training over other regions in each call."""
@@ -105,7 +125,7 @@ class FractionalMaxPooling2D(_FractionalMaxPooling):
         data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
         name: the layer's name.
         seed: an integer from 0 to 2**31 - 1, which makes all draws repeatable, equally in every mode; None, for other
-            regions in each training.
+            regions in each training. Set later, it makes the draws of training begin anew.
         return_indices: whether to give a pair, the values and the int64 indices: each is the place of the first
             maximum in the spatial volume of its own sample and channel, in row-major order, as PyTorch's.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.

@@ -27,9 +27,20 @@ class _GlobalMaxPooling(IndexedPooling):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, return_indices, **kwargs)
-        self.keepdims = arguments.flag(keepdims, "keepdims")
-        self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
+        super().__init__(
+            name,
+            kwargs,
+            data_format=data_format,
+            keepdims=keepdims,
+            return_indices=return_indices,
+            nonfinite=nonfinite,
+        )
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        return super()._checked(own) | {
+            "keepdims": arguments.flag(own["keepdims"], "keepdims"),
+            "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
+        }
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where there are no spatial elements."""

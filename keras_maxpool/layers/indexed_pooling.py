@@ -11,12 +11,10 @@ from keras_maxpool.which_keras import keras
 class IndexedPooling(SpatialLayer):
     """A layer that gives values, or a pair of values and indices. A subclass says how it changes a shape."""
 
-    def __init__(
-        self, data_format: str | None, name: str | None, return_indices: bool, **kwargs: Any
-    ) -> None:
-        """Takes what these layers have in common; `kwargs` are Keras's own."""
-        super().__init__(data_format, name, **kwargs)
-        self.return_indices = arguments.flag(return_indices, "return_indices")
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        return super()._checked(own) | {
+            "return_indices": arguments.flag(own["return_indices"], "return_indices")
+        }
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The values' shape for inputs of a shape of the right rank."""

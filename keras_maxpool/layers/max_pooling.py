@@ -39,21 +39,42 @@ class _MaxPooling(IndexedPooling):
         implementation: str = "auto",
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, return_indices, **kwargs)
-        self._window = windows.parse(
-            self.rank, pool_size, strides, padding, dilation_rate, ceil_mode
+        super().__init__(
+            name,
+            kwargs,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            ceil_mode=ceil_mode,
+            return_indices=return_indices,
+            nonfinite=nonfinite,
+            implementation=implementation,
         )
-        self.pool_size = self._window.pool
-        self.strides = self._window.strides
-        self.padding = self._window.padding
-        self.dilation_rate = tuple(axis.dilation for axis in self._window.axes)
-        self.ceil_mode = ceil_mode
-        self.nonfinite = arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-        self.implementation = arguments.choice(
-            implementation, "implementation", arguments.IMPLEMENTATIONS
-        )
-        plan.check(implementation, self._window)
         self.supports_masking = True
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        window = windows.parse(
+            self.rank,
+            own["pool_size"],
+            own["strides"],
+            own["padding"],
+            own["dilation_rate"],
+            own["ceil_mode"],
+        )
+        implementation = arguments.choice(
+            own["implementation"], "implementation", arguments.IMPLEMENTATIONS
+        )
+        plan.check(implementation, window)
+        return super()._checked(own) | {
+            "_window": window,
+            "pool_size": window.pool,
+            "strides": window.strides,
+            "padding": window.padding,
+            "dilation_rate": tuple(axis.dilation for axis in window.axes),
+            "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
+        }
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where the window does not fit."""
@@ -162,6 +183,11 @@ class MaxPooling2D(_MaxPooling):
     Raises:
         TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled.
         ValueError: an argument out of range; inputs of another rank; a window larger than its padded input.
+
+    Each argument is an attribute that may be set later, with the same checks; the next call obeys. What was traced
+    before keeps what it was traced with: `fit` and `predict` until the next `compile`, and the masks inside a
+    functional model. Where two arguments would contradict each other for a moment, as `padding=1` and a new
+    `pool_size=1`, set the other one first.
 
     Indices follow PyTorch's convention in both data formats: the place of a window's first maximum in the spatial
     volume of its own sample and channel, y * width + x, counted without padding; with `"ieee"` the first NaN's. A

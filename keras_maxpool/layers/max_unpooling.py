@@ -30,12 +30,27 @@ class _MaxUnpooling(SpatialLayer):
         output_size: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, name, **kwargs)
-        self._window = windows.parse(self.rank, pool_size, strides, padding, 1, False)
-        self.pool_size = self._window.pool
-        self.strides = self._window.strides
-        self.padding = self._window.padding
-        self.output_size = arguments.optional_sizes(output_size, self.rank, "output_size")
+        super().__init__(
+            name,
+            kwargs,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            output_size=output_size,
+        )
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        window = windows.parse(
+            self.rank, own["pool_size"], own["strides"], own["padding"], 1, False
+        )
+        return super()._checked(own) | {
+            "_window": window,
+            "pool_size": window.pool,
+            "strides": window.strides,
+            "padding": window.padding,
+            "output_size": arguments.optional_sizes(own["output_size"], self.rank, "output_size"),
+        }
 
     def call(
         self, values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor | None = None

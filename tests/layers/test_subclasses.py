@@ -1,0 +1,171 @@
+"""Subclasses of every layer with weights of their own: built, trained, saved and copied as Keras does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from either_keras import keras, keras_3_alone
+
+import keras_maxpool
+
+RATE = 0.5
+FAMILIES = {  # the arguments with which nothing is drawn at random
+    "MaxPooling": {"pool_size": 2},
+    "GlobalMaxPooling": {},
+    "AdaptiveMaxPooling": {"output_size": 2},
+    "FractionalMaxPooling": {"pooling_ratio": 1},
+    "MaxUnpooling": {"pool_size": 2},
+}
+every_layer = pytest.mark.parametrize(
+    ("family", "rank"),
+    [(family, rank) for family in FAMILIES for rank in (1, 2, 3)],
+    ids=lambda part: f"{part}d" if isinstance(part, int) else part,
+)
+
+
+class Scaled:
+    """A weight for each channel, made in `build`, and an argument of its own."""
+
+    def __init__(self, *args: Any, start: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.start = start
+
+    def build(self, input_shape: Any) -> None:
+        initial = keras.initializers.Constant(self.start)
+        self.scale = self.add_weight(name="scale", shape=input_shape[-1:], initializer=initial)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"start": self.start}
+
+
+class Mixing:
+    """A layer of its own, made in `__init__`, that mixes the channels before the pooling."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mix = keras.layers.Dense(2, use_bias=False)
+
+
+def subclass(family: str, rank: int, kind: type) -> type:
+    """The layer's class with the weights of `kind`, and a `call` with the arguments of the family's."""
+    base = getattr(keras_maxpool, f"{family}{rank}D")
+
+    def applied(layer: Any, inputs: Any, *args: Any) -> Any:
+        if kind is Scaled:
+            return layer.scale * base.call(layer, inputs, *args)
+        return base.call(layer, layer.mix(inputs), *args)
+
+    def call(self: Any, inputs: Any) -> Any:
+        return applied(self, inputs)
+
+    def call_in_training(self: Any, inputs: Any, training: bool = False) -> Any:
+        return applied(self, inputs, training)
+
+    def call_with_indices(self: Any, values: Any, indices: Any) -> Any:
+        return applied(self, values, indices)
+
+    chosen = {"FractionalMaxPooling": call_in_training, "MaxUnpooling": call_with_indices}
+    return type(f"{kind.__name__}{family}", (kind, base), {"call": chosen.get(family, call)})
+
+
+def inputs_of(family: str, rank: int) -> list[np.ndarray]:
+    """Three samples, two channels; for unpooling the values and indices of a pooling."""
+    x = np.random.default_rng(rank).normal(size=(3, *[4] * rank, 2)).astype("float32")
+    if family != "MaxUnpooling":
+        return [x]
+    pooling = getattr(keras_maxpool, f"MaxPooling{rank}D")(2, return_indices=True)
+    return [part.numpy() for part in pooling(x)]
+
+
+def model_of(layer: Any, arrays: list[np.ndarray]) -> keras.Model:
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    return keras.Model(inputs, layer(*inputs))
+
+
+def fit_one_step(model: keras.Model, arrays: list[np.ndarray], eagerly: bool) -> None:
+    """Brings the outputs nearer to 0."""
+    # As an object, since Keras 3 does not load "mse" from `.h5`.
+    loss = keras.losses.MeanSquaredError()
+    model.compile(keras.optimizers.SGD(RATE), loss, run_eagerly=eagerly)
+    zeros = np.zeros((len(arrays[0]), *model.output_shape[1:]), "float32")
+    model.fit(arrays, zeros, batch_size=len(zeros), verbose=0)
+
+
+@every_layer
+def test_weights_made_in_build(family: str, rank: int, tmp_path: Path) -> None:
+    """They train as by hand, and every copy of the model has them."""
+    cls = subclass(family, rank, Scaled)
+    arrays = inputs_of(family, rank)
+    model = model_of(cls(**FAMILIES[family], start=2.0), arrays)
+    pooled = getattr(keras_maxpool, f"{family}{rank}D")(**FAMILIES[family])(*arrays).numpy()
+    np.testing.assert_allclose(model(arrays), 2 * pooled, rtol=1e-6)
+
+    fit_one_step(model, arrays, eagerly=rank != 2)
+    axes = tuple(range(pooled.ndim - 1))
+    trained = 2 - RATE * 2 * 2 * (pooled.astype("float64") ** 2).sum(axes) / pooled.size
+    np.testing.assert_allclose(model.layers[-1].scale, trained, rtol=1e-5)
+
+    outputs = model(arrays).numpy()
+    custom_objects = {cls.__name__: cls}
+    model.save_weights(tmp_path / "of_model.weights.h5")
+    clone = keras.models.clone_model(model)
+    clone.load_weights(tmp_path / "of_model.weights.h5")
+    copies = [clone]
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        copies.append(keras.models.load_model(tmp_path / name, custom_objects=custom_objects))
+    for copy in copies:
+        assert type(copy.layers[-1]) is cls
+        assert copy.layers[-1].start == 2
+        np.testing.assert_array_equal(copy(arrays), outputs)
+
+
+@every_layer
+def test_layers_made_in_init(family: str, rank: int) -> None:
+    """They are built with the model, and train as in front of the pooling."""
+    cls = subclass(family, rank, Mixing)
+    arrays = inputs_of(family, rank)
+    model = model_of(cls(**FAMILIES[family]), arrays)
+    assert len(model.trainable_weights) == 1
+
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    mixed = keras.layers.Dense(2, use_bias=False)(inputs[0])
+    pool = getattr(keras_maxpool, f"{family}{rank}D")(**FAMILIES[family])
+    apart = keras.Model(inputs, pool(mixed, *inputs[1:]))
+    apart.trainable_weights[0].assign(model.trainable_weights[0])
+
+    for each in (model, apart):
+        fit_one_step(each, arrays, eagerly=True)
+    trained, wanted = (each.trainable_weights[0].numpy() for each in (model, apart))
+    np.testing.assert_allclose(trained, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_layer_called_at_once_is_built() -> None:
+    layer = subclass("MaxPooling", 2, Scaled)(2, start=3.0)
+    x = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
+    assert layer(x)[0, :, :, 0].numpy().tolist() == [[15, 21], [39, 45]]
+    assert len(layer.weights) == 1
+
+
+@keras_3_alone
+def test_unpooling_may_be_built_with_both_shapes() -> None:
+    """Keras 2 knows of the first argument's alone."""
+
+    class Shapes(keras_maxpool.MaxUnpooling1D):
+        def build(self, values_shape: Any, indices_shape: Any) -> None:
+            self.shapes = (tuple(values_shape), tuple(indices_shape))
+
+    layer = Shapes(2)
+    values, indices = inputs_of("MaxUnpooling", 1)
+    layer(values, indices)
+    assert layer.shapes == ((3, 2, 2), (3, 2, 2))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_package_own_layers_are_built_at_once(family: str) -> None:
+    """As Keras's own, which have nothing to build: so their parameters can be counted."""
+    layer = getattr(keras_maxpool, f"{family}2D")(**FAMILIES[family])
+    assert layer.built
