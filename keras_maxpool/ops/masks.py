@@ -60,6 +60,7 @@ def seen_places(
 
     `places` are channels last; `seen` is the pooled mask; `how` are the flags of `first_maxima`.
     """
+    converter.check_indices()
     shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
     # Floats are what exported graphs can pool.
     volume = tf.expand_dims(tf.cast(mask, tf.float32), -1)

@@ -79,7 +79,6 @@ def _sum_at(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
 
 def _ids(places: tf.Tensor, spatial: Sequence[shapes.Size], outside: shapes.Size) -> tf.Tensor:
     """By the flat order of (batch, *spatial, channels); `outside` for places outside."""
-    converter.check_indices()
     batch, *between, channels = shapes.sizes(places)
     size = count(spatial)
     dtype = index_type(count([batch, *spatial, channels]))

@@ -69,6 +69,7 @@ def unpool(
     like: tf.Tensor | None,
 ) -> tf.Tensor:
     """`max_unpool` for arguments and shapes that have been checked."""
+    converter.check_indices()
     like_shape, like_sizes = (None, None) if like is None else (like.shape, shapes.sizes(like))
     known = output_shape(values.shape, window, data_format, output_size, like_shape)
     sizes = output_shape(shapes.sizes(values), window, data_format, output_size, like_sizes)
