@@ -142,22 +142,20 @@ def _check_h5_settings(path: Path) -> None:
     """Refuses settings of the user's own, which from HDF5 Keras takes for its own by name, or until the model trains.
 
     Raises:
-        ValueError: it has the name; of losses and metrics, it is Keras's own.
+        ValueError, TypeError: Keras's own, with the name.
     """
     with h5py.File(path) as file:
         settings = json.loads(file.attrs.get(H5_SETTINGS, "{}"))
-    for name in _names(settings.get("optimizer_config")):
-        # Keras 2 has written Custom>Adam.
-        if not hasattr(keras.optimizers, name.rpartition(">")[2]):
-            raise NotKerasError(f"it names the optimizer {name!r}, which Keras does not find")
-    for key, get in (
-        ("loss", keras.losses.get),
-        ("metrics", keras.metrics.get),
-        ("weighted_metrics", keras.metrics.get),
+    for key, module in (
+        ("optimizer_config", keras.optimizers),
+        ("loss", keras.losses),
+        ("metrics", keras.metrics),
+        ("weighted_metrics", keras.metrics),
     ):
         for name in _names(settings.get(key)):
-            if name not in BY_OUTPUT:
-                get(name)
+            # Keras 2 has written Custom>Adam.
+            if name not in BY_OUTPUT and not hasattr(module, name.rpartition(">")[2]):
+                module.get(name)
 
 
 def _names(setting: Any) -> Iterator[str]:

@@ -186,14 +186,18 @@ def test_compile_settings_of_keras_own_stay(
     suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    model = net(optimizer=optimizers.Adam(0.25), loss_weights={"a": 1.0, "b": 2.0})
+    error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
+    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
+    model = net(optimizer=optimizers.Adam(0.25), **settings)
     model.save(given)
     assert main(["convert", str(given), str(target)]) == 0
     assert "left behind" not in capsys.readouterr().err
     loaded = check_converted(target, model)
     assert isinstance(loaded.optimizer, optimizers.Adam)
     assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
-    assert loaded.get_compile_config()["loss_weights"] == {"a": 1.0, "b": 2.0}
+    kept = loaded.get_compile_config()
+    assert kept["loss_weights"] == settings["loss_weights"]
+    assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
 
 
 OUTER: dict[str, Any] = {
