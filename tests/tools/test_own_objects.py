@@ -324,3 +324,20 @@ def test_an_inner_model_in_python() -> None:
     assert int(twin.optimizer.iterations.numpy()) == 2
     for new, old in zip(twin.get_weights(), inner.get_weights(), strict=True):
         np.testing.assert_allclose(new, old, rtol=1e-6)
+
+
+class OwnCompile(keras.Model):
+    def compile(self, rate: float) -> None:
+        super().compile(optimizers.SGD(rate), own_loss)
+
+
+def test_a_compile_of_ones_own() -> None:
+    """Keras has no way to it from a config, and says so."""
+    inputs = keras.Input((8, 8, 2))
+    model = OwnCompile(inputs, layers.MaxPooling2D(2)(inputs))
+    model.compile(0.1)
+    model.optimizer.build(model.trainable_variables)
+    with pytest.warns(UserWarning, match="`compile\\(\\)` method is custom"):
+        converted = to_keras_maxpool(model)
+    assert not converted.compiled
+    np.testing.assert_array_equal(converted(X), model(X), strict=True)
