@@ -1,7 +1,7 @@
 """Max pooling for Keras on TensorFlow: the built-in layers' drop-in, with the options they lack."""
 
 from keras_maxpool import which_keras  # noqa: F401 isort: skip
-from keras_maxpool import ops
+from keras_maxpool import ops as ops
 from keras_maxpool.layers.adaptive_max_pooling import (
     AdaptiveMaxPool1D,
     AdaptiveMaxPool2D,
@@ -76,5 +76,5 @@ __all__ = [
     "MaxUnpooling1D",
     "MaxUnpooling2D",
     "MaxUnpooling3D",
-    "ops",
 ]
+"""Without `ops`: `from keras_maxpool import *` leaves `from keras import ops` alone."""

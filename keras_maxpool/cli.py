@@ -247,23 +247,27 @@ def command_line() -> argparse.ArgumentParser:
         ),
         epilog=(
             "The table of layers goes to stdout, the progress to stderr. Code inside a file, such as a "
-            "Lambda layer's, is never run: such a file is refused, and so are files with classes of your "
-            "own; convert these in Python, with keras_maxpool.tools.convert. Where training is to go on, use "
-            ".keras: with .h5 Keras itself loses the optimizer's state and, with losses or metrics "
-            "compiled by short names, the compile settings, which a line tells. "
+            "Lambda layer's, is never run: such a file is refused, and so are files with layers of your "
+            "own; convert these in Python, with keras_maxpool.tools.convert. With a loss, metric or optimizer of "
+            "your own the compile settings are left behind, and a line tells which it is: compile the new model "
+            "again. Where training is to go on, use .keras: with .h5 Keras itself loses the optimizer's state and, "
+            "with losses or metrics compiled by short names, the compile settings, which a line tells, too. "
             "Exit code: 0 if OUT is written; 1 if some layer cannot be converted, and then all such layers are "
             "listed and OUT is left alone; 2 for a wrong argument or a file that cannot be read or "
             "written; 130 after Ctrl-C."
         ),
     )
     convert.add_argument(
-        "source", type=_saved_model, metavar="IN", help="the model to read: a .keras or .h5 file"
+        "source",
+        type=_saved_model,
+        metavar="IN",
+        help="the model to read: a .keras, .h5 or .hdf5 file",
     )
     convert.add_argument(
         "target",
         type=_model_file,
         metavar="OUT",
-        help="where to write: a .keras or .h5 file, which is replaced if it exists",
+        help="where to write: a .keras, .h5 or .hdf5 file, which is replaced if it exists",
     )
     convert.add_argument(
         "--to",
@@ -288,13 +292,16 @@ def command_line() -> argparse.ArgumentParser:
         epilog=(
             "The table and the findings go to stdout, the progress to stderr; ? stands for what is not known, and a "
             "line says why. Code inside a file, such as a Lambda layer's, is never run: such a file is refused, "
-            "and so are files with classes of your own; report on these in Python, with "
-            "keras_maxpool.tools.report. Exit code: 0 whatever is found, 2 for a wrong argument or a file that cannot "
-            "be read or written, 130 after Ctrl-C."
+            "and so are files with layers of your own; report on these in Python, with "
+            "keras_maxpool.tools.report. Compile settings are not read. Exit code: 0 whatever is found, 2 for a wrong "
+            "argument or a file that cannot be read or written, 130 after Ctrl-C."
         ),
     )
     report.add_argument(
-        "model", type=_saved_model, metavar="MODEL", help="the model to read: a .keras or .h5 file"
+        "model",
+        type=_saved_model,
+        metavar="MODEL",
+        help="the model to read: a .keras, .h5 or .hdf5 file",
     )
     also = report.add_mutually_exclusive_group()
     also.add_argument(
@@ -388,8 +395,8 @@ def _saved_model(text: str) -> Path:
 
 
 def _check_suffix(text: str) -> None:
-    if Path(text).suffix not in (".keras", ".h5"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .keras or .h5")
+    if Path(text).suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .keras, .h5 or .hdf5")
 
 
 def _missing(extra: str) -> list[str]:

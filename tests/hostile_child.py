@@ -240,8 +240,10 @@ def harms(watch: Watch, folder: Path) -> Iterator[dict[str, Any]]:
             commands.remove("convert --to builtin")
         # Those who use up the memory take their time; TensorFlow waits ten seconds for more.
         if name in hostile_files.SLOW:
-            commands = ["report"]
+            commands = [hostile_files.SLOW[name]]
         yield from on_file(watch, folder, f"harm: {name}", harm, commands)
+    for name, harm in hostile_files.LEFT_BEHIND.items():
+        yield from on_file(watch, folder, f"left behind: {name}", harm, list(COMMANDS))
 
 
 def greedy(watch: Watch, folder: Path) -> Iterator[dict[str, Any]]:
@@ -249,7 +251,7 @@ def greedy(watch: Watch, folder: Path) -> Iterator[dict[str, Any]]:
     ours = hostile_files.Harm(".keras", hostile_files.traced(2**28), "")
     yield from on_file(watch, folder, "ours", ours, ["report"])
     name = "a metric of 2**30 numbers"
-    yield from on_file(watch, folder, f"harm: {name}", hostile_files.HARMS[name], ["report"])
+    yield from on_file(watch, folder, f"harm: {name}", hostile_files.HARMS[name], ["convert"])
 
 
 def on_file(

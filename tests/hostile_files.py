@@ -97,7 +97,7 @@ def a_lambda(suffix: str) -> Harm:
     return Harm(suffix, make, "it holds a Lambda, which runs code from a file")
 
 
-def in_training_config(suffix: str) -> Harm:
+def a_loss(suffix: str) -> Harm:
     loss = instance(MODULE, "Harm")
 
     def make(folder: Path) -> bytes:
@@ -253,7 +253,7 @@ VAST = {
 def _harms() -> dict[str, Harm]:
     harms: dict[str, Harm] = {}
     memory = "it takes more memory than there is for a file of its size"
-    no_layer = "which is no layer of keras or keras_maxpool"
+    not_keras = "which is no part of keras or keras_maxpool; a class or function of your own"
     path = {"filepath": "model", "call_endpoint": "serve", "name": "x"}
     reads = {"vocabulary": "secret.txt", "name": "x"}
     for suffix in (".keras", ".h5"):
@@ -262,15 +262,15 @@ def _harms() -> dict[str, Harm]:
             "a class of any module": in_config(
                 suffix,
                 the_layer(1, **instance(MODULE, "Harm")),
-                f"it names {MODULE}.Harm, {no_layer}",
+                f"it names {MODULE}.Harm, {not_keras}",
             ),
             "os.system": in_config(
-                suffix, the_layer(1, module="os", class_name="system"), f"os.system, {no_layer}"
+                suffix, the_layer(1, module="os", class_name="system"), f"os.system, {not_keras}"
             ),
             "os.system by its registered name": in_config(
                 suffix,
                 the_layer(1, module="os", registered_name="system"),
-                f"os.Conv2D, {no_layer}",
+                f"os.Conv2D, {not_keras}",
             ),
             "an activation of any module": in_config(
                 suffix, its_config(1, activation=function(MODULE, "harm")), f"{MODULE}.harm"
@@ -317,7 +317,6 @@ def _harms() -> dict[str, Harm]:
                 the_layer(1, **instance("keras.layers", "StringLookup", reads)),
                 "its StringLookup would read the file 'secret.txt'",
             ),
-            "a loss of any module": in_training_config(suffix),
             "a layer's name that clears the screen": in_config(
                 suffix, named(2, "a\x1b[2J"), r"it holds the name 'a\x1b[2J'"
             ),
@@ -361,7 +360,11 @@ def _harms() -> dict[str, Harm]:
 
 HARMS = _harms()
 
-SLOW = ("units=10**12", "a metric of 2**30 numbers")
+LEFT_BEHIND = {f"a loss of any module, {suffix}": a_loss(suffix) for suffix in (".keras", ".h5")}
+"""Files with harm in their compile settings, which nothing but training needs; and what is said of it."""
+
+SLOW = {"units=10**12": "report", "a metric of 2**30 numbers": "convert"}
+"""Harms that take all memory, with the one command that is put to them."""
 
 BUILT_IN = ("a huge pool_size, .keras", "a huge pool_size, .h5")
 """Which the built-in layer takes: it stays as it is where the built-in ones are wanted."""

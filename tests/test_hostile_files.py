@@ -152,6 +152,18 @@ def test_hostile_files(told: Told) -> None:
     assert {one["command"] for one in harms} == set(hostile_child.COMMANDS)
 
 
+def test_harm_in_the_compile_settings(told: Told) -> None:
+    """A loss of anybody's own looks like one of a hostile module: neither is looked for, and the model is read."""
+    left = of(told, "left behind: ")
+    check_harmless(left)
+    for one in left:
+        assert one["code"] == 0, one
+        said = hostile_files.LEFT_BEHIND[one["name"][13:]].said
+        noted = [line for line in one["err"] if said in line]
+        assert len(noted) == one["command"].startswith("convert"), one
+    assert len(left) == len(hostile_files.LEFT_BEHIND) * len(hostile_child.COMMANDS)
+
+
 def test_vast_sizes_in_our_layers(told: Told) -> None:
     """They load, and nobody makes what they would give."""
     vast = of(told, "vast: ")
@@ -181,7 +193,7 @@ def test_a_file_that_takes_long(
     monkeypatch.setattr(limits, "SPARE_SECONDS", 1.0)
     file = tmp_path / "in.keras"
     file.write_bytes(hostile_files.thresholds(tmp_path))
-    line = complaint(["report", str(file)], capsys)
+    line = complaint(["convert", str(file), str(tmp_path / "out.keras")], capsys)
     assert "it takes more than" in line
     time.sleep(1.5)  # the alarm is off
 

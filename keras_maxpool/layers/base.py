@@ -124,6 +124,10 @@ class SpatialLayer(keras.layers.Layer):
             )
         return layer
 
+    def get_prunable_weights(self) -> list[Any]:
+        """None, for TensorFlow Model Optimization, which asks every layer that it prunes a model of."""
+        return []
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, after those of every Keras layer."""
         return super().get_config() | {name: getattr(self, name) for name in self.own_arguments}

@@ -43,28 +43,44 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that steer a terminal, or that no file can hold: half of a pair."""
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-H5_CONFIGS = ("model_config", "training_config")
+H5_CONFIG, H5_SETTINGS = "model_config", "training_config"
+
+SETTINGS = "compile_config"
+"""The key of a .keras file's compile settings, in the entry of each model that was compiled."""
 
 
-def check(path: Path) -> None:
+class NotKerasError(ValueError):
+    """A file names a class or function that comes from elsewhere."""
+
+
+def is_keras_format(path: Path) -> bool:
+    """Whether a file's name says that it is a .keras file, and no HDF5 file."""
+    return path.suffix.lower() == ".keras"
+
+
+def check(path: Path, settings: bool = True) -> None:
     """Refuses a .keras or .h5 file that no model was saved to in good faith, or that is damaged where it shows.
+
+    Args:
+        path: the file.
+        settings: False leaves the compile settings unchecked, for who does not load them.
 
     Raises:
         ValueError: what is wrong with it, as the end of a sentence that began with the path.
         OSError: it cannot be read.
     """
     limit = EXPANSION * path.stat().st_size + LEAST
-    if path.suffix == ".keras":
-        _check_zip(path, limit)
+    if is_keras_format(path):
+        _check_zip(path, limit, settings)
         return
     with h5py.File(path) as file:
-        for name in H5_CONFIGS:
+        for name in (H5_CONFIG, H5_SETTINGS) if settings else (H5_CONFIG,):
             if name in file.attrs:
                 check_config(file.attrs[name])
         _check_h5(file, limit)
 
 
-def _check_zip(path: Path, limit: int) -> None:
+def _check_zip(path: Path, limit: int, settings: bool) -> None:
     if not zipfile.is_zipfile(path):
         raise ValueError(
             "it is no zip file, as .keras files are: it is cut short, or something else"
@@ -84,7 +100,7 @@ def _check_zip(path: Path, limit: int) -> None:
             raise ValueError(f"it holds no {CONFIG}")
         if file.getinfo(CONFIG).file_size > MOST_CONFIG:
             raise ValueError(f"its {CONFIG} is longer than {MOST_CONFIG} bytes")
-        check_config(file.read(CONFIG))
+        check_config(file.read(CONFIG), settings)
         if WEIGHTS in names:
             with file.open(WEIGHTS) as packed:
                 # Going back in what is packed means to begin anew.
@@ -124,12 +140,19 @@ def _check_h5(file: h5py.File, limit: int) -> None:
         raise ValueError(f"its weights would be {declared} bytes, and {limit} is the most")
 
 
-def check_config(text: str | bytes) -> None:
-    """Refuses a config, as JSON, with code in it or with what stands in nobody's package of layers."""
+def check_config(text: str | bytes, settings: bool = True) -> None:
+    """Refuses a config, as JSON, with code in it or with what stands in nobody's package of layers.
+
+    Args:
+        text: the config.
+        settings: False passes over the compile settings in it.
+    """
     if len(text) > MOST_CONFIG:
         raise ValueError(f"its config is longer than {MOST_CONFIG} bytes")
     try:
         tree = json.loads(text)
+        if not settings:
+            tree = without_settings(tree)
     except RecursionError:
         raise ValueError("its config is nested too deeply") from None
     except ValueError as error:
@@ -138,6 +161,15 @@ def check_config(text: str | bytes) -> None:
         _check_name(entry.get("name"))
         if "class_name" in entry:
             _check_entry(entry)
+
+
+def without_settings(tree: Any) -> Any:
+    """A config without the compile settings in it, at any depth."""
+    if isinstance(tree, dict):
+        return {key: without_settings(value) for key, value in tree.items() if key != SETTINGS}
+    if isinstance(tree, list):
+        return [without_settings(value) for value in tree]
+    return tree
 
 
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:
@@ -179,6 +211,6 @@ def _check_entry(entry: dict[str, Any]) -> None:
         allowed = package in PACKAGES and all(name[:1].isupper() for name in names)
     if not allowed:
         shown = config if kind == "function" else kind
-        raise ValueError(
-            f"it names {module}.{shown}, which is no layer of {' or '.join(PACKAGES[:2])}"
+        raise NotKerasError(
+            f"it names {module}.{shown}, which is no part of {' or '.join(PACKAGES[:2])}"
         )

@@ -1,50 +1,172 @@
 """Models in files: read without running code from them, written whole or not at all."""
 
-from collections.abc import Callable
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import tensorflow as tf
 
-from keras_maxpool.tools.file_check import CONTROLS, check
+from keras_maxpool.tools.file_check import (
+    CONFIG,
+    CONTROLS,
+    H5_SETTINGS,
+    NotKerasError,
+    check,
+    is_keras_format,
+    without_settings,
+)
 from keras_maxpool.tools.whole_file import draft
 
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
 
-
 PYTHONS = (AttributeError, IndexError, KeyError, TypeError)
 """Errors that Python itself raises, in words that tell of Keras's code, where a value is of another type."""
+
+NO_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
+
+NOT_FOUND = re.compile(
+    r"(?:Could not locate \w+ '|Could not interpret [\w ]+ identifier: (?:\{.*'config': ')?|Unknown \w+: '|of type `)"
+    r"([^'`\s]+)"
+)
+"""How Keras says that it does not know a class or function."""
+
+BY_OUTPUT = ("accuracy", "acc", "crossentropy", "ce")
+"""Metrics that are no functions: which one is meant, Keras tells by the shape of the output."""
+
+IN_PYTHON = (
+    "a class or function of your own is not in a model's file: load the model in Python, where it is defined, and use "
+    "keras_maxpool.tools.convert or keras_maxpool.tools.report"
+)
 
 
 class FileError(Exception):
     """A file that cannot be read or written, in one line."""
 
 
-def read(path: Path, note: Callable[[str], None]) -> keras.Model:
-    """The model in a file, which is refused if Keras would have to run code from it."""
+def read(path: Path) -> keras.Model:
+    """The model in a file, not compiled. It is refused if Keras would have to run code from the file."""
+    return _read(path, lambda: _load_bare(path))
+
+
+def read_compiled(path: Path, note: Callable[[str], None]) -> keras.Model:
+    """The model in a file, compiled as it was saved; or else not compiled, and a note says why."""
+    return _read(path, lambda: _load_compiled(path, note))
+
+
+def _read(path: Path, load: Callable[[], Any]) -> keras.Model:
     try:
-        check(path)
-        model = _load(path, note)
+        model = load()
     except Exception as error:  # what a broken file makes Keras raise has no common class
-        damage = "its content is not as Keras writes it: " if isinstance(error, PYTHONS) else ""
-        raise FileError(f"{path} does not load as a model: {damage}{one_line(error)}") from error
+        reason = _reason(error)
+        if isinstance(error, NotKerasError) or NOT_FOUND.search(str(error)):
+            reason = f"{reason}; {IN_PYTHON}"
+        elif isinstance(error, PYTHONS):
+            reason = f"its content is not as Keras writes it: {reason}"
+        raise FileError(f"{path} does not load as a model: {reason}") from error
     if not isinstance(model, keras.Model):
         raise FileError(f"{path} holds a {type(model).__name__}, and no model")
     return model
 
 
-def _load(path: Path, note: Callable[[str], None]) -> Any:
+def _reason(error: Exception) -> str:
+    line = one_line(error)
+    unknown = NOT_FOUND.search(line)
+    return f"it names {unknown[1]!r}, which Keras does not find" if unknown else line
+
+
+def _load_compiled(path: Path, note: Callable[[str], None]) -> Any:
     try:
-        return keras.saving.load_model(path)
-    except Exception as error:
-        if path.suffix != ".h5" or isinstance(error, (MemoryError, TimeoutError)):
-            raise
-        # Keras cannot read the short names of losses and metrics, such as "mse", that it writes to .h5 itself.
-        model = keras.saving.load_model(path, compile=False)
-        note(f"{path}: its compile settings do not load and are left behind: {one_line(error)}")
+        check(path)
+        if not is_keras_format(path):
+            _check_h5_settings(path)
+        with _named_for_keras(path) as named:
+            return keras.saving.load_model(named)
+    except (*NO_MEMORY, TimeoutError):
+        raise
+    except Exception as error:  # which may be the compile settings' alone
+        model = _load_bare(path)
+        note(
+            f"{path}: its compile settings do not load and are left behind, with the optimizer's state: "
+            f"{_reason(error)}. Before training goes on, compile the new model again"
+        )
         return model
+
+
+def _load_bare(path: Path) -> Any:
+    check(path, settings=False)
+    with _named_for_keras(path, bare=True) as named:
+        return keras.saving.load_model(named, compile=False)
+
+
+@contextmanager
+def _named_for_keras(path: Path, bare: bool = False) -> Iterator[Path]:
+    """The file, or a copy under a name that Keras takes, or one without the compile settings of inner models."""
+    suffix = path.suffix.lower()
+    bare = bare and is_keras_format(path)
+    if path.suffix == suffix and not bare:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="keras_maxpool_") as folder:
+        copy = Path(folder, f"model{suffix}")
+        if bare:
+            copy_changed(path, copy, without_settings)
+        else:
+            shutil.copyfile(path, copy)
+        yield copy
+
+
+def copy_changed(source: Path, target: Path, change: Callable[[Any], Any]) -> None:
+    """Copies a .keras file, with `change(config)` in place of its config."""
+    with zipfile.ZipFile(source) as old_file, zipfile.ZipFile(target, "w") as new_file:
+        for item in old_file.infolist():
+            if item.filename == CONFIG:
+                new_file.writestr(CONFIG, json.dumps(change(json.loads(old_file.read(CONFIG)))))
+            else:
+                with (
+                    old_file.open(item) as old,
+                    new_file.open(item, "w", force_zip64=True) as new,
+                ):
+                    shutil.copyfileobj(old, new)
+
+
+def _check_h5_settings(path: Path) -> None:
+    """Refuses settings of the user's own, which from HDF5 Keras takes for its own by name, or until the model trains.
+
+    Raises:
+        ValueError, TypeError: Keras's own, with the name.
+    """
+    with h5py.File(path) as file:
+        settings = json.loads(file.attrs.get(H5_SETTINGS, "{}"))
+    for key, module in (
+        ("optimizer_config", keras.optimizers),
+        ("loss", keras.losses),
+        ("metrics", keras.metrics),
+        ("weighted_metrics", keras.metrics),
+    ):
+        for name in _names(settings.get(key)):
+            # Keras 2 has written Custom>Adam.
+            if name not in BY_OUTPUT and not hasattr(module, name.rpartition(">")[2]):
+                module.get(name)
+
+
+def _names(setting: Any) -> Iterator[str]:
+    """The names in one compile setting, which may be a list or a dict of others."""
+    if isinstance(setting, str):
+        yield setting
+    elif isinstance(setting, dict) and "class_name" in setting:
+        yield setting["class_name"]
+    elif isinstance(setting, (dict, list)):
+        for one in setting.values() if isinstance(setting, dict) else setting:
+            yield from _names(one)
 
 
 def write(model: keras.Model, path: Path) -> None:
@@ -66,7 +188,7 @@ def one_line(error: Exception) -> str:
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
         del lines[0]
     line = lines[0] if lines else f"it makes Keras raise {type(error).__name__}"
-    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+    if isinstance(error, NO_MEMORY):
         line = "it takes more memory than there is for a file of its size"
     if line.endswith(":") and len(lines) > 1:
         line = f"{line} {lines[1]}"

@@ -15,6 +15,7 @@ def draft(path: Path) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix=".keras_maxpool_", dir=path.parent) as folder:
-        made = Path(folder, path.name)
+        # Keras does not know .H5 and .KERAS.
+        made = Path(folder, path.stem + path.suffix.lower())
         yield made
         os.replace(made, path)

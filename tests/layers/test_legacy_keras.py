@@ -5,6 +5,7 @@ The other tests of layers are the same for both: TF_USE_LEGACY_KERAS=1 pytest te
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from either_keras import LEGACY, keras
 from running import run_code
 
 import keras_maxpool
+
+README = Path(__file__).parents[2] / "README.md"
 
 keras_2_alone = pytest.mark.skipif(
     not LEGACY,
@@ -107,3 +110,30 @@ def test_tools_say_that_they_need_keras_3() -> None:
         "keras-maxpool: keras_maxpool's tools work on Keras 3, and TF_USE_LEGACY_KERAS chooses Keras 2: unset it. "
         "The layers and operations work on both."
     )
+
+
+def test_nothing_to_prune() -> None:
+    """TensorFlow Model Optimization's pruning takes those layers alone that it knows, or that answer this."""
+    needed = {"Adaptive": (3,), "Fractional": (1.5,)}
+    for name in keras_maxpool.__all__:
+        arguments = next((given for start, given in needed.items() if name.startswith(start)), ())
+        assert getattr(keras_maxpool, name)(*arguments).get_prunable_weights() == []
+
+
+@keras_2_alone
+def test_built_in_layers_for_quantization_as_readme_has_it() -> None:
+    """But for the last line, which needs TensorFlow Model Optimization."""
+    found = re.search(
+        r"```python\n(def builtin.*)quantized = ", README.read_text("utf-8"), re.DOTALL
+    )
+    assert found
+    keras.utils.set_random_seed(7)
+    x = keras.Input((9, 9, 2))
+    y = keras_maxpool.MaxPool2D(3, 2, padding="same", name="pool")(keras.layers.Conv2D(3, 3)(x))
+    model = keras.Model(x, keras.layers.Dense(2)(keras.layers.Concatenate()([y, y])))
+    names = {"model": model, "tf": tf, "keras_maxpool": keras_maxpool}
+    exec(found[1], names)
+    clone = names["clone"]
+    assert type(clone.get_layer("pool")) is keras.layers.MaxPooling2D
+    inputs = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype("float32")
+    np.testing.assert_array_equal(clone(inputs), model(inputs))

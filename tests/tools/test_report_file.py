@@ -115,8 +115,8 @@ def test_to_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     [
         ([], "required: MODEL"),
         (["none.keras"], "'none.keras' does not exist"),
-        (["in.pb"], "does not end in .keras or .h5"),
-        ([__file__], "does not end in .keras or .h5"),
+        (["in.pb"], "does not end in .keras, .h5 or .hdf5"),
+        ([__file__], "does not end in .keras, .h5 or .hdf5"),
     ],
 )
 def test_wrong_arguments(

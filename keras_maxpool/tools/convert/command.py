@@ -10,7 +10,7 @@ from rich.table import Table
 
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
 from keras_maxpool.tools.limits import limited_by_size
-from keras_maxpool.tools.model_file import FileError, one_line, read, write
+from keras_maxpool.tools.model_file import FileError, one_line, read_compiled, write
 
 
 def render(done: Conversion, to: str, console: Console) -> None:
@@ -58,7 +58,7 @@ def main(source: Path, target: Path, to: str) -> int:
 
 def _converted(source: Path, target: Path, to: str, progress: Console) -> Conversion:
     progress.print(f"reading {source}")
-    model = read(source, progress.print)
+    model = read_compiled(source, progress.print)
     progress.print(f"converting {model.name}")
     try:
         done = convert(model, to)

@@ -52,8 +52,9 @@ def to_keras_maxpool(model: keras.Model) -> keras.Model:
             pooling layers in its config (`get_config` and `from_config`), since Keras makes the new model from that.
             The model takes its way through temporary files, as large as a saved model; objects of your own that are
             no layers need a `keras.saving.custom_object_scope`, and a `Lambda` of Python code
-            `keras.config.enable_unsafe_deserialization()`. What Keras cannot load, such as a layer that is called in
-            a model and in another one inside it, is an error.
+            `keras.config.enable_unsafe_deserialization()`. Compile settings that do not load, such as a loss of your
+            own outside of such a scope, are left out, with a warning. What Keras cannot load, such as a layer that is
+            called in a model and in another one inside it, is an error.
 
     Returns:
         A new model of the same class, names and input names.

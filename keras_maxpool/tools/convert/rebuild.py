@@ -4,11 +4,8 @@ Keras's own file carries nearly all that belongs to a model: weights, vocabulari
 and what a layer of the user's own saves. Cloning would carry the weights alone, and not reach into wrappers.
 """
 
-import json
-import shutil
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,9 @@ from typing import Any
 import keras
 
 from keras_maxpool.tools.convert.swap import Entry
+from keras_maxpool.tools.file_check import without_settings
 from keras_maxpool.tools.layer_tree import walk
-
-CONFIG = "config.json"
+from keras_maxpool.tools.model_file import copy_changed
 
 SHOWN = 200
 """Characters of Keras's own message, which may hold a whole config; all of it is the error's cause."""
@@ -35,7 +32,8 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
         saved, edited = Path(folder, "saved.keras"), Path(folder, "edited.keras")
         try:
             model.save(saved)
-            _edit(saved, edited, change)
+            # All models are compiled when their layers are trainable or not as they were.
+            copy_changed(saved, edited, lambda config: _changed(without_settings(config), change))
             saved.unlink()
             return keras.saving.load_model(edited, custom_objects=_classes(model))
         except (NotImplementedError, TypeError, ValueError) as error:
@@ -60,19 +58,6 @@ def _check_sharing(model: keras.Model) -> None:
                     "which is in the other or beside it; Keras can save that, and not load it. Give the layer to a "
                     "model of its own, and call that in both."
                 )
-
-
-def _edit(saved: Path, edited: Path, change: Callable[[Entry], Entry]) -> None:
-    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(edited, "w") as target:
-        for item in source.infolist():
-            if item.filename == CONFIG:
-                config = _changed(json.loads(source.read(CONFIG)), change)
-                # The model is compiled when its layers are trainable or not as they were.
-                config.pop("compile_config", None)
-                target.writestr(CONFIG, json.dumps(config))
-            else:
-                with source.open(item) as old, target.open(item, "w", force_zip64=True) as new:
-                    shutil.copyfileobj(old, new)
 
 
 def _changed(config: Any, change: Callable[[Entry], Entry]) -> Any:
@@ -103,10 +88,29 @@ def carry_training(model: keras.Model, copy: keras.Model) -> None:
     for old, new in zip(_layers(model), _layers(copy), strict=True):
         if new.trainable != old.trainable:
             new.trainable = old.trainable
-    if not model.compiled:
+    for old, new in zip(_models(model), _models(copy), strict=True):
+        if old.compiled:
+            _compile_alike(old, new)
+
+
+def _models(model: keras.Model) -> list[keras.Model]:
+    """The model itself, and those within, such as a GAN's discriminator."""
+    return [model, *(layer for layer in _layers(model) if isinstance(layer, keras.Model))]
+
+
+def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
+    try:
+        copy.compile_from_config(model.get_compile_config())
+    except Exception as error:  # whatever the user's own objects raise
+        warnings.warn(
+            f"{model.name!r} is not compiled in the new model: its compile settings do not load. Compile it again, or "
+            "convert within a keras.saving.custom_object_scope of your own losses, metrics and optimizers. Keras says: "
+            f"{' '.join(str(error).split())[:SHOWN]}",
+            stacklevel=5,
+        )
         return
-    copy.compile_from_config(model.get_compile_config())
-    if not model.optimizer.built:
+    # A class with a `compile` of its own may not have been compiled.
+    if not copy.compiled or not model.optimizer.built:
         return
     state = model.optimizer.variables
     if not copy.optimizer.built:  # a second time would make more variables
@@ -115,7 +119,7 @@ def carry_training(model: keras.Model, copy: keras.Model) -> None:
         warnings.warn(
             f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "
             "it starts anew.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return
     for old, new in zip(state, copy.optimizer.variables, strict=True):

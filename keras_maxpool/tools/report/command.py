@@ -41,7 +41,7 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
 
 def _reported(source: Path, progress: Console) -> Report:
     progress.print(f"reading {source}")
-    model = read(source, progress.print)
+    model = read(source)
     progress.print(f"following {model.name}")
     try:
         return report(model)
