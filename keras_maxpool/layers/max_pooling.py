@@ -13,7 +13,7 @@ from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
 from keras_maxpool.ops import plan
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
-from keras_maxpool.which_keras import keras
+from keras_maxpool.which_keras import LEGACY, keras
 
 
 class _MaxPooling(PoolingWithMask):
@@ -79,7 +79,10 @@ class _MaxPooling(PoolingWithMask):
         mask = self.fitting(previous_mask, inputs)
         if mask is not None and len(mask.shape) > 1:  # a mask of whole samples stays one
             window = self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
-            mask = MaskPooling(*window)(mask)
+            pooling = MaskPooling(*window, data_format=self.data_format)
+            # A functional model of Keras 3 holds both, and may learn late that they do not fit.
+            is_held = isinstance(inputs, keras.KerasTensor) and None in inputs.shape[1:]
+            mask = pooling(mask, inputs) if is_held and not LEGACY else pooling(mask)
         # Keras 2's TimeDistributed takes one mask, whatever the number of outputs.
         has_two = self.return_indices and mask is not None and not time_distributed.is_calling()
         return (mask, mask) if has_two else mask

@@ -27,9 +27,9 @@ def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tens
 
 
 def where_it_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
-    """`mask`, but True everywhere if its sizes, where a graph learns them when it runs, are not those of `x`."""
+    """`mask` of the right rank, but True everywhere if its sizes, which may be known late, are not those of `x`."""
     shape = arguments.mask_shape(x.shape.as_list(), data_format)
-    if mask.shape.rank == 1 or None not in (*shape[1:], *mask.shape.as_list()[1:]):
+    if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
         return mask
     sizes = tf.shape(x)
     wanted = tf.concat([sizes[:1], sizes[2:]], 0) if data_format == "channels_first" else sizes[:-1]
