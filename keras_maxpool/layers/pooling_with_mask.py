@@ -25,16 +25,18 @@ class PoolingWithMask(IndexedPooling):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does; an error where the caller's own mask does not fit."""
         mask = args[0] if args else kwargs.get("mask")
-        carried = getattr(inputs, "_keras_mask", None)
-        if mask is None or mask is carried:  # Sequential passes the mask that its inputs carry
-            if carried is not None and isinstance(inputs, keras.KerasTensor) and not LEGACY:
-                # Else Keras 3.15 keeps this mask in the model as if the caller had passed it.
-                args, kwargs = args[1:], kwargs | {"mask": None}
-        elif hasattr(mask, "shape") and hasattr(inputs, "shape"):
-            self.check_shape(inputs.shape)
-            # Keras 2's calls the layer, Keras 3's its `call`.
-            if not time_distributed.is_calling():
-                arguments.mask(mask, inputs.shape, self.data_format)
+        # Sequential passes the mask that its inputs carry.
+        if mask is not None and mask is not getattr(inputs, "_keras_mask", None):
+            if hasattr(mask, "shape") and hasattr(inputs, "shape"):
+                self.check_shape(inputs.shape)
+                # Keras 2's calls the layer, Keras 3's its `call`.
+                if not time_distributed.is_calling():
+                    arguments.mask(mask, inputs.shape, self.data_format)
+        elif (
+            isinstance(inputs, keras.KerasTensor) and not LEGACY and hasattr(inputs, "_keras_mask")
+        ):
+            # Else Keras 3.15 keeps the mask in the model as if the caller had passed it.
+            args, kwargs = args[1:], kwargs | {"mask": None}
         return super().__call__(inputs, *args, **kwargs)
 
     def symbolic_call(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:

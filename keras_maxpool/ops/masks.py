@@ -38,7 +38,9 @@ def where_it_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
     cut = tf.slice(tf.cast(mask, tf.float32), nothing, shared)
     cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
-    return tf.ensure_shape(cut | ~tf.reduce_all(given == wanted), shape)
+    result = cut | ~tf.reduce_all(given == wanted)
+    result.set_shape(shape)
+    return result
 
 
 def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
