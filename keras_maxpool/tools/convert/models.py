@@ -36,7 +36,7 @@ class Conversion:
     """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
     masked: tuple[str, ...]
     """The layers that a mask reaches: ours honour it, the built-in ones do not, so that predictions change."""
-    stale: tuple[str, ...]
+    stale: tuple[str, ...] = ()
     """The layers that only masks reach which do not fit what they pool: both ignore them, and predictions stay."""
 
 
