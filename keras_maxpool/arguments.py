@@ -314,19 +314,32 @@ def mask(given: Any, inputs: Sequence[int | None], data_format: str) -> None:
             f"`mask` takes booleans; received a mask of dtype {kind}. "
             'Cast it first: keras.ops.cast(mask, "bool").'
         )
-    wanted = tuple(inputs)
-    wanted = (wanted[0], *wanted[2:]) if data_format == "channels_first" else wanted[:-1]
-    # TensorFlow's shapes have no length where the rank is unknown.
+    if mask_fits(given, inputs, data_format):
+        return
     known = getattr(given.shape, "rank", 0) is not None
-    if known and len(given.shape) in (1, len(wanted)):
-        pairs = zip(given.shape, wanted, strict=False)
-        if all(a is None or b is None or a == b for a, b in pairs):
-            return
     raise ValueError(
-        f"`mask` must have the shape (batch, *spatial), which is {wanted} for inputs of shape {tuple(inputs)} with "
-        f'data_format="{data_format}"; received a mask of shape {tuple(given.shape) if known else "unknown"}. '
+        f"`mask` must have the shape (batch, *spatial), which is {mask_shape(inputs, data_format)} for inputs of shape "
+        f'{tuple(inputs)} with data_format="{data_format}"; received a mask of shape '
+        f"{tuple(given.shape) if known else 'unknown'}. "
         "Write one boolean for each spatial place of a sample, whatever the data_format, or one for each sample."
     )
+
+
+def mask_shape(inputs: Sequence[int | None], data_format: str) -> tuple[int | None, ...]:
+    """The shape (batch, *spatial) of a mask for inputs of a shape."""
+    shape = tuple(inputs)
+    return (shape[0], *shape[2:]) if data_format == "channels_first" else shape[:-1]
+
+
+def mask_fits(given: Any, inputs: Sequence[int | None], data_format: str) -> bool:
+    """Whether a mask, a tensor, is of booleans and (batch, *spatial) or (batch,), as far as sizes are known."""
+    wanted = mask_shape(inputs, data_format)
+    # TensorFlow's shapes have no length where the rank is unknown.
+    if getattr(given.shape, "rank", 0) is None or len(given.shape) not in (1, len(wanted)):
+        return False
+    pairs = zip(given.shape, wanted, strict=False)
+    is_boolean = getattr(given.dtype, "name", given.dtype) == "bool"
+    return is_boolean and all(a is None or b is None or a == b for a, b in pairs)
 
 
 def input_rank(shape: Sequence[int | None], rank: int, name: str, family: str = "MaxPool") -> None:

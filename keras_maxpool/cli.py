@@ -243,7 +243,7 @@ def command_line() -> argparse.ArgumentParser:
             "Read a saved Keras model, swap its built-in max pooling layers (MaxPooling1D/2D/3D and "
             "GlobalMaxPooling1D/2D/3D, at any depth) for keras_maxpool's, and write it to another "
             "file. Names, weights, compile settings and the optimizer's state stay, and predictions are "
-            "equal bit for bit; where a mask reaches a pooling layer they change, and a note says so."
+            "equal bit for bit; where a mask that fits reaches a pooling layer they change, and a note says so."
         ),
         epilog=(
             "The table of layers goes to stdout, the progress to stderr. Code inside a file, such as a "

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.adaptive_pool import output_shape, pool
 from keras_maxpool.registry import register
@@ -41,6 +42,8 @@ class _AdaptiveMaxPooling(IndexedPooling):
 
     def call(self, inputs: tf.Tensor) -> Any:
         """Pools a tensor."""
+        if self.return_indices:
+            time_distributed.refuse_two_outputs(self)
         return pool(inputs, self.output_size, self.data_format, self.return_indices)
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:

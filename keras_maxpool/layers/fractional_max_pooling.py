@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops.fractional_pool import output_shape, pool
 from keras_maxpool.registry import register
@@ -62,6 +63,8 @@ class _FractionalMaxPooling(IndexedPooling):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> Any:
         """Pools a tensor, in training over other regions in each call."""
+        if self.return_indices:
+            time_distributed.refuse_two_outputs(self)
         return pool(
             inputs,
             self.pooling_ratio,

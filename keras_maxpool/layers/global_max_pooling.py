@@ -6,12 +6,13 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.layers.indexed_pooling import IndexedPooling
+from keras_maxpool.layers import time_distributed
+from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
 from keras_maxpool.ops.global_pool import Pooled, global_pool, output_shape
 from keras_maxpool.registry import register
 
 
-class _GlobalMaxPooling(IndexedPooling):
+class _GlobalMaxPooling(PoolingWithMask):
     """What the three ranks share, which is all but the rank."""
 
     family = "GlobalMaxPool"
@@ -48,8 +49,15 @@ class _GlobalMaxPooling(IndexedPooling):
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> Pooled:
         """Pools a tensor, all of it or what a mask leaves."""
+        if self.return_indices:
+            time_distributed.refuse_two_outputs(self)
         return global_pool(
-            inputs, self.data_format, self.keepdims, mask, self.return_indices, self.nonfinite
+            inputs,
+            self.data_format,
+            self.keepdims,
+            self.fitting(mask, inputs),
+            self.return_indices,
+            self.nonfinite,
         )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
@@ -105,7 +113,8 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
         inputs: a tensor, see below.
         mask: booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
             `TimeDistributed` hands on of its own mask; None takes the mask that Keras hands on with the inputs, if
-            there is one. What is False never wins. A sample without any True gives 0, and passes no gradient on.
+            there is one, and ignores it with one warning where it cannot fit (`keras.layers.ZeroPadding2D(0)` before
+            the layer drops it). What is False never wins. A sample without any True gives 0, and passes no gradient on.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
@@ -117,8 +126,8 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
 
     Raises:
         TypeError: an argument of the wrong type; inputs of a dtype that cannot be pooled; a mask that is not boolean.
-        ValueError: an argument out of range; inputs of another rank, or without spatial elements; a mask of another
-            shape.
+        ValueError: an argument out of range; inputs of another rank, or without spatial elements; a `mask=` of
+            another shape.
 
     What a volume with NaN gives (TensorFlow 2.21 on CPU):
 

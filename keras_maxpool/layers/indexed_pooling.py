@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_maxpool import arguments
+from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.which_keras import keras
 
@@ -27,15 +28,15 @@ class IndexedPooling(SpatialLayer):
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
         """The output's shape, None where unknown; two of them with `return_indices`."""
+        if self.return_indices:
+            time_distributed.refuse_two_outputs(self)
         self.check_shape(input_shape)
         shape = self.pooled_shape(input_shape)
         return (shape, shape) if self.return_indices else shape
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> Any:
         """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
         self.check_shape(inputs.shape)
-        if hasattr(mask, "shape"):  # a list is checked when it has become a tensor
-            arguments.mask(mask, inputs.shape, self.data_format)
         shape = self.pooled_shape(inputs.shape)
         values = keras.KerasTensor(shape, inputs.dtype)
         return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values

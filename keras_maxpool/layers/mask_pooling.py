@@ -5,7 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import window as windows
-from keras_maxpool.ops.masks import pooled
+from keras_maxpool.arguments import mask_shape
+from keras_maxpool.ops.masks import pooled, where_it_fits
 from keras_maxpool.registry import PACKAGE
 from keras_maxpool.which_keras import keras
 
@@ -17,6 +18,8 @@ class MaskPooling(keras.Operation):
     Args:
         pool_size, strides, padding, dilation_rate, ceil_mode: those of the max pooling layer, with its number of axes.
         name: the operation's name.
+        data_format: that of the layer's inputs, which may be passed beside the mask: where sizes are known late and the
+            mask's turn out to be others, no step is masked.
     """
 
     def __init__(
@@ -27,18 +30,26 @@ class MaskPooling(keras.Operation):
         dilation_rate: Any,
         ceil_mode: bool,
         name: str | None = None,
+        data_format: str = "channels_last",
     ) -> None:
         """Holds the window."""
         super().__init__(name=name)
+        self._data_format = data_format
         self._window = windows.parse(
             len(pool_size), pool_size, strides, padding, dilation_rate, ceil_mode
         )
 
-    def call(self, mask: tf.Tensor) -> tf.Tensor:
+    def call(self, mask: tf.Tensor, inputs: tf.Tensor | None = None) -> tf.Tensor:
         """The pooled mask."""
-        return pooled(tf.cast(mask, tf.bool), self._window)
+        mask = tf.cast(mask, tf.bool)
+        if inputs is not None:
+            mask = where_it_fits(mask, inputs, self._data_format)
+        return pooled(mask, self._window)
 
-    def compute_output_spec(self, mask: keras.KerasTensor) -> keras.KerasTensor:
+    def compute_output_spec(
+        self, mask: keras.KerasTensor, inputs: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         """The shape and dtype of what a symbolic mask gives."""
-        batch, *sizes = mask.shape
+        shape = mask.shape if inputs is None else mask_shape(inputs.shape, self._data_format)
+        batch, *sizes = shape
         return keras.KerasTensor((batch, *self._window.output_sizes(sizes)), "bool")

@@ -7,15 +7,16 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
-from keras_maxpool.layers.indexed_pooling import IndexedPooling
+from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.mask_pooling import MaskPooling
+from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
 from keras_maxpool.ops import plan
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
-from keras_maxpool.which_keras import keras
+from keras_maxpool.which_keras import LEGACY, keras
 
 
-class _MaxPooling(IndexedPooling):
+class _MaxPooling(PoolingWithMask):
     """What the three ranks share, which is all but the rank."""
 
     family = "MaxPool"
@@ -82,23 +83,30 @@ class _MaxPooling(IndexedPooling):
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """Pools a tensor; `mask` hides what it says is False."""
+        if self.return_indices:
+            time_distributed.refuse_two_outputs(self)
         return pool(
             inputs,
             self._window,
             self.data_format,
             self.nonfinite,
             self.implementation,
-            mask,
+            self.fitting(mask, inputs),
             "int64" if self.return_indices else None,
         )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The outgoing mask: whether a window sees any element that the incoming one shows."""
-        mask = previous_mask
+        mask = self.fitting(previous_mask, inputs)
         if mask is not None and len(mask.shape) > 1:  # a mask of whole samples stays one
             window = self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
-            mask = MaskPooling(*window)(mask)
-        return (mask, mask) if self.return_indices else mask
+            pooling = MaskPooling(*window, data_format=self.data_format)
+            # A functional model of Keras 3 holds both, and may learn late that they do not fit.
+            is_held = isinstance(inputs, keras.KerasTensor) and None in inputs.shape[1:]
+            mask = pooling(mask, inputs) if is_held and not LEGACY else pooling(mask)
+        # Keras 2's TimeDistributed takes one mask, whatever the number of outputs.
+        has_two = self.return_indices and mask is not None and not time_distributed.is_calling()
+        return (mask, mask) if has_two else mask
 
     def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
         """The shape and dtype of what a symbolic input gives."""
@@ -168,7 +176,8 @@ class MaxPooling2D(_MaxPooling):
         mask: booleans of shape (batch, height, width) in either data format, or (batch,), which is what
             `TimeDistributed` hands on of its own mask, or None. What is False never wins, and a window that sees
             nothing else gives 0 and is False in the outgoing mask. Keras hands masks on by itself, as from
-            `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them.
+            `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them, and this one
+            ignores those that cannot fit, with one warning. `keras.layers.ZeroPadding2D(0)` before it drops them.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` with

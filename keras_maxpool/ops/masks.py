@@ -27,6 +27,23 @@ def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tens
     return tensor
 
 
+def where_it_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
+    """`mask` of the right rank, but True everywhere if its sizes, which may be known late, are not those of `x`."""
+    shape = arguments.mask_shape(x.shape.as_list(), data_format)
+    if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
+        return mask
+    sizes = tf.shape(x)
+    wanted = tf.concat([sizes[:1], sizes[2:]], 0) if data_format == "channels_first" else sizes[:-1]
+    given = tf.shape(mask)
+    shared, nothing = tf.minimum(given, wanted), tf.zeros_like(given)
+    # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
+    cut = tf.slice(tf.cast(mask, tf.float32), nothing, shared)
+    cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
+    result = cut | ~tf.reduce_all(given == wanted)
+    result.set_shape(shape)
+    return result
+
+
 def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     """`mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
     if mask.shape.rank > 1:

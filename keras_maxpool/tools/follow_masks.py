@@ -1,12 +1,24 @@
 """Which layers a mask reaches, found by tracing the model once."""
 
-from collections.abc import Callable, Collection
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_maxpool import arguments
 from keras_maxpool.tools.layer_tree import walk
+
+
+@contextmanager
+def silent_about_masks() -> Iterator[None]:
+    """Without the warnings of Keras and of the layers about dropped masks, for tools that tell of them themselves."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* ignores the mask that Keras hands on", UserWarning)
+        warnings.filterwarnings("ignore", ".* passed an input with a mask attached", UserWarning)
+        yield
 
 
 def can_mask(model: keras.Model) -> bool:
@@ -19,28 +31,33 @@ def can_mask(model: keras.Model) -> bool:
     )
 
 
-def masked_layers(model: keras.Model, classes: Collection[type]) -> list[str]:
+def masked_layers(model: keras.Model, classes: Collection[type]) -> dict[str, bool]:
     """The paths of the layers of these classes that get a mask when the model is called on its own inputs.
+
+    With each path comes whether a mask fits what the layer pools, in any of its calls; the layers ignore others.
 
     The model's layers are watched for good, so that it must be a copy that nobody else holds.
 
     Raises:
         Exception: the model does not tell what its inputs are, or cannot be called on them.
     """
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for place in walk(model):
         if type(place.layer) in classes:
-            place.layer.call = _watched(place.layer.call, place.path, found)
+            place.layer.call = _watched(place.layer, place.path, found)
     tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(
         model_inputs(model)
     )
-    return list(found)
+    return found
 
 
-def _watched(call: Callable[..., Any], path: str, found: dict[str, None]) -> Callable[..., Any]:
+def _watched(layer: Any, path: str, found: dict[str, bool]) -> Callable[..., Any]:
+    call = layer.call
+
     def watched(inputs: Any, mask: Any = None) -> Any:
         if mask is not None:
-            found[path] = None
+            fits = arguments.mask_fits(mask, inputs.shape, layer.data_format)
+            found[path] = found.get(path, False) or fits
         return call(inputs, mask=mask)
 
     return watched

@@ -103,14 +103,27 @@ def test_compile_settings_that_do_not_load(tmp_path: Path, capsys: pytest.Captur
 def test_out_that_would_not_load(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """The mask's operation can be written to .h5 and not read; Keras's own affair, found before OUT is there."""
     inputs = keras.Input((6,), dtype="int32")
-    pooled = layers.MaxPooling1D(2)(layers.Embedding(5, 2, mask_zero=True)(inputs))
-    keras.Model(inputs, pooled).save(tmp_path / "in.keras")
+    x = layers.LSTM(2, return_sequences=True)(layers.Embedding(5, 2, mask_zero=True)(inputs))
+    keras.Model(inputs, layers.MaxPooling1D(2)(x)).save(tmp_path / "in.keras")
     given = str(tmp_path / "in.keras")
     assert "out.h5 cannot be written" in complaint(
         ["convert", given, str(tmp_path / "out.h5")], capsys
     )
     assert main(["convert", given, str(tmp_path / "out.keras")]) == 0
     assert files(tmp_path) == ["in.keras", "out.keras"]
+
+
+def test_a_mask_that_ends_at_a_pooling_goes_to_h5(tmp_path: Path) -> None:
+    """No operation of it is part of the functional model."""
+    given, target = tmp_path / "in.keras", tmp_path / "out.h5"
+    inputs = keras.Input((4,), dtype="int32")
+    embedded = layers.Embedding(9, 1, mask_zero=True)(inputs)
+    model = keras.Model(inputs, layers.MaxPooling1D(4)(embedded))
+    model.set_weights([-np.arange(9.0)[:, None]])
+    model.save(given)
+    assert main(["convert", str(given), str(target)]) == 0
+    tokens = np.array([[3, 5, 0, 0]])
+    assert keras.saving.load_model(target)(tokens).numpy().item() == -3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
+from keras_maxpool.tools.follow_masks import silent_about_masks
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read_compiled, write
 
@@ -19,8 +20,10 @@ def render(done: Conversion, to: str, console: Console) -> None:
         table = Table("layer", "class", "now of", "note")
         home = "keras.layers" if to == "builtin" else "keras_maxpool"
         for path, kind in done.swapped.items():
-            masked = "a mask reaches it: predictions change" if path in done.masked else ""
-            table.add_row(path, kind, home, masked)
+            note = "a mask reaches it: predictions change" if path in done.masked else ""
+            if path in done.stale:
+                note = "a mask reaches it that does not fit: it is ignored, and predictions stay"
+            table.add_row(path, kind, home, note)
         for path, reason in done.kept.items():
             table.add_row(path, "", "", f"stays as it is: {reason}")
         for column in table.columns:
@@ -43,7 +46,7 @@ def main(source: Path, target: Path, to: str) -> int:
     shown = Console(markup=False, highlight=False, emoji=False)
     progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     try:
-        with limited_by_size(source):
+        with limited_by_size(source), silent_about_masks():
             done = _converted(source, target, to, progress)
     except CannotConvertError as error:
         refuse(error, shown)

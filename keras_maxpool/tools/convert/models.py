@@ -8,7 +8,7 @@ import keras
 from keras_maxpool import arguments
 from keras_maxpool.tools.convert import swap
 from keras_maxpool.tools.convert.rebuild import carry_training, rebuild
-from keras_maxpool.tools.follow_masks import can_mask, masked_layers
+from keras_maxpool.tools.follow_masks import can_mask, masked_layers, silent_about_masks
 from keras_maxpool.tools.layer_tree import walk
 
 
@@ -36,6 +36,8 @@ class Conversion:
     """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
     masked: tuple[str, ...]
     """The layers that a mask reaches: ours honour it, the built-in ones do not, so that predictions change."""
+    stale: tuple[str, ...] = ()
+    """The layers that only masks reach which do not fit what they pool: both ignore them, and predictions stay."""
 
 
 def to_keras_maxpool(model: keras.Model) -> keras.Model:
@@ -44,8 +46,8 @@ def to_keras_maxpool(model: keras.Model) -> keras.Model:
     `keras.layers.MaxPooling1D/2D/3D` and `GlobalMaxPooling1D/2D/3D` are swapped in Sequential, functional, nested
     and subclassed models and in wrappers, under their own names. Weights, trainable flags, dtype policies, compile
     settings and the optimizer's state are carried over, and predictions are equal bit for bit, but where a mask
-    reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, and so does
-    `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which is wrong in places; a warning tells that too.
+    that fits reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, and so
+    does `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which is wrong in places; a warning tells that too.
 
     Args:
         model: a `keras.Model`, which stays as it is. A subclassed model, or a layer of your own, must hold its
@@ -133,7 +135,8 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
         if reasons:
             raise CannotConvertError(reasons)
     old = swap.OURS if away else swap.BUILTIN
-    converted = rebuild(model, swap.to_builtin if away else swap.to_ours)
+    with silent_about_masks():
+        converted = rebuild(model, swap.to_builtin if away else swap.to_ours)
     # What a class makes in its own code is not in its config.
     missed = {
         place.path: f"{type(place.holder).__name__} makes it out of its config's reach; give the class its layers as "
@@ -144,21 +147,24 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     if missed:
         raise CannotConvertError(missed)
     carry_training(model, converted)
+    masks = _masks(model, away)
     return Conversion(
         converted,
         {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},
         {p.path: reason for p in places if (reason := swap.kept(p.layer))},
-        _masked(model, away),
+        tuple(path for path, fits in masks.items() if fits),
+        tuple(path for path, fits in masks.items() if not fits),
     )
 
 
-def _masked(model: keras.Model, away: bool) -> tuple[str, ...]:
-    """The paths of those layers that a mask reaches where they are ours."""
+def _masks(model: keras.Model, away: bool) -> dict[str, bool]:
+    """The paths of those layers that a mask reaches where they are ours, and whether it fits."""
     if not can_mask(model):
-        return ()
+        return {}
     try:
-        copy = rebuild(model, (lambda entry: entry) if away else swap.to_ours)
-        return tuple(masked_layers(copy, swap.OURS))
+        with silent_about_masks():
+            copy = rebuild(model, (lambda entry: entry) if away else swap.to_ours)
+            return masked_layers(copy, swap.OURS)
     except (
         Exception
     ) as error:  # whatever the user's own layers raise, the conversion itself went well
@@ -167,7 +173,7 @@ def _masked(model: keras.Model, away: bool) -> tuple[str, ...]:
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             stacklevel=4,
         )
-        return ()
+        return {}
 
 
 def _with_warnings(conversion: Conversion) -> keras.Model:
@@ -175,6 +181,12 @@ def _with_warnings(conversion: Conversion) -> keras.Model:
         warnings.warn(
             f"A mask reaches {path!r}: keras_maxpool's layers honour it, the built-in ones ignore it, "
             "so that predictions change.",
+            stacklevel=3,
+        )
+    for path in conversion.stale:
+        warnings.warn(
+            f"A mask reaches {path!r} that does not fit what it pools: keras_maxpool's layers and the built-in ones "
+            "ignore it, so that predictions stay.",
             stacklevel=3,
         )
     for path, reason in conversion.kept.items():

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_maxpool import arguments
 from keras_maxpool.tools.follow_masks import model_inputs
 from keras_maxpool.tools.layer_tree import walk
 from keras_maxpool.tools.report.layer_kinds import POOLING
@@ -42,7 +43,7 @@ def observe(model: keras.Model) -> dict[str, Seen]:
 def _watching(model: keras.Model, seen: dict[str, Seen]) -> Iterator[None]:
     watched = [place for place in walk(model) if isinstance(place.layer, POOLING)]
     for place in watched:
-        place.layer.call = _watched(place.layer.call, place.path, seen)
+        place.layer.call = _watched(place.layer, place.path, seen)
     try:
         yield
     finally:
@@ -50,11 +51,14 @@ def _watching(model: keras.Model, seen: dict[str, Seen]) -> Iterator[None]:
             del place.layer.call
 
 
-def _watched(call: Callable[..., Any], path: str, seen: dict[str, Seen]) -> Callable[..., Any]:
+def _watched(layer: Any, path: str, seen: dict[str, Seen]) -> Callable[..., Any]:
+    call = layer.call
+
     def watched(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         results = call(inputs, *args, **kwargs)
         # Keras keeps a mask on its tensor, also for layers that do not ask for it.
-        masked = getattr(inputs, "_keras_mask", None) is not None
+        mask = getattr(inputs, "_keras_mask", None)
+        masked = mask is not None and arguments.mask_fits(mask, inputs.shape, layer.data_format)
         outputs = tuple(map(_tensor, keras.tree.flatten(results)))
         seen.setdefault(path, Seen(_tensor(inputs), outputs, masked))
         return results

@@ -1,0 +1,84 @@
+"""What the pooling layers with masks share: the caller's mask must fit, one that Keras hands on may not."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool.layers import time_distributed
+from keras_maxpool.layers.indexed_pooling import IndexedPooling
+from keras_maxpool.ops import masks
+from keras_maxpool.which_keras import LEGACY, keras
+
+
+class PoolingWithMask(IndexedPooling):
+    """A layer whose `call` takes `(inputs, mask=None)`, and takes both as `fitting` leaves them.
+
+    Keras hands masks on by itself, and some do not fit: `TimeDistributed` and many layers of users' own hand their
+    incoming mask on whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
+    """
+
+    _has_warned = False
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Applies the layer, as Keras does; an error where the caller's own mask does not fit."""
+        mask = args[0] if args else kwargs.get("mask")
+        # Sequential passes the mask that its inputs carry.
+        if mask is not None and mask is not getattr(inputs, "_keras_mask", None):
+            if hasattr(mask, "shape") and hasattr(inputs, "shape"):
+                self.check_shape(inputs.shape)
+                # Keras 2's calls the layer, Keras 3's its `call`.
+                if not time_distributed.is_calling():
+                    arguments.mask(mask, inputs.shape, self.data_format)
+        elif (
+            isinstance(inputs, keras.KerasTensor) and not LEGACY and hasattr(inputs, "_keras_mask")
+        ):
+            # Else Keras 3.15 keeps the mask in the model as if the caller had passed it.
+            args, kwargs = args[1:], kwargs | {"mask": None}
+        return super().__call__(inputs, *args, **kwargs)
+
+    def symbolic_call(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
+        """Keras's, without the mask that it has filled in: Keras 3.3 would keep it as if the caller had passed it."""
+        self.fitting(mask, inputs)  # for its warning
+        if mask is getattr(inputs, "_keras_mask", None):
+            mask = None
+        return super().symbolic_call(inputs, mask=mask)
+
+    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
+        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
+        return super().compute_output_spec(inputs)
+
+    def fitting(self, mask: Any, inputs: Any) -> Any:
+        """`mask`, or None and the layer's one warning where it cannot fit `inputs`.
+
+        Where a graph learns sizes only when it runs, a mask of Keras's that does not fit then becomes True everywhere.
+        """
+        # What is no tensor is no mask of Keras's, and is checked when it has become one.
+        if inputs is None or not hasattr(mask, "shape"):
+            return mask
+        if not arguments.mask_fits(mask, inputs.shape, self.data_format):
+            if not self._has_warned:
+                self._has_warned = True
+                self._warn(mask, inputs.shape)
+            return None
+        if isinstance(inputs, keras.KerasTensor) or tf.executing_eagerly():
+            return mask
+        is_carried = mask is getattr(inputs, "_keras_mask", None)
+        if is_carried or time_distributed.is_calling(2):
+            return masks.where_it_fits(mask, inputs, self.data_format)
+        return mask
+
+    def _warn(self, mask: Any, inputs: Sequence[int | None]) -> None:
+        shape = "unknown" if getattr(mask.shape, "rank", 0) is None else tuple(mask.shape)
+        wanted = arguments.mask_shape(inputs, self.data_format)
+        warnings.warn(
+            f"{type(self).__name__} {self.name!r} ignores the mask that Keras hands on with its inputs, as the "
+            f"built-in layer does, because it cannot fit: inputs of shape {tuple(inputs)} take booleans of shape "
+            f"{wanted} or {wanted[:1]}; received a mask of shape {shape} and dtype "
+            f"{getattr(mask.dtype, 'name', mask.dtype)}. A layer before this one changed these axes and not the mask. "
+            f"Drop the mask with keras.layers.ZeroPadding{self.rank}D(0) before this layer (inside TimeDistributed, "
+            "in a Sequential of both), or pass one that fits as `mask=`.",
+            stacklevel=2,
+        )

@@ -1,0 +1,358 @@
+"""Masks that Keras hands on by itself and that do not fit are ignored, as the built-in layers ignore all of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from either_keras import LEGACY, keras, keras_3_alone
+from running import assert_same
+
+import keras_maxpool
+from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
+
+layers = keras.layers
+SPATIAL = (8, 6, 4)
+
+by_rank = pytest.mark.parametrize("rank", [1, 2, 3])
+by_family = pytest.mark.parametrize("family", ["MaxPooling", "GlobalMaxPooling"])
+
+
+@keras.saving.register_keras_serializable("stale_masks")
+class Change(layers.Layer):
+    """A layer of a user's that changes its inputs and hands their mask on as it came."""
+
+    def __init__(self, how: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.how = how
+        self.supports_masking = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return {
+            "shorten": lambda: x[:, ::2],
+            "lengthen": lambda: tf.concat([x, x], 1),
+            "add an axis": lambda: x[..., None],
+            "cast the mask": lambda: x + 0,
+        }[self.how]()
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        batch, steps, *others = shape
+        if self.how == "add an axis":
+            others.append(1)
+        elif steps is not None and self.how != "cast the mask":
+            steps = (steps + 1) // 2 if self.how == "shorten" else 2 * steps
+        return (batch, steps, *others)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if self.how == "cast the mask":
+            return tf.cast(mask, tf.float32) if LEGACY else keras.ops.cast(mask, "float32")
+        return mask
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"how": self.how}
+
+
+CHANGES = ["shorten", "lengthen", "add an axis", "cast the mask"]
+
+
+@contextmanager
+def told(times: int) -> Iterator[list[str]]:
+    """So many warnings of ours; Keras's own say nothing here."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield found
+    found += [str(w.message) for w in caught if " ignores the mask " in str(w.message)]
+    assert len(found) == times, found
+
+
+def shape_for(how: str, rank: int) -> tuple[int, ...]:
+    return (*SPATIAL[: rank - (how == "add an axis")], 3)
+
+
+def values_for(how: str, rank: int) -> np.ndarray:
+    """Normal numbers; a sample and two steps are zero, which `Masking` hides."""
+    x = np.random.default_rng(0).normal(size=(2, *shape_for(how, rank))).astype("float32")
+    x[1] = x[0, 1:3] = 0
+    return x
+
+
+def model_of(home: Any, family: str, how: str, rank: int, kind: str = "functional") -> keras.Model:
+    stack = [layers.Masking(), Change(how), getattr(home, f"{family}{rank}D")(name="pool")]
+    if kind == "deferred":
+        return keras.Sequential(stack)
+    inputs = keras.Input(shape_for(how, rank))
+    if kind == "sequential":
+        return keras.Sequential([inputs, *stack])
+    x = inputs
+    for layer in stack:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def cases() -> list[tuple[str, int]]:
+    """Keras 2 does not cast symbolic masks."""
+    hows = CHANGES[:-1] if LEGACY else CHANGES
+    return [(how, rank) for how in hows for rank in (1, 2, 3) if rank > 1 or how != "add an axis"]
+
+
+@by_family
+@pytest.mark.parametrize(("how", "rank"), cases())
+def test_a_users_layer_that_changes_the_axes(how: str, rank: int, family: str) -> None:
+    x = values_for(how, rank)
+    should = model_of(layers, family, how, rank)(x)
+    with told(1) as found:
+        model = model_of(keras_maxpool, family, how, rank)
+        assert_same(model(x).numpy(), should.numpy())
+    assert f"{family}{rank}D 'pool'" in found[0]
+    assert f"keras.layers.ZeroPadding{rank}D(0)" in found[0]
+    assert getattr(model.outputs[0], "_keras_mask", None) is None
+
+
+@pytest.mark.parametrize("kind", ["sequential", "deferred", "functional"])
+@by_family
+def test_each_kind_of_model(family: str, kind: str, tmp_path: Any) -> None:
+    x = values_for("shorten", 2)
+    should = model_of(layers, family, "shorten", 2, kind)(x).numpy()
+    with told(1):
+        model = model_of(keras_maxpool, family, "shorten", 2, kind)
+        assert_same(model(x).numpy(), should)
+        assert_same(model.predict(x, verbose=0), should)
+    model.save(tmp_path / "model.keras")
+    with told(1):
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert_same(loaded(x).numpy(), should)
+
+
+@pytest.mark.parametrize(
+    ("family", "how", "data_format", "jit_compile"),
+    [
+        ("MaxPooling", "shorten", "channels_last", False),
+        ("MaxPooling", "lengthen", "channels_first", True),
+        ("GlobalMaxPooling", "lengthen", "channels_last", True),
+        ("GlobalMaxPooling", "shorten", "channels_first", False),
+    ],
+)
+def test_sizes_that_a_graph_learns_late(
+    family: str, how: str, data_format: str, jit_compile: bool
+) -> None:
+    """Here nothing tells that the mask is stale before the graph runs, nor that another one fits."""
+    x = tf.constant(values_for(how, 2))
+    mask = tf.reduce_any(x != 0, -1)
+    pool = getattr(keras_maxpool, f"{family}2D")(data_format=data_format)
+    first = data_format == "channels_first"
+    last = getattr(keras_maxpool, f"{family}2D")()
+    shown = [None, None, None, 3]
+
+    @tf.function(
+        jit_compile=jit_compile,
+        input_signature=[tf.TensorSpec(shown), tf.TensorSpec([None, None, None], tf.bool)],
+    )
+    def pooled(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        x = tf.transpose(x, [0, 3, 1, 2]) if first else tf.identity(x)
+        x._keras_mask = mask
+        y = pool(x)
+        return tf.transpose(y, [0, 2, 3, 1]) if first and family == "MaxPooling" else y
+
+    changed = Change(how).call(x)
+    assert_same(pooled(changed, mask).numpy(), last(changed).numpy())
+    assert_same(pooled(x, mask).numpy(), last(x, mask=mask).numpy())
+
+
+def words(home: Any) -> keras.Model:
+    """Sentences of 4 words of 7 letters; `TimeDistributed` hands the letters' mask on, of rank 3."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((4, 7), dtype="int32"),
+            layers.Embedding(50, 8, mask_zero=True),
+            layers.TimeDistributed(layers.GRU(6)),
+            home.GlobalMaxPooling1D(),
+        ]
+    )
+
+
+def frames(home: Any, *shape: int | None) -> keras.Model:
+    """Pictures that are pooled twice; `TimeDistributed` hands the whole pictures' mask on."""
+    pools = [layers.TimeDistributed(home.MaxPool2D(2)) for _ in range(2)]
+    return keras.Sequential([keras.Input(shape), layers.Masking(), *pools])
+
+
+@keras_3_alone  # Keras 2 reduces the letters' mask to one that fits
+def test_letters_masks_behind_time_distributed() -> None:
+    x = np.random.default_rng(0).integers(1, 50, (2, 4, 7))
+    x[0, 2], x[1, 3, 4:] = 0, 0
+    with told(1) as found:
+        ours = words(keras_maxpool)(x)
+    assert_same(ours.numpy(), words(layers)(x).numpy())
+    assert "inputs of shape (None, 4, 6) take" in found[0]
+    assert "received a mask of shape (None, 4, 7)" in found[0]
+
+
+@keras_3_alone  # in Keras 2 the built-in layer refuses masks here
+@pytest.mark.parametrize("shape", [(5, 12, 16, 1), (5, None, None, 1)], ids=str)
+def test_frames_that_are_pooled_twice(shape: tuple[int | None, ...], tmp_path: Any) -> None:
+    """The first pooling gets a mask that fits, of pixels that are zero, and no maximum is below."""
+    x = np.abs(np.random.default_rng(0).normal(size=(2, 5, 12, 16, 1))).astype("float32")
+    x[0, 2], x[1, :, :7] = 0, 0
+    should = frames(layers, *shape)(x).numpy()
+    with told(1):
+        model = frames(keras_maxpool, *shape)
+        assert_same(model(x).numpy(), should)
+    unknown = tf.function(model, input_signature=[tf.TensorSpec((None, 5, None, None, 1))])
+    assert_same(unknown(x).numpy(), should)
+    model.save(tmp_path / "model.keras")
+    assert_same(keras.models.load_model(tmp_path / "model.keras")(x).numpy(), should)
+
+
+def test_a_mask_that_time_distributed_passes() -> None:
+    """Keras 3's to `call`, Keras 2's to the layer, after a reshape: neither is the caller's."""
+    wrapper = layers.TimeDistributed(keras_maxpool.MaxPool1D())
+    # With a known batch size Keras 2 passes none.
+    shapes = [tf.TensorSpec((None, 3, 8, 1)), tf.TensorSpec((None, 3, 5), tf.bool)]
+    pooled = tf.function(lambda x, mask: wrapper(x, mask=mask), input_signature=shapes)
+    with told(1):
+        y = pooled(tf.ones((2, 3, 8, 1)), tf.fill((2, 3, 5), False))
+    assert_same(y.numpy(), np.ones((2, 3, 4, 1), "float32"))
+
+
+@keras_3_alone
+@pytest.mark.parametrize("how", ["shorten", "cast the mask"])
+def test_a_recurrent_layer_behind_sizes_known_late(how: str, tmp_path: Any) -> None:
+    """Its pooled mask is part of the functional model. A stale one hides nothing."""
+    inputs = keras.Input((None, 3))
+    x = (
+        Change("shorten")(layers.Masking()(inputs))
+        if how == "shorten"
+        else layers.Masking()(inputs)
+    )
+    states = [layers.LSTM(2, seed=0)(home.MaxPooling1D(2)(x)) for home in (layers, keras_maxpool)]
+    model = keras.Model(inputs, states)
+    model.layers[-1].set_weights(model.layers[-2].get_weights())
+    model.save(tmp_path / "model.keras")
+    x = values_for("shorten", 1)
+    x[1, :4] = 1
+    for run in (model, tf.function(model), keras.models.load_model(tmp_path / "model.keras")):
+        theirs, ours = run(x)
+        if how == "shorten":
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+        else:  # the mask fits, and the hidden half of a sample changes nothing
+            np.testing.assert_allclose(ours[1:], run(x[1:, :4])[1], rtol=1e-6)
+
+
+def test_one_warning_for_each_layer() -> None:
+    x, mask = tf.zeros((1, 4, 1)), tf.ones((1, 3), bool)
+    with told(2):
+        for pool in (keras_maxpool.MaxPool1D(), keras_maxpool.GlobalMaxPool1D()):
+            pool.call(x, mask)
+            pool.call(x, mask)
+
+
+@by_family
+@by_rank
+def test_the_callers_own_mask_must_fit(rank: int, family: str) -> None:
+    x = tf.zeros((2, *SPATIAL[:rank], 3))
+    pool = getattr(keras_maxpool, f"{family}{rank}D")()
+    for mask in (tf.ones((2, 5), tf.bool), tf.ones((2, *SPATIAL[:rank], 3), tf.bool)):
+        for call in (pool, tf.function(lambda x, mask: pool(x, mask=mask))):
+            with pytest.raises(ValueError, match="`mask` must have the shape"):
+                call(x, mask=mask)
+        with pytest.raises(ValueError, match="`mask` must have the shape"):
+            pool(keras.Input(x.shape[1:]), mask=keras.Input(mask.shape[1:], dtype="bool"))
+        with pytest.raises(ValueError, match="`mask` must have the shape"):
+            pool(x, mask)
+    with pytest.raises(TypeError, match="`mask` takes booleans"):
+        pool(x, mask=tf.ones((2, *SPATIAL[:rank])))
+    with pytest.raises(ValueError, match="takes inputs of rank"):
+        pool(x[0], mask=tf.ones((2, 5), tf.bool))
+
+
+def test_functional_models_keep_the_callers_mask() -> None:
+    """Beside the mask that Keras would have handed on."""
+    inputs, own = keras.Input((4, 1)), keras.Input((4,), dtype="bool")
+    pooled = keras_maxpool.GlobalMaxPool1D()(layers.Masking()(inputs), mask=own)
+    model = keras.Model([inputs, own], pooled)
+    x = np.array([[[0.0], [4.0], [2.0], [3.0]]], "float32")
+    assert model([x, np.array([[True, False, True, False]])]).numpy().tolist() == [[2.0]]
+
+
+@pytest.mark.parametrize("family", ["AdaptiveMaxPooling", "FractionalMaxPooling", "MaxUnpooling"])
+@by_rank
+def test_layers_without_masks_drop_them(rank: int, family: str) -> None:
+    """Fitting or not, as built-in layers do."""
+    assert not issubclass(getattr(keras_maxpool, f"{family}{rank}D"), PoolingWithMask)
+    inputs = keras.Input(shape_for("shorten", rank))
+    for x in (layers.Masking()(inputs), Change("shorten")(layers.Masking()(inputs))):
+        layer = getattr(keras_maxpool, f"{family}{rank}D")(2)
+        arguments = [x]
+        if family == "MaxUnpooling":
+            arguments.append(keras.Input(x.shape[1:], dtype="int64"))
+        with told(0), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert getattr(layer(*arguments), "_keras_mask", None) is None
+
+
+# What README and the warning say drops a mask
+
+EMBEDDED = [[3, 5, 0, 0]]
+
+
+def model_of_numbers(kind: str, *between: keras.layers.Layer) -> keras.Model:
+    """A pool of 4 behind an embedding of token n as -n."""
+    inputs = keras.Input((4,), dtype="int32")
+    stack = [layers.Embedding(9, 1, mask_zero=True), *between, keras_maxpool.MaxPooling1D(4)]
+    if kind == "sequential":
+        model = keras.Sequential([inputs, *stack])
+    else:
+        x = inputs
+        for layer in stack:
+            x = layer(x)
+        model = keras.Model(inputs, x)
+    model.set_weights([-np.arange(9.0)[:, None]])
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:.*passed an input with a mask attached")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_zero_padding_by_nothing_drops_the_mask(kind: str, suffix: str, tmp_path: Any) -> None:
+    masked = model_of_numbers(kind)
+    dropped = model_of_numbers(kind, layers.ZeroPadding1D(0))
+    assert masked(np.array(EMBEDDED)).numpy().item() == -3
+    assert dropped(np.array(EMBEDDED)).numpy().item() == 0
+    assert dropped.predict(np.array(EMBEDDED), verbose=0).item() == 0
+    dropped.save(tmp_path / f"model{suffix}")
+    # In safe mode, which refuses a Lambda.
+    loaded = keras.models.load_model(tmp_path / f"model{suffix}")
+    assert loaded(np.array(EMBEDDED)).numpy().item() == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*passed an input with a mask attached")
+@pytest.mark.parametrize("rank", [2, 3])
+def test_zero_padding_in_more_dimensions(rank: int) -> None:
+    x = tf.concat([tf.zeros((1, *SPATIAL[:rank], 1)), tf.fill((1, *SPATIAL[:rank], 1), -3.0)], 1)
+    padding, pool = (
+        getattr(layers, f"ZeroPadding{rank}D"),
+        getattr(keras_maxpool, f"MaxPool{rank}D"),
+    )
+    size = (2 * SPATIAL[0], *SPATIAL[1:rank])
+    masked = keras.Sequential([layers.Masking(), pool(size)])
+    dropped = keras.Sequential([layers.Masking(), padding(0), pool(size)])
+    assert (masked(x).numpy().item(), dropped(x).numpy().item()) == (-3, 0)
+
+
+@keras_3_alone
+@pytest.mark.filterwarnings("ignore:.*passed an input with a mask attached")
+def test_zero_padding_inside_time_distributed() -> None:
+    """As the warning says: the wrapper hands its own mask on past any layer before it."""
+    x = np.array([[[[0.0], [-3.0]]]], "float32")
+    both = keras.Sequential([layers.ZeroPadding1D(0), keras_maxpool.MaxPool1D(2)])
+    pools: list[tuple[Callable[..., Any], int]] = [(keras_maxpool.MaxPool1D(2), -3), (both, 0)]
+    for pool, expected in pools:
+        model = keras.Sequential([layers.Masking(), layers.TimeDistributed(pool)])
+        assert model(x).numpy().item() == expected

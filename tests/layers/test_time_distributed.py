@@ -1,0 +1,75 @@
+"""`TimeDistributed` takes one output of its layer: two are refused by a sentence, or work, which depends on Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from either_keras import LEGACY, keras
+from running import assert_same
+
+import keras_maxpool
+
+# Fractional pooling takes equal regions at inference.
+FAMILIES: dict[str, tuple[Any, ...]] = {
+    "MaxPooling": (2,),
+    "GlobalMaxPooling": (),
+    "AdaptiveMaxPooling": (2,),
+    "FractionalMaxPooling": (2.0,),
+}
+
+every_layer = pytest.mark.parametrize(
+    ("family", "rank"), [(family, rank) for family in FAMILIES for rank in (1, 2, 3)]
+)
+
+
+def layer_of(family: str, rank: int) -> Any:
+    layer = getattr(keras_maxpool, f"{family}{rank}D")
+    return layer(*FAMILIES[family], return_indices=True, name="pool")
+
+
+@every_layer
+def test_two_outputs(family: str, rank: int) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, *(4,) * rank, 1)).astype("float32")
+    pool = layer_of(family, rank)
+    wrapper = keras.layers.TimeDistributed(pool)
+    calls = [
+        lambda: wrapper(x),
+        lambda: tf.function(wrapper)(x),
+        lambda: keras.Model(inputs := keras.Input(x.shape[1:]), wrapper(inputs))(x),
+    ]
+    should = pool(x.reshape(6, *x.shape[2:]))
+    for call in calls:
+        if LEGACY:
+            for result, wanted in zip(call(), should, strict=True):
+                assert_same(result.numpy(), wanted.numpy().reshape(2, 3, *wanted.shape[1:]))
+        else:
+            with pytest.raises(ValueError, match="TimeDistributed takes one output") as caught:
+                call()
+            for part in (f"{family}{rank}D 'pool'", "return_indices=True", "reshape"):
+                assert part in str(caught.value)
+
+
+def test_what_the_sentence_says_to_write() -> None:
+    """Time steps are samples of one batch, in a functional model, too."""
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 1)).astype("float32")
+    pool = layer_of("MaxPooling", 2)
+    reshape = tf.reshape if LEGACY else keras.ops.reshape
+    inputs = keras.Input(x.shape[1:])
+    pair = [reshape(y, (-1, 3, 2, 2, 1)) for y in pool(reshape(inputs, (-1, *inputs.shape[2:])))]
+    values, indices = keras.Model(inputs, pair)(x)
+    for step in range(3):
+        wanted = pool(x[:, step])
+        assert_same(values[:, step].numpy(), wanted[0].numpy())
+        assert_same(indices[:, step].numpy(), wanted[1].numpy())
+
+
+@every_layer
+def test_a_call_of_ones_own_gives_both(family: str, rank: int) -> None:
+    """Of `call` and of `compute_output_shape`, past `__call__` as the wrapper does it."""
+    x = tf.zeros((2, *(4,) * rank, 1))
+    pool = layer_of(family, rank)
+    values, indices = pool.call(x)
+    assert pool.compute_output_shape(x.shape) == (tuple(values.shape), tuple(indices.shape))
