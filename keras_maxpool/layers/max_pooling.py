@@ -73,7 +73,7 @@ class _MaxPooling(PoolingWithMask):
             "pool_size": window.pool,
             "strides": window.strides,
             "padding": window.padding,
-            "dilation_rate": tuple(axis.dilation for axis in window.axes),
+            "dilation_rate": window.gaps,
             "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
         }
 

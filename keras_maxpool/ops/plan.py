@@ -108,9 +108,8 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
     if implementation != "direct":
         return
     if window.dilated:
-        rates = tuple(axis.dilation for axis in window.axes)
         raise ValueError(
-            f'`implementation` "direct" cannot dilate; received dilation_rate={rates}. '
+            f'`implementation` "direct" cannot dilate; received dilation_rate={window.gaps}. '
             'Write implementation="auto" or "folded".'
         )
     if window.rank == 3 and dtype is not None and dtype not in NATIVE_3D:
