@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_maxpool import arguments
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.inputs import checked
 from keras_maxpool.which_keras import keras
 
 
@@ -36,6 +37,7 @@ class IndexedPooling(SpatialLayer):
     def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
         """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
         self.check_shape(inputs.shape)
+        checked(mask, "mask")
         if hasattr(mask, "shape"):  # a list is checked when it has become a tensor
             arguments.mask(mask, inputs.shape, self.data_format)
         shape = self.pooled_shape(inputs.shape)

@@ -9,7 +9,8 @@ from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.layers.mask_pooling import MaskPooling
-from keras_maxpool.ops import plan
+from keras_maxpool.ops import plan, shapes
+from keras_maxpool.ops.convert import CONVENTIONS, convert_indices
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
 from keras_maxpool.which_keras import keras
@@ -22,6 +23,7 @@ class _MaxPooling(IndexedPooling):
     own_arguments = (
         *("pool_size", "strides", "padding", "data_format"),
         *("dilation_rate", "ceil_mode", "return_indices", "nonfinite", "implementation"),
+        "indices_convention",
     )
 
     def __init__(
@@ -37,6 +39,7 @@ class _MaxPooling(IndexedPooling):
         return_indices: bool = False,
         nonfinite: str = "backend",
         implementation: str = "auto",
+        indices_convention: str = "torch",
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format, name, return_indices, **kwargs)
@@ -52,6 +55,9 @@ class _MaxPooling(IndexedPooling):
         self.implementation = arguments.choice(
             implementation, "implementation", arguments.IMPLEMENTATIONS
         )
+        self.indices_convention = arguments.choice(
+            indices_convention, "indices_convention", CONVENTIONS
+        )
         plan.check(implementation, self._window)
         self.supports_masking = True
 
@@ -61,7 +67,7 @@ class _MaxPooling(IndexedPooling):
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """Pools a tensor; `mask` hides what it says is False."""
-        return pool(
+        pooled = pool(
             inputs,
             self._window,
             self.data_format,
@@ -70,6 +76,11 @@ class _MaxPooling(IndexedPooling):
             mask,
             "int64" if self.return_indices else None,
         )
+        if not self.return_indices or self.indices_convention == "torch":
+            return pooled
+        values, indices = pooled
+        to, shape = self.indices_convention, shapes.sizes(inputs)
+        return values, convert_indices(indices, shape, to=to, data_format=self.data_format)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The outgoing mask: whether a window sees any element that the incoming one shows."""
@@ -140,6 +151,8 @@ class MaxPooling2D(_MaxPooling):
             PyTorch's in every mode, for two poolings in place of one.
         implementation: `"auto"`, or a kernel to force: `"direct"` (one `tf.nn.max_pool`), `"folded"` (one
             an axis), `"shifted"` (slices and maxima). They differ in speed alone.
+        indices_convention: how indices count: `"torch"` (see below), or another library's, for code that was written
+            for it, such as `"tensorflow"`: the conventions of `keras_maxpool.ops.convert_indices`.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
     Call arguments:

@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
+from keras_maxpool.layers import keras_2_nodes
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.convert import CONVENTIONS
+from keras_maxpool.ops.inputs import checked
 from keras_maxpool.ops.unpool import output_shape, unpool
 from keras_maxpool.registry import register
 from keras_maxpool.which_keras import keras
@@ -17,7 +20,10 @@ class _MaxUnpooling(SpatialLayer):
     """What the three ranks share, which is all but the rank."""
 
     family = "MaxUnpool"
-    own_arguments = ("pool_size", "strides", "padding", "data_format", "output_size")
+    own_arguments = (
+        *("pool_size", "strides", "padding", "data_format", "output_size"),
+        "indices_convention",
+    )
 
     def __init__(
         self,
@@ -28,6 +34,7 @@ class _MaxUnpooling(SpatialLayer):
         name: str | None = None,
         *,
         output_size: Any = None,
+        indices_convention: str = "torch",
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format, name, **kwargs)
@@ -36,21 +43,60 @@ class _MaxUnpooling(SpatialLayer):
         self.strides = self._window.strides
         self.padding = self._window.padding
         self.output_size = arguments.optional_sizes(output_size, self.rank, "output_size")
+        self.indices_convention = arguments.choice(
+            indices_convention, "indices_convention", CONVENTIONS
+        )
+
+    def __call__(  # type: ignore[override]
+        self, values: Any, indices: Any = None, like: Any = None, **kwargs: Any
+    ) -> Any:
+        """Applies the layer to values and indices, which may come as one list; `mask=` is Addons' name of indices."""
+        if indices is None:
+            indices = kwargs.pop("mask", None)
+        if indices is None and isinstance(values, (list, tuple)) and len(values) in (2, 3):
+            values, indices, like = (*values, like)[:3]
+        if "output_size" in kwargs:
+            raise TypeError(
+                f"`output_size` is no argument of the call; received output_size={kwargs['output_size']!r}. Pass the "
+                "pooled tensor, layer(values, indices, like=x), or sizes to the layer, "
+                f"{type(self).__name__}(..., output_size=...)."
+            )
+        indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
+        values = checked(values, "values")
+        indices = checked(indices, "indices")
+        like = checked(like, "like")
+        arguments.tensor(indices, "indices")
+        if self.indices_convention != "torch" and "float" in str(indices.dtype):
+            # As TensorFlow's argmax often comes, cast. Keras would cast it once more, to the layer's own dtype.
+            indices = keras.ops.cast(indices, "int64")
+        if like is not None:
+            kwargs["like"] = like
+        return super().__call__(values, indices, **kwargs)
 
     def call(
         self, values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Puts values at their indices."""
         self._check(values, indices, like)
-        return unpool(values, indices, self._window, self.data_format, self.output_size, like)
+        return unpool(
+            values,
+            indices,
+            self._window,
+            self.data_format,
+            self.output_size,
+            like,
+            self.indices_convention,
+        )
 
     def compute_output_shape(
         self,
-        values_shape: Sequence[int | None],
+        values_shape: Sequence[Any],
         indices_shape: Sequence[int | None] | None = None,
         like_shape: Sequence[int | None] | None = None,
     ) -> tuple[int | None, ...]:
-        """The output's shape, None where unknown."""
+        """The output's shape, None where unknown. As in a call, the shapes may come as one list."""
+        if any(hasattr(item, "__len__") for item in values_shape):
+            values_shape, _, like_shape = (*values_shape, like_shape)[:3]
         super().check_shape(values_shape)
         return output_shape(
             values_shape, self._window, self.data_format, self.output_size, like_shape
