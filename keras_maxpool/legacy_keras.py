@@ -44,6 +44,5 @@ def _randint(shape: Any, minval: int, maxval: int) -> tf.Tensor:
 
 
 config = SimpleNamespace(image_data_format=tf_keras.backend.image_data_format)
-ops = SimpleNamespace(cast=tf.cast)
 random = SimpleNamespace(SeedGenerator=SeedGenerator, randint=_randint)
 tree = SimpleNamespace(map_structure=tf.nest.map_structure)

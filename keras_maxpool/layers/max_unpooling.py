@@ -66,9 +66,6 @@ class _MaxUnpooling(SpatialLayer):
         indices = checked(indices, "indices")
         like = checked(like, "like")
         arguments.tensor(indices, "indices")
-        if self.indices_convention != "torch" and "float" in str(indices.dtype):
-            # As TensorFlow's argmax often comes, cast. Keras would cast it once more, to the layer's own dtype.
-            indices = keras.ops.cast(indices, "int64")
         if like is not None:
             kwargs["like"] = like
         return super().__call__(values, indices, **kwargs)
@@ -124,6 +121,7 @@ class _MaxUnpooling(SpatialLayer):
             getattr(indices.dtype, "name", indices.dtype),
             self.output_size,
             getattr(like, "shape", None),
+            self.indices_convention,
         )
 
 

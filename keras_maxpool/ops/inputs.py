@@ -1,4 +1,4 @@
-"""What a user passes as a tensor: dense ones and what converts to them. Ragged and sparse ones are told what to write."""
+"""What a user passes as a tensor: dense ones and what converts to them. Sparse ones are told what to write."""
 
 from typing import Any
 

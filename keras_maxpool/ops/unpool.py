@@ -60,7 +60,10 @@ def max_unpool(
     arguments.choice(indices_convention, "indices_convention", CONVENTIONS)
     found = dense(indices, "indices")
     like = None if like is None else dense(like, "like")
-    arguments.unpooling(y.shape, found.shape, found.dtype.name, size, getattr(like, "shape", None))
+    like_shape = getattr(like, "shape", None)
+    arguments.unpooling(
+        y.shape, found.shape, found.dtype.name, size, like_shape, indices_convention
+    )
     return unpool(y, found, window, data_format, size, like, indices_convention)
 
 
@@ -82,7 +85,7 @@ def unpool(
     if nothing is not None:
         return nothing
     if convention != "torch":
-        # Other conventions count further than one volume.
+        # Other conventions count further than one volume, and their indices may come as floats.
         indices = tf.cast(indices, tf.int64)
         indices = convert_indices(indices, sizes, source=convention, data_format=data_format)
     spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
