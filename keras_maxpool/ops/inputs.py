@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_maxpool.which_keras import keras
+
 
 def dense(value: Any, name: str = "inputs") -> tf.Tensor:
     """The argument `name` as a tensor, from whatever converts to one."""
@@ -12,12 +14,15 @@ def dense(value: Any, name: str = "inputs") -> tf.Tensor:
 
 
 def checked(value: Any, name: str) -> Any:
-    """The argument `name`, a PyTorch tensor as a NumPy array, anything else as it is; an error if ragged or sparse."""
+    """The argument `name`, but a PyTorch tensor as an array, and Keras's variable as a tensor; an error if not dense."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):
         return value
     kind = _kind(value)
     if kind is None:
+        # Keras 3 hands a layer its own variables as they are, with names for dtypes.
+        if isinstance(value, keras.Variable):
+            return tf.convert_to_tensor(value)
         return np.asarray(value) if hasattr(value, "__torch_function__") else value
     fix = {
         "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(row_lengths)",
