@@ -14,7 +14,7 @@ def dense(value: Any, name: str = "inputs") -> tf.Tensor:
 
 
 def checked(value: Any, name: str) -> Any:
-    """The argument `name`, but a PyTorch tensor as an array, and Keras's variable as a tensor; an error if not dense."""
+    """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if it is not dense."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):
         return value
