@@ -1,4 +1,4 @@
-"""Further inputs in a functional model's file from Keras 2, which Keras 3 hands to a layer as the file names them."""
+"""Further inputs in a functional model's file from Keras 2, which Keras 3 passes to a layer as the file names them."""
 
 from typing import Any
 

@@ -178,7 +178,7 @@ class MaxPooling2D(_MaxPooling):
 
     Indices follow PyTorch's convention in both data formats: the place of a window's first maximum in the spatial
     volume of its own sample and channel, y * width + x, counted without padding; with `"ieee"` the first NaN's. A
-    window of padding alone has -1. `keras_maxpool.ops.convert_indices` gives those of TensorFlow and ONNX.
+    window of padding alone has -1. `indices_convention` gives those of TensorFlow and ONNX.
 
     What `nonfinite="backend"` gives (TensorFlow 2.21 on CPU; gradients of such windows differ too):
 

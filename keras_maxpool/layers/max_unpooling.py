@@ -155,13 +155,16 @@ class MaxUnpooling2D(_MaxUnpooling):
         data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
         name: the layer's name.
         output_size: the output's spatial sizes, one integer or one an axis, in place of the inferred ones.
+        indices_convention: how the indices count: `"torch"` (see below), or another library's, such as `"tensorflow"`
+            for those of `tf.nn.max_pool_with_argmax`: the conventions of `keras_maxpool.ops.convert_indices`. Other
+            conventions than `"torch"` may also come as float32 or float64, which TensorFlow code often casts them to.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
-    Call arguments:
+    Call arguments, which may also come as one list, `layer([values, indices])` or `layer([values, indices, like])`:
         values: `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
             `data_format="channels_first"`.
         indices: int32 or int64 of the same shape: flat places in the spatial volume of the sample and channel. -1
-            stands for none.
+            stands for none. TensorFlow Addons calls them `mask`, and so may you.
         like: a tensor whose spatial sizes the output takes, as a rule the one that was pooled. So odd sizes come back
             exact, and unknown ones can.
 
@@ -172,8 +175,9 @@ class MaxUnpooling2D(_MaxUnpooling):
 
     Raises:
         TypeError: an argument of the wrong type; indices that are not int32 or int64.
-        ValueError: an argument out of range; shapes that do not fit together; in eager mode, indices beyond the output.
-            In graphs and under XLA such values are left out.
+        ValueError: an argument out of range; shapes that do not fit together; indices beyond the output, for which a
+            graph raises a `tf.errors.InvalidArgumentError` when it runs. XLA and exported models, which have no errors
+            then, leave such values out.
 
     Example:
     >>> import keras_maxpool, numpy as np

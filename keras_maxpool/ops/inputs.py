@@ -14,18 +14,18 @@ def dense(value: Any, name: str = "inputs") -> tf.Tensor:
 
 
 def checked(value: Any, name: str) -> Any:
-    """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if it is not dense."""
+    """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if not dense."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):
         return value
     kind = _kind(value)
     if kind is None:
-        # Keras 3 hands a layer its own variables as they are, with names for dtypes.
+        # Keras 3 passes its own variables to a layer as they are, with names for dtypes.
         if isinstance(value, keras.Variable):
             return tf.convert_to_tensor(value)
         return np.asarray(value) if hasattr(value, "__torch_function__") else value
     fix = {
-        "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(row_lengths)",
+        "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",
         "sparse": f"tf.sparse.to_dense({name})",
     }
     raise TypeError(

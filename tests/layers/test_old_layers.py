@@ -226,7 +226,7 @@ def test_keras(build: Any, tmp_path: Path) -> None:
 @keras_3_alone
 @builds(addons)
 def test_h5_of_keras_2(build: Any, tmp_path: Path) -> None:
-    """As the users of Addons have them; Keras 3 hands a second input on by name, see `keras_2_nodes`."""
+    """As the users of Addons have them; Keras 3 passes a second input on by name, see `keras_2_nodes`."""
     reason = "tf_keras is missing: pip install '.[legacy]'"
     pytest.importorskip("tf_keras", reason=reason)
     path = tmp_path / "old.h5"
