@@ -85,9 +85,9 @@ def unpool(
     if nothing is not None:
         return nothing
     if convention != "torch":
-        # Other conventions count further than one volume, and their indices may come as floats. LiteRT divides in 32 bits.
-        counted = tf.int32 if converter.current() == "LiteRT" else tf.int64
-        indices = tf.cast(indices, counted)
+        # Other conventions count further than one volume, and come as floats too. LiteRT divides in 32 bits.
+        bits = tf.int32 if converter.current() == "LiteRT" else tf.int64
+        indices = tf.cast(indices, bits)
         indices = convert_indices(indices, sizes, source=convention, data_format=data_format)
     spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))

@@ -154,6 +154,21 @@ def test_unknown_convention(name: str) -> None:
 
 
 @keras_3_alone
+@ranks
+def test_tensors_by_name(rank: int) -> None:
+    """As an .h5 of Keras 2 names those after the first; Keras 3 passes the names on."""
+    inputs = keras.Input((*SPATIAL[rank], 3), name="image")
+    values, _ = layer(rank, "MaxPool", 2, return_indices=True, name="pool")(inputs)
+    code = keras.layers.Activation("linear")(values)
+    y = layer(rank)(code, indices=["pool", 0, 1], like=["image", 0, 0])
+    given = case(Config(SPATIAL[rank], 2), distinct)
+    expected = oracle.unpool(given.values, given.places, SPATIAL[rank])
+    np.testing.assert_array_equal(keras.Model(inputs, y)(given.x), expected)
+    with pytest.raises(ValueError, match=r"received \['other', 0, 1\].*TF_USE_LEGACY_KERAS=1"):
+        layer(rank)(code, indices=["other", 0, 1])
+
+
+@keras_3_alone
 def test_16_bits_do_not_hold_an_index() -> None:
     """Keras 3 casts floats to the layer's dtype before the layer sees them."""
     pair = [tf.zeros((1, 2, 2, 1)), tf.zeros((1, 2, 2, 1))]
