@@ -19,8 +19,8 @@ ranks = pytest.mark.parametrize("rank", SPATIAL)
 formats = pytest.mark.parametrize("data_format", FORMATS)
 
 
-def layer(rank: int, name: str = "MaxUnpooling", *args: Any, **options: Any) -> Any:
-    return getattr(keras_maxpool, f"{name}{rank}D")(*args, **options)
+def layer(rank: int, family: str = "MaxUnpooling", *args: Any, **options: Any) -> Any:
+    return getattr(keras_maxpool, f"{family}{rank}D")(*args, **options)
 
 
 @ranks
@@ -37,7 +37,9 @@ def test_list(rank: int, data_format: str, form: type) -> None:
     assert unpool.compute_output_shape(form((two, two))) == unpool.compute_output_shape(two, two)
 
 
-@ranks
+@pytest.mark.parametrize(
+    "rank", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("form", [".keras", ".h5"])
 def test_list_in_a_saved_model(rank: int, form: str, tmp_path: Path) -> None:
     """Of unknown sizes, with and without `like`; both layers are shared by two calls."""
