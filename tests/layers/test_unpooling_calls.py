@@ -54,7 +54,7 @@ def test_list_in_a_saved_model(rank: int, form: str, tmp_path: Path) -> None:
     x = case(Config((8, 6, 4)[:rank], 2), distinct).x[..., :2]
     expected = oracle.unpool(*oracle.pool(x), x.shape[1:-1])
     for either in (model, loaded):
-        for y in either([x]):
+        for y in either(x):
             np.testing.assert_array_equal(y, expected)
 
 
