@@ -153,11 +153,14 @@ def unpooling(
     indices_dtype: str,
     output_size: Sequence[int] | None,
     like: Sequence[int | None] | None,
+    convention: str = "torch",
 ) -> None:
     """Refuses indices that are not the values' own, and a `like` that does not fit, all given as shapes."""
-    if indices_dtype not in INDICES_DTYPES:
+    # Much code for TensorFlow casts its argmax to floats. Those of 16 bits do not hold it.
+    allowed = INDICES_DTYPES if convention == "torch" else (*INDICES_DTYPES, "float32", "float64")
+    if indices_dtype not in allowed:
         raise TypeError(
-            f"`indices` takes {' or '.join(INDICES_DTYPES)}; received {indices_dtype}. Take them from a max pooling "
+            f"`indices` takes {' or '.join(allowed)}; received {indices_dtype}. Take them from a max pooling "
             "with return_indices=True, and keep casts to floats away from them."
         )
     for shape, name in ((indices, "indices"), (like, "like")):

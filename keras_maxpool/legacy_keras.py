@@ -22,6 +22,10 @@ KerasTensor = tf_keras.__internal__.KerasTensor
 Operation = tf_keras.layers.Layer
 
 
+class Variable:
+    """Keras 3's own. Keras 2 has TensorFlow's."""
+
+
 class SeedGenerator(tf.Module):
     """Keras 3's: a state of two integers, a pair of them for every call."""
 

@@ -77,10 +77,12 @@ def pooled(family: str, *args: Any, **kwargs: Any) -> Build:
     return build
 
 
-def unpooled(*args: Any, like: bool = False, size: bool = False) -> Build:
+def unpooled(*args: Any, like: bool = False, size: bool = False, **options: Any) -> Build:
     def build(x: Any, rank: int, **forced: Any) -> Any:
-        values, indices = layer("MaxPool", rank, *args, return_indices=True, **forced)(x)
-        unpool = layer("MaxUnpool", rank, *args, output_size=SIZES[rank] if size else None)
+        how = options | forced
+        values, indices = layer("MaxPool", rank, *args, return_indices=True, **how)(x)
+        size_of = {"output_size": SIZES[rank] if size else None}
+        unpool = layer("MaxUnpool", rank, *args, **size_of, **options)
         return unpool(values, indices, **({"like": x} if like else {}))
 
     return build
@@ -114,6 +116,7 @@ ALL: dict[str, Build] = {
     "unpool": unpooled(3, 2, 1),
     "unpool_like": unpooled(2, like=True),
     "unpool_size": unpooled(2, size=True),
+    "unpool_tensorflow": unpooled(2, like=True, indices_convention="tensorflow"),
     "unpool_overlapping": unpooled(3, 2, like=True),
     "global": pooled("GlobalMaxPool"),
     "global_keepdims": pooled("GlobalMaxPool", keepdims=True),

@@ -55,6 +55,8 @@ def _commands() -> dict[str, Any]:
 def _entry(name: str, value: Any) -> Any:
     if inspect.ismodule(value):
         return "module"
+    if isinstance(value, dict):
+        return sorted(value)
     entry: dict[str, Any] = {"signature": _signature(value)}
     if hasattr(value, "get_config"):
         arguments = next((given for start, given in NEEDED.items() if name.startswith(start)), ())

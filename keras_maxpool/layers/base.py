@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout
+from keras_maxpool.ops.inputs import checked
 from keras_maxpool.which_keras import keras
 
 KERAS_ARGUMENTS = (
@@ -76,6 +77,7 @@ class SpatialLayer(keras.layers.Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""
+        inputs = checked(inputs, "inputs")
         # Before Keras's own checks, whose messages cannot know which layer would fit.
         shape = getattr(inputs, "shape", None)
         if shape is not None:
@@ -134,4 +136,5 @@ class SpatialLayer(keras.layers.Layer):
 
 
 def _as_tensor(argument: Any) -> Any:
+    argument = checked(argument, "mask")  # the one tensor that pooling layers take besides
     return tf.convert_to_tensor(argument) if isinstance(argument, np.ndarray) else argument

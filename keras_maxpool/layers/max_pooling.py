@@ -10,7 +10,8 @@ from keras_maxpool import window as windows
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
-from keras_maxpool.ops import plan
+from keras_maxpool.ops import plan, shapes
+from keras_maxpool.ops.convert import CONVENTIONS, convert_indices
 from keras_maxpool.ops.pool import output_shape, pool
 from keras_maxpool.registry import register
 from keras_maxpool.which_keras import LEGACY, keras
@@ -23,6 +24,7 @@ class _MaxPooling(PoolingWithMask):
     own_arguments = (
         *("pool_size", "strides", "padding", "data_format"),
         *("dilation_rate", "ceil_mode", "return_indices", "nonfinite", "implementation"),
+        "indices_convention",
     )
 
     def __init__(
@@ -38,6 +40,7 @@ class _MaxPooling(PoolingWithMask):
         return_indices: bool = False,
         nonfinite: str = "backend",
         implementation: str = "auto",
+        indices_convention: str = "torch",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -52,6 +55,7 @@ class _MaxPooling(PoolingWithMask):
             return_indices=return_indices,
             nonfinite=nonfinite,
             implementation=implementation,
+            indices_convention=indices_convention,
         )
         self.supports_masking = True
 
@@ -75,6 +79,9 @@ class _MaxPooling(PoolingWithMask):
             "padding": window.padding,
             "dilation_rate": window.gaps,
             "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
+            "indices_convention": arguments.choice(
+                own["indices_convention"], "indices_convention", CONVENTIONS
+            ),
         }
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -85,7 +92,7 @@ class _MaxPooling(PoolingWithMask):
         """Pools a tensor; `mask` hides what it says is False."""
         if self.return_indices:
             time_distributed.refuse_two_outputs(self)
-        return pool(
+        pooled = pool(
             inputs,
             self._window,
             self.data_format,
@@ -94,6 +101,11 @@ class _MaxPooling(PoolingWithMask):
             self.fitting(mask, inputs),
             "int64" if self.return_indices else None,
         )
+        if not self.return_indices or self.indices_convention == "torch":
+            return pooled
+        values, indices = pooled
+        to, shape = self.indices_convention, shapes.sizes(inputs)
+        return values, convert_indices(indices, shape, to=to, data_format=self.data_format)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The outgoing mask: whether a window sees any element that the incoming one shows."""
@@ -169,6 +181,8 @@ class MaxPooling2D(_MaxPooling):
             PyTorch's in every mode, for two poolings in place of one.
         implementation: `"auto"`, or a kernel to force: `"direct"` (one `tf.nn.max_pool`), `"folded"` (one
             an axis), `"shifted"` (slices and maxima). They differ in speed alone.
+        indices_convention: how indices count: `"torch"` (see below), or another library's, for code that was written
+            for it, such as `"tensorflow"`: the conventions of `keras_maxpool.ops.convert_indices`.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
     Call arguments:
@@ -200,7 +214,7 @@ class MaxPooling2D(_MaxPooling):
 
     Indices follow PyTorch's convention in both data formats: the place of a window's first maximum in the spatial
     volume of its own sample and channel, y * width + x, counted without padding; with `"ieee"` the first NaN's. A
-    window of padding alone has -1. `keras_maxpool.ops.convert_indices` gives those of TensorFlow and ONNX.
+    window of padding alone has -1. `indices_convention` gives those of TensorFlow and ONNX.
 
     What `nonfinite="backend"` gives (TensorFlow 2.21 on CPU; gradients of such windows differ too):
 

@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
+from keras_maxpool.layers import keras_2_nodes
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.convert import CONVENTIONS
+from keras_maxpool.ops.inputs import checked
 from keras_maxpool.ops.unpool import output_shape, unpool
 from keras_maxpool.registry import register
 from keras_maxpool.which_keras import keras
@@ -17,7 +20,10 @@ class _MaxUnpooling(SpatialLayer):
     """What the three ranks share, which is all but the rank."""
 
     family = "MaxUnpool"
-    own_arguments = ("pool_size", "strides", "padding", "data_format", "output_size")
+    own_arguments = (
+        *("pool_size", "strides", "padding", "data_format", "output_size"),
+        "indices_convention",
+    )
 
     def __init__(
         self,
@@ -28,6 +34,7 @@ class _MaxUnpooling(SpatialLayer):
         name: str | None = None,
         *,
         output_size: Any = None,
+        indices_convention: str = "torch",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -38,6 +45,7 @@ class _MaxUnpooling(SpatialLayer):
             padding=padding,
             data_format=data_format,
             output_size=output_size,
+            indices_convention=indices_convention,
         )
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
@@ -50,22 +58,58 @@ class _MaxUnpooling(SpatialLayer):
             "strides": window.strides,
             "padding": window.padding,
             "output_size": arguments.optional_sizes(own["output_size"], self.rank, "output_size"),
+            "indices_convention": arguments.choice(
+                own["indices_convention"], "indices_convention", CONVENTIONS
+            ),
         }
+
+    def __call__(  # type: ignore[override]
+        self, values: Any, indices: Any = None, like: Any = None, **kwargs: Any
+    ) -> Any:
+        """Applies the layer to values and indices, which may come as one list; `mask=` is Addons' name of indices."""
+        if indices is None:
+            indices = kwargs.pop("mask", None)
+        if indices is None and isinstance(values, (list, tuple)) and len(values) in (2, 3):
+            values, indices, like = (*values, like)[:3]
+        if "output_size" in kwargs:
+            raise TypeError(
+                f"`output_size` is no argument of the call; received output_size={kwargs['output_size']!r}. Pass the "
+                "pooled tensor, layer(values, indices, like=x), or sizes to the layer, "
+                f"{type(self).__name__}(..., output_size=...)."
+            )
+        indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
+        values = checked(values, "values")
+        indices = checked(indices, "indices")
+        like = checked(like, "like")
+        arguments.tensor(indices, "indices")
+        if like is not None:
+            kwargs["like"] = like
+        return super().__call__(values, indices, **kwargs)
 
     def call(
         self, values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Puts values at their indices."""
         self._check(values, indices, like)
-        return unpool(values, indices, self._window, self.data_format, self.output_size, like)
+        return unpool(
+            values,
+            indices,
+            self._window,
+            self.data_format,
+            self.output_size,
+            like,
+            self.indices_convention,
+        )
 
     def compute_output_shape(
         self,
-        values_shape: Sequence[int | None],
+        values_shape: Sequence[Any],
         indices_shape: Sequence[int | None] | None = None,
         like_shape: Sequence[int | None] | None = None,
     ) -> tuple[int | None, ...]:
-        """The output's shape, None where unknown."""
+        """The output's shape, None where unknown. As in a call, the shapes may come as one list."""
+        if any(hasattr(item, "__len__") for item in values_shape):
+            values_shape, _, like_shape = (*values_shape, like_shape)[:3]
         super().check_shape(values_shape)
         return output_shape(
             values_shape, self._window, self.data_format, self.output_size, like_shape
@@ -93,6 +137,7 @@ class _MaxUnpooling(SpatialLayer):
             getattr(indices.dtype, "name", indices.dtype),
             self.output_size,
             getattr(like, "shape", None),
+            self.indices_convention,
         )
 
 
@@ -126,13 +171,16 @@ class MaxUnpooling2D(_MaxUnpooling):
         data_format: `"channels_last"` or `"channels_first"`; None takes `keras.config.image_data_format()`.
         name: the layer's name.
         output_size: the output's spatial sizes, one integer or one an axis, in place of the inferred ones.
+        indices_convention: how the indices count: `"torch"` (see below), or another library's, such as `"tensorflow"`
+            for those of `tf.nn.max_pool_with_argmax`: the conventions of `keras_maxpool.ops.convert_indices`. Other
+            conventions than `"torch"` may also come as float32 or float64, which TensorFlow code often casts them to.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
 
-    Call arguments:
+    Call arguments, which may also come as one list, `layer([values, indices])` or `layer([values, indices, like])`:
         values: `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
             `data_format="channels_first"`.
         indices: int32 or int64 of the same shape: flat places in the spatial volume of the sample and channel. -1
-            stands for none.
+            stands for none. TensorFlow Addons calls them `mask`, and so may you.
         like: a tensor whose spatial sizes the output takes, as a rule the one that was pooled. So odd sizes come back
             exact, and unknown ones can.
 
@@ -143,8 +191,9 @@ class MaxUnpooling2D(_MaxUnpooling):
 
     Raises:
         TypeError: an argument of the wrong type; indices that are not int32 or int64.
-        ValueError: an argument out of range; shapes that do not fit together; in eager mode, indices beyond the output.
-            In graphs and under XLA such values are left out.
+        ValueError: an argument out of range; shapes that do not fit together; indices beyond the output, for which a
+            graph raises a `tf.errors.InvalidArgumentError` when it runs. XLA and exported models, which have no errors
+            then, leave such values out.
 
     Example:
     >>> import keras_maxpool, numpy as np

@@ -10,6 +10,7 @@ from keras_maxpool import arguments
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 from keras_maxpool.ops import masks
+from keras_maxpool.ops.inputs import checked
 from keras_maxpool.which_keras import LEGACY, keras
 
 
@@ -27,6 +28,7 @@ class PoolingWithMask(IndexedPooling):
         mask = args[0] if args else kwargs.get("mask")
         # Sequential passes the mask that its inputs carry.
         if mask is not None and mask is not getattr(inputs, "_keras_mask", None):
+            mask = checked(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
                 self.check_shape(inputs.shape)
                 # Keras 2's calls the layer, Keras 3's its `call`.

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import converter, layout, mode, regions, shapes
+from keras_maxpool.ops.inputs import dense
 from keras_maxpool.ops.regions import Regions
 
 
@@ -36,7 +37,7 @@ def adaptive_max_pool(
     >>> values[0, :, 0].numpy().tolist(), indices[0, :, 0].numpy().tolist()
     ([3.0, 5.0, 5.0], [0, 3, 3])
     """
-    x = tf.convert_to_tensor(inputs)
+    x = dense(inputs)
     outputs = arguments.output_sizes(output_size, arguments.spatial_rank(x.shape))
     data_format = layout.resolved(data_format)
     arguments.flag(return_indices, "return_indices")

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import layout
+from keras_maxpool.ops.inputs import dense
 
 CONVENTIONS = ("torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major")
 
@@ -55,7 +56,7 @@ def convert_indices(
     >>> converted[0, :, :, 1].numpy().tolist()
     [[11, 15], [27, 31]]
     """
-    found = tf.convert_to_tensor(indices)
+    found = dense(indices, "indices")
     arguments.choice(to, "to", CONVENTIONS)
     arguments.choice(source, "source", CONVENTIONS)
     if found.dtype.name not in arguments.INDICES_DTYPES:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import converter, layout, mode, regions, sequences, shapes
+from keras_maxpool.ops.inputs import dense
 from keras_maxpool.ops.regions import Regions
 from keras_maxpool.which_keras import keras
 from keras_maxpool.window import ceil_divide
@@ -48,7 +49,7 @@ def fractional_max_pool(
     >>> keras_maxpool.ops.fractional_max_pool(ramp, 1.44, seed=0).shape
     TensorShape([1, 6, 6, 1])
     """
-    x = tf.convert_to_tensor(inputs)
+    x = dense(inputs)
     ratios = arguments.ratios(pooling_ratio, arguments.spatial_rank(x.shape))
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")

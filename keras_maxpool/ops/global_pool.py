@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.ops import converter, layout, masks, mode, places, shapes
+from keras_maxpool.ops.inputs import dense
 from keras_maxpool.ops.select import select
 
 Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
@@ -52,7 +53,7 @@ def global_max_pool(
     >>> values.numpy().tolist(), places.numpy().tolist()
     ([[7.0]], [[2]])
     """
-    x = tf.convert_to_tensor(inputs)
+    x = dense(inputs)
     arguments.spatial_rank(x.shape)
     data_format = layout.resolved(data_format)
     arguments.flag(keepdims, "keepdims")

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import converter, layout, shapes
+from keras_maxpool.ops import converter, inputs, layout, shapes
 from keras_maxpool.ops.indices import first_maxima
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.places import gather
@@ -16,6 +16,7 @@ from keras_maxpool.window import Window
 
 def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
     """`mask` as a tensor that fits inputs of `shape`, or an error."""
+    mask = inputs.checked(mask, "mask")
     try:
         tensor = tf.convert_to_tensor(mask)
     except (TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from keras_maxpool import window as windows
 from keras_maxpool.ops import converter, layout, masks, mode, onednn, plan, shapes
 from keras_maxpool.ops.gradients import Formula, Gradient, gradient_of, with_gradient
 from keras_maxpool.ops.indices import first_maxima
+from keras_maxpool.ops.inputs import dense
 from keras_maxpool.ops.kernels import KERNELS
 from keras_maxpool.ops.kernels.direct import direct_channels_first
 from keras_maxpool.ops.nonfinite import ieee
@@ -64,7 +65,7 @@ def max_pool(
     >>> indices[0, :, :, 0].numpy().tolist()
     [[5, 7], [13, 15]]
     """
-    x = tf.convert_to_tensor(inputs)
+    x = dense(inputs)
     rank = arguments.spatial_rank(x.shape)
     window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = layout.resolved(data_format)

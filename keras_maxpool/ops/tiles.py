@@ -7,6 +7,7 @@ from math import prod
 import tensorflow as tf
 
 from keras_maxpool.ops import shapes
+from keras_maxpool.ops.bounds import inside
 from keras_maxpool.ops.places import gather, scatter
 from keras_maxpool.window import Window
 
@@ -67,16 +68,19 @@ def unpool_tiles(
         # XLA builds this branch for windows that hang over too, and both must have one shape.
         return tf.slice(filled, [0] * (window.rank + 2), [-1, *spatial, -1])
 
-    in_window = indices < 0
+    in_window = tf.equal(indices, tf.constant(-1, indices.dtype))
     for element in flat:
         in_window |= at(element)
     fits = tf.reduce_all(in_window)
     for count, pool, size in zip(outputs, pools, spatial, strict=True):
         fits &= count * pool <= size
 
+    def scattered(values: tf.Tensor) -> tf.Tensor:
+        return scatter(values, inside(indices, spatial), spatial)
+
     @tf.custom_gradient
     def unpool(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        y = tf.cond(fits, lambda: select(values), lambda: scatter(values, indices, spatial))
+        y = tf.cond(fits, lambda: select(values), lambda: scattered(values))
         return y, lambda upstream: gather(upstream, indices)
 
     return unpool(values)

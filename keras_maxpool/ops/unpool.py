@@ -8,6 +8,9 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool import window as windows
 from keras_maxpool.ops import converter, layout, mode, shapes
+from keras_maxpool.ops.bounds import inside
+from keras_maxpool.ops.convert import CONVENTIONS, convert_indices
+from keras_maxpool.ops.inputs import dense
 from keras_maxpool.ops.places import is_wide, scatter
 from keras_maxpool.ops.tiles import are_tiles, unpool_tiles
 from keras_maxpool.window import Window
@@ -24,6 +27,7 @@ def max_unpool(
     *,
     output_size: Any = None,
     like: Any = None,
+    indices_convention: str = "torch",
 ) -> tf.Tensor:
     """Puts values at the flat indices that `max_pool(..., return_indices=True)` gave, and zeros elsewhere.
 
@@ -31,8 +35,8 @@ def max_unpool(
     maxima, and its gradient is that gather.
 
     Args:
-        values, indices, pool_size, strides, padding, data_format, output_size, like: as `keras_maxpool.MaxUnpooling2D`
-            takes them, with one integer or pair for each spatial axis.
+        values, indices, pool_size, strides, padding, data_format, output_size, like, indices_convention: as
+            `keras_maxpool.MaxUnpooling2D` takes them, with one integer or pair for each spatial axis.
 
     Returns:
         The unpooled tensor, of the values' dtype.
@@ -47,16 +51,20 @@ def max_unpool(
     >>> keras_maxpool.ops.max_unpool(values, indices, 2, like=x)[0, :, 0].numpy().tolist()
     [0.0, 5.0, 0.0, 4.0, 0.0]
     """
-    y = tf.convert_to_tensor(values)
+    y = dense(values, "values")
     rank = arguments.spatial_rank(y.shape, "values")
     window = windows.parse(rank, pool_size, strides, padding, 1, False)
     data_format = layout.resolved(data_format)
     size = arguments.optional_sizes(output_size, rank, "output_size")
     arguments.dtype(y.dtype.name)
-    found = tf.convert_to_tensor(indices)
-    like = None if like is None else tf.convert_to_tensor(like)
-    arguments.unpooling(y.shape, found.shape, found.dtype.name, size, getattr(like, "shape", None))
-    return unpool(y, found, window, data_format, size, like)
+    arguments.choice(indices_convention, "indices_convention", CONVENTIONS)
+    found = dense(indices, "indices")
+    like = None if like is None else dense(like, "like")
+    like_shape = getattr(like, "shape", None)
+    arguments.unpooling(
+        y.shape, found.shape, found.dtype.name, size, like_shape, indices_convention
+    )
+    return unpool(y, found, window, data_format, size, like, indices_convention)
 
 
 @converter.carried
@@ -67,6 +75,7 @@ def unpool(
     data_format: str,
     output_size: tuple[int, ...] | None,
     like: tf.Tensor | None,
+    convention: str = "torch",
 ) -> tf.Tensor:
     """`max_unpool` for arguments and shapes that have been checked."""
     converter.check_indices()
@@ -76,20 +85,23 @@ def unpool(
     nothing = shapes.without_elements(values, known, None)
     if nothing is not None:
         return nothing
+    if convention != "torch":
+        # Other conventions count further than one volume, and come as floats too. LiteRT divides in 32 bits.
+        bits = tf.int32 if converter.current() == "LiteRT" else tf.int64
+        indices = tf.cast(indices, bits)
+        indices = convert_indices(indices, sizes, source=convention, data_format=data_format)
     spatial: Sequence[shapes.Size] = layout.spatial(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
     # Comparisons with the windows' own places are in 32 bits.
     wide = is_wide(shapes.product(sizes))
     if wide:
         indices = tf.cast(indices, tf.int64)
-    if tf.executing_eagerly():
-        _check_range(indices, spatial)
     # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
     by_tiles = are_tiles(window) and not wide and not mode.has_tangent(values)
     y = (
         unpool_tiles(values, indices, window, spatial)
         if by_tiles
-        else scatter(values, indices, spatial)
+        else scatter(values, inside(indices, spatial), spatial)
     )
     y = layout.restored(y, data_format)
     y.set_shape(known)
@@ -118,16 +130,3 @@ def output_shape(
     result = layout.with_spatial(shape, data_format, sizes)
     arguments.countable(result, subject, fix)
     return result
-
-
-def _check_range(indices: tf.Tensor, spatial: Sequence[int]) -> None:
-    """Refuses indices outside the volume, where that costs no graph an operation that cannot be exported."""
-    outside = (indices < -1) | (indices >= shapes.product(spatial))
-    if tf.reduce_any(outside):
-        place = tf.where(outside)[0].numpy().tolist()
-        raise ValueError(
-            f"`indices` must be below {shapes.product(spatial)}, the elements of the output's spatial sizes "
-            f"{tuple(spatial)}, and at least -1, which stands for none; received {int(indices[tuple(place)])} at "
-            f"{tuple(place)} (batch, *spatial, channels). Pass the pooled tensor as like=, or its spatial sizes as "
-            "output_size=."
-        )

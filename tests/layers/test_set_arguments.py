@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "return_indices": True,
             "nonfinite": "ieee",
             "implementation": "shifted",
+            "indices_convention": "tensorflow",
         },
     ),
     "GlobalMaxPooling": (
@@ -61,6 +62,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "padding": 1,
             "data_format": "channels_first",
             "output_size": 20,
+            "indices_convention": "onnx",
         },
     ),
 }
@@ -223,6 +225,7 @@ BAD = {
     "return_indices": ["yes"],
     "nonfinite": ["nan", True],
     "implementation": ["fast"],
+    "indices_convention": ["numpy", None],
     "keepdims": [0],
     "output_size": [0, "7"],
     "pooling_ratio": [0.5, "2", None],

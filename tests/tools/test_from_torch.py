@@ -189,6 +189,13 @@ def test_padding_that_pytorch_has_not(layer: Any) -> None:
         to_torch_kwargs(layer)
 
 
+@pytest.mark.parametrize("kind", [keras_maxpool.MaxPooling2D, keras_maxpool.MaxUnpooling2D])
+def test_indices_that_pytorch_has_not(kind: Any) -> None:
+    layer = kind(indices_convention="tensorflow")
+    with pytest.raises(ValueError, match=r"`indices_convention` of 'max_.* does not exist in PyTo"):
+        to_torch_kwargs(layer)
+
+
 @pytest.mark.parametrize(
     "layer",
     [keras.layers.MaxPooling2D(2), keras_maxpool.GlobalMaxPooling2D(), torch.nn.MaxPool2d(2)],

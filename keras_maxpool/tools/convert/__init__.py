@@ -17,6 +17,7 @@ poolings of it, `torch.nn.MaxPool2d(k, stride=1, padding=k // 2)` for k of 5, 9 
 (None, 112, 112, 256)
 """
 
+from keras_maxpool.old_layers import OLD_LAYERS
 from keras_maxpool.tools.convert.models import (
     CannotConvertError,
     Conversion,
@@ -28,6 +29,7 @@ from keras_maxpool.tools.convert.onnx_nodes import from_onnx
 from keras_maxpool.tools.convert.torch_modules import from_torch, to_torch_kwargs
 
 __all__ = [
+    "OLD_LAYERS",
     "CannotConvertError",
     "Conversion",
     "convert",

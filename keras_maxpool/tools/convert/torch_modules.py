@@ -163,6 +163,11 @@ def _to_max_pool(layer: Any) -> dict[str, Any]:
 
 
 def _to_window(layer: Any) -> dict[str, Any]:
+    if layer.indices_convention != "torch":
+        raise ValueError(
+            f"`indices_convention` of {layer.name!r} does not exist in PyTorch; received "
+            f'indices_convention={layer.indices_convention!r}. Write "torch".'
+        )
     return {
         "kernel_size": layer.pool_size,
         "stride": layer.strides,

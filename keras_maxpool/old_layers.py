@@ -1,0 +1,69 @@
+"""Pooling layers of TensorFlow Addons, and the SegNet classes that many repositories have copied, for loading files.
+
+    from keras_maxpool.old_layers import OLD_LAYERS
+
+    model = keras.saving.load_model("segnet.h5", custom_objects=OLD_LAYERS)
+
+Each old layer becomes one of this package, so that the model, once it is saved again, loads without the mapping.
+"""
+
+from typing import Any
+
+import keras_maxpool
+
+# What is not in a file was the default: the first of the copied classes have no `get_config`.
+WINDOW = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}
+INDICES = {"data_format": "channels_last", "indices_convention": "tensorflow"}
+
+
+class AddonsMaxUnpooling2D:
+    """`tfa.layers.MaxUnpooling2D`, called as `layer(updates, mask)`."""
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Any:
+        """Returns a `keras_maxpool.MaxUnpooling2D`."""
+        return keras_maxpool.MaxUnpooling2D.from_config(WINDOW | config | INDICES)
+
+
+class AddonsMaxUnpooling2DV2:
+    """`tfa.layers.MaxUnpooling2DV2`, whose `output_size` has a batch and channels, which are those of the values."""
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Any:
+        """Returns a `keras_maxpool.MaxUnpooling2D`."""
+        size = {"output_size": config["output_size"][1:3]}
+        return keras_maxpool.MaxUnpooling2D.from_config(config | size | INDICES)
+
+
+class MaxPoolingWithArgmax2D:
+    """The copied SegNet class: values, and the indices of `tf.nn.max_pool_with_argmax` cast to floats."""
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Any:
+        """Returns a `keras_maxpool.MaxPooling2D`, whose indices stay integers."""
+        config = WINDOW | config | INDICES | {"return_indices": True}
+        return keras_maxpool.MaxPooling2D.from_config(config)
+
+
+class SegNetMaxUnpooling2D:
+    """The copied SegNet class, called as `layer([updates, mask])`; its output is `size` times as large."""
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Any:
+        """Returns a `keras_maxpool.MaxUnpooling2D`."""
+        # Some copies call it `pool_size`.
+        size = config.get("size", config.get("pool_size", (2, 2)))
+        rest = {name: value for name, value in config.items() if name != "size"}
+        return keras_maxpool.MaxUnpooling2D.from_config(rest | {"pool_size": size} | INDICES)
+
+
+OLD_LAYERS: dict[str, Any] = {
+    "Addons>MaxUnpooling2D": AddonsMaxUnpooling2D,
+    "Addons>MaxUnpooling2DV2": AddonsMaxUnpooling2DV2,
+    "Addons>AdaptiveMaxPooling1D": keras_maxpool.AdaptiveMaxPooling1D,
+    "Addons>AdaptiveMaxPooling2D": keras_maxpool.AdaptiveMaxPooling2D,
+    "Addons>AdaptiveMaxPooling3D": keras_maxpool.AdaptiveMaxPooling3D,
+    "MaxPoolingWithArgmax2D": MaxPoolingWithArgmax2D,
+    "MaxUnpooling2D": SegNetMaxUnpooling2D,
+}
+"""By the name in a file, what Keras makes of the layer: for `custom_objects`."""

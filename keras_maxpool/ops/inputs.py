@@ -1,0 +1,45 @@
+"""What a user passes as a tensor: dense ones and what converts to them. Sparse ones are told what to write."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_maxpool.which_keras import keras
+
+
+def dense(value: Any, name: str = "inputs") -> tf.Tensor:
+    """The argument `name` as a tensor, from whatever converts to one."""
+    return tf.convert_to_tensor(checked(value, name))
+
+
+def checked(value: Any, name: str) -> Any:
+    """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if not dense."""
+    # Asked at every eager call, and most often so.
+    if isinstance(value, tf.Tensor):
+        return value
+    kind = _kind(value)
+    if kind is None:
+        # Keras 3 passes its own variables to a layer as they are, with names for dtypes.
+        if isinstance(value, keras.Variable):
+            return tf.convert_to_tensor(value)
+        return np.asarray(value) if hasattr(value, "__torch_function__") else value
+    fix = {
+        "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",
+        "sparse": f"tf.sparse.to_dense({name})",
+    }
+    raise TypeError(
+        f"`{name}` takes dense tensors; received a {kind} one of shape {value.shape}. Write {fix[kind]}."
+    )
+
+
+def _kind(value: Any) -> str | None:
+    """ "ragged", "sparse" or None, also for a symbolic tensor."""
+    # Keras 2 says it by the type of TensorFlow's tensor, Keras 3 by flags.
+    spec = getattr(value, "type_spec", value)
+    if isinstance(spec, (tf.RaggedTensor, tf.RaggedTensorSpec)):
+        return "ragged"
+    if isinstance(spec, (tf.SparseTensor, tf.SparseTensorSpec)):
+        return "sparse"
+    flags = (kind for kind in ("ragged", "sparse") if getattr(value, kind, False) is True)
+    return next(flags, None)

@@ -1,0 +1,292 @@
+"""Files with layers of TensorFlow Addons or copied SegNet classes load, predict what they did, and save as ours."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from either_keras import LEGACY, keras, keras_3_alone
+
+import keras_maxpool
+from keras_maxpool.old_layers import OLD_LAYERS
+
+SHAPE = (2, 6, 8, 3)
+OURS = (keras_maxpool.MaxPooling2D, keras_maxpool.MaxUnpooling2D)
+forms = pytest.mark.parametrize("form", [".keras", ".h5"])
+
+
+# What the old classes computed.
+
+
+def pooled(x: np.ndarray, pool: int, stride: int, padding: str) -> tuple[np.ndarray, np.ndarray]:
+    """Maxima and their flat indices in (height, width, channels)."""
+    values, places = oracle.pool(x, pool, stride, padding)
+    channels = x.shape[-1]
+    return values, places * channels + np.arange(channels)
+
+
+def unpooled(values: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values added at the row and column of a flat index, in their own sample and channel."""
+    batch, *_, channels = values.shape
+    result = np.zeros((batch, height, width, channels), values.dtype)
+    for at in np.ndindex(values.shape):
+        row, rest = divmod(int(mask[at]), width * channels)
+        result[at[0], row, rest // channels, at[-1]] += values[at]
+    return result
+
+
+# Their names, arguments and configs; of what they computed only as much as writing a file takes.
+
+
+def standing_in(k: Any) -> dict[str, Any]:
+    """By the name in a file, a class of the Keras `k` with the old one's arguments and config."""
+
+    class Argmax(k.layers.Layer):
+        def __init__(
+            self,
+            pool_size: Any = (2, 2),
+            strides: Any = (2, 2),
+            padding: str = "same",
+            **kwargs: Any,
+        ) -> None:
+            super().__init__(**kwargs)
+            self.own = {"pool_size": pool_size, "strides": strides, "padding": padding}
+
+        def call(self, inputs: Any) -> Any:
+            own = self.own
+            found = tf.nn.max_pool_with_argmax(
+                inputs, own["pool_size"], own["strides"], own["padding"].upper()
+            )
+            return [found[0], tf.cast(found[1], "float32")]
+
+        def get_config(self) -> dict[str, Any]:
+            return super().get_config() | self.own
+
+    class FloatArgmax(Argmax):
+        """A class of the user's own, which this package knows nothing of."""
+
+    class Unpooling(k.layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            names = ("pool_size", "strides", "padding", "size", "output_size")
+            self.own = {name: kwargs.pop(name) for name in names if name in kwargs}
+            super().__init__(**kwargs)
+
+        def spread(self, updates: Any) -> Any:
+            if "output_size" in self.own:
+                return tf.zeros(self.own["output_size"])
+            rows, columns = self.own.get("size", self.own.get("strides", (2, 2)))
+            return tf.repeat(tf.repeat(updates, rows, 1), columns, 2)
+
+        def get_config(self) -> dict[str, Any]:
+            return super().get_config() | self.own
+
+    class OfTwo(Unpooling):
+        def call(self, updates: Any, mask: Any) -> Any:
+            return self.spread(updates)
+
+    class OfList(Unpooling):
+        def call(self, inputs: Any) -> Any:
+            return self.spread(inputs[0])
+
+    def named(name: str, base: type) -> type:
+        return type(name, (base,), {})
+
+    return {
+        "MaxPoolingWithArgmax2D": named("MaxPoolingWithArgmax2D", Argmax),
+        "FloatArgmax": FloatArgmax,
+        "Addons>MaxUnpooling2D": named("MaxUnpooling2D", OfTwo),
+        "Addons>MaxUnpooling2DV2": named("MaxUnpooling2DV2", OfTwo),
+        "MaxUnpooling2D": named("MaxUnpooling2D", OfList),
+    }
+
+
+def written(k: Any, path: Path, build: Any) -> Any:
+    """The model that `build` makes of an input and the old classes, saved with nothing of it left registered."""
+    old = standing_in(k)
+    for name in ("MaxUnpooling2D", "MaxUnpooling2DV2"):
+        k.saving.register_keras_serializable("Addons")(old[f"Addons>{name}"])
+    try:
+        k.utils.set_random_seed(0)
+        inputs = k.Input(SHAPE[1:], batch_size=SHAPE[0])
+        model = k.Model(inputs, build(k, inputs, old))
+        model.save(path)
+    finally:
+        for name in ("MaxUnpooling2D", "MaxUnpooling2DV2"):
+            k.saving.get_custom_objects().pop(f"Addons>{name}")
+    return model
+
+
+def coded(k: Any, values: Any) -> Any:
+    return k.layers.Conv2D(3, 3, padding="same")(values)
+
+
+def addons(k: Any, x: Any, old: Any) -> Any:
+    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
+    code = coded(k, values)
+    return values, mask, code, old["Addons>MaxUnpooling2D"]()(code, mask)
+
+
+def addons_written_out(k: Any, x: Any, old: Any) -> Any:
+    window = {"pool_size": (3, 2), "strides": (3, 2)}
+    values, mask = old["MaxPoolingWithArgmax2D"](**window, padding="valid")(x)
+    code = coded(k, values)
+    unpool = old["Addons>MaxUnpooling2D"](**window, padding="VALID")
+    return values, mask, code, unpool(code, mask)
+
+
+def addons_of_floats(k: Any, x: Any, old: Any) -> Any:
+    values, mask = old["FloatArgmax"]()(x)
+    code = coded(k, values)
+    return values, mask, code, old["Addons>MaxUnpooling2D"]()(code, mask)
+
+
+def addons_v2(k: Any, x: Any, old: Any) -> Any:
+    values, mask = old["MaxPoolingWithArgmax2D"]((3, 3), (2, 2))(x)
+    code = coded(k, values)
+    return values, mask, code, old["Addons>MaxUnpooling2DV2"](output_size=SHAPE)(code, mask)
+
+
+def segnet(k: Any, x: Any, old: Any) -> Any:
+    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
+    code = coded(k, values)
+    return values, mask, code, old["MaxUnpooling2D"](size=(2, 2))([code, mask])
+
+
+def segnet_of_pool_size(k: Any, x: Any, old: Any) -> Any:
+    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
+    code = coded(k, values)
+    return values, mask, code, old["MaxUnpooling2D"](pool_size=(2, 2))([code, mask])
+
+
+def segnet_without_config(k: Any, x: Any, old: Any) -> Any:
+    pool, unpool = old["MaxPoolingWithArgmax2D"](), old["MaxUnpooling2D"]()
+    pool.own = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}
+    pool.get_config = lambda: k.layers.Layer.get_config(unpool) | {"name": pool.name}
+    values, mask = pool(x)
+    code = coded(k, values)
+    return values, mask, code, unpool([code, mask])
+
+
+BUILDS = {
+    addons: (2, 2, "same"),
+    addons_written_out: ((3, 2), (3, 2), "valid"),
+    addons_of_floats: (2, 2, "same"),
+    addons_v2: (3, 2, "same"),
+    segnet: (2, 2, "same"),
+    segnet_of_pool_size: (2, 2, "same"),
+    segnet_without_config: (2, 2, "same"),
+}
+
+
+def builds(*quick: Any) -> pytest.MarkDecorator:
+    """All of them, of which the default run has the `quick` ones."""
+    marks = {build: () if build in quick else pytest.mark.slow for build in BUILDS}
+    cases = [pytest.param(build, marks=mark, id=build.__name__) for build, mark in marks.items()]
+    return pytest.mark.parametrize("build", cases)
+
+
+def check(path: Path, written_by: Any, build: Any) -> None:
+    """That the file predicts what the old classes did, and once more as a file that needs no mapping."""
+    x = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
+    values, mask = pooled(x, *BUILDS[build])
+    own = {"FloatArgmax": standing_in(keras)["FloatArgmax"]} if build is addons_of_floats else {}
+    loaded = keras.saving.load_model(path, custom_objects=OLD_LAYERS | own)
+    outputs = [np.asarray(output) for output in loaded([x])]
+    np.testing.assert_array_equal(outputs[0], values)
+    np.testing.assert_array_equal(outputs[1], mask)
+    np.testing.assert_allclose(outputs[2], written_by(x)[2], rtol=1e-5, atol=1e-6)
+    expected = unpooled(outputs[2], mask, *SHAPE[1:3])
+    np.testing.assert_array_equal(outputs[3], expected)
+    kinds = {type(layer) for layer in loaded.layers if "max" in type(layer).__name__.lower()}
+    assert kinds <= {*OURS, *own.values()}
+    again = path.with_stem("again")
+    loaded.save(again)
+    as_ours = keras.saving.load_model(again, custom_objects=own)
+    np.testing.assert_array_equal(as_ours([x])[3], expected)
+
+
+@builds(*BUILDS)
+def test_h5(build: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.h5"
+    check(path, written(keras, path, build), build)
+
+
+@builds(addons, segnet)
+def test_keras(build: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.keras"
+    check(path, written(keras, path, build), build)
+
+
+@keras_3_alone
+@builds(addons)
+def test_h5_of_keras_2(build: Any, tmp_path: Path) -> None:
+    """As the users of Addons have them; Keras 3 passes a second input on by name, see `keras_2_nodes`."""
+    reason = "tf_keras is missing: pip install '.[legacy]'"
+    pytest.importorskip("tf_keras", reason=reason)
+    path = tmp_path / "old.h5"
+    check(path, written(importlib.import_module("tf_keras"), path, build), build)
+
+
+@forms
+def test_ours_load_beside_them(form: str, tmp_path: Path) -> None:
+    """Of one name: the copied class is not registered."""
+
+    def both(k: Any, x: Any, old: Any) -> Any:
+        values, mask = old["MaxPoolingWithArgmax2D"]()(x)
+        pair = keras_maxpool.MaxPooling2D(2, return_indices=True)(x)
+        return (
+            old["MaxUnpooling2D"]()([values, mask]),
+            keras_maxpool.MaxUnpooling2D(2, name="ours")(*pair),
+        )
+
+    path = tmp_path / f"both{form}"
+    written(keras, path, both)
+    x = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
+    loaded = keras.saving.load_model(path, custom_objects=OLD_LAYERS)
+    assert loaded.get_layer("ours").indices_convention == "torch"
+    expected = oracle.unpool(*oracle.pool(x), SHAPE[1:3])
+    for output in loaded(x):
+        np.testing.assert_array_equal(output, expected)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_adaptive_pooling_of_addons(rank: int, data_format: str) -> None:
+    """Its config has the names that ours has; regions are from floor(i n / m) to ceil((i + 1) n / m)."""
+    spatial, output_size = (7, 8, 9)[:rank], [3, 2, 4][:rank]
+    config = {"name": "p", "trainable": True, "dtype": "float32"}
+    config |= {"output_size": output_size, "data_format": data_format}
+    layer = keras.layers.deserialize(
+        {"class_name": f"Addons>AdaptiveMaxPooling{rank}D", "config": config},
+        custom_objects=OLD_LAYERS,
+    )
+    assert type(layer) is getattr(keras_maxpool, f"AdaptiveMaxPooling{rank}D")
+    x = expected = np.random.default_rng(0).normal(size=(2, *spatial, 3)).astype("float32")
+    for axis, (n, m) in enumerate(zip(spatial, output_size, strict=True), 1):
+        slices = [slice(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+        parts = [np.moveaxis(expected, axis, 0)[part].max(0) for part in slices]
+        expected = np.stack(parts, axis)
+    if data_format == "channels_first":
+        x, expected = np.moveaxis(x, -1, 1), np.moveaxis(expected, -1, 1)
+    np.testing.assert_array_equal(layer(x), expected)
+
+
+def test_an_argument_that_no_old_class_had() -> None:
+    config = {"class_name": "MaxUnpooling2D", "config": {"name": "u", "upsampling": 2}}
+    with pytest.raises(ValueError, match="MaxUnpooling2D does not know the argument 'upsampling'"):
+        keras.layers.deserialize(config, custom_objects=OLD_LAYERS)
+
+
+def test_tools_export_the_mapping() -> None:
+    if LEGACY:  # the tools need Keras 3
+        return
+    from keras_maxpool.tools import convert
+
+    assert convert.OLD_LAYERS is OLD_LAYERS
+    assert inspect.getdoc(importlib.import_module("keras_maxpool.old_layers"))
