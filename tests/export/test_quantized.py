@@ -183,7 +183,8 @@ def test_onnx_runtime(case: Case, kind: str, tmp_path: Path) -> None:
         quantization.quantize_static(exported, result, Reader(feeds))
     session = onnxruntime.InferenceSession(result)
     outputs = zip(*(session.run(None, feed) for feed in feeds), strict=True)
-    assert_close([np.concatenate(of_output) for of_output in outputs], case, 2)
+    # Its steps have scales of their own, each of which rounds anew.
+    assert_close([np.concatenate(of_output) for of_output in outputs], case, 3)
 
 
 class Reader(quantization.CalibrationDataReader):

@@ -62,7 +62,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "padding": 1,
             "data_format": "channels_first",
             "output_size": 20,
-            "indices_convention": "onnx",
+            "indices_convention": "tensorflow",
         },
     ),
 }
@@ -116,8 +116,10 @@ def test_every_argument_obeys(family: str, argument: str, rank: int) -> None:
     """Before the first call and after it."""
     value = FAMILIES[family][1][argument]
     inputs = inputs_of(family, rank)
-    wanted = made(family, rank, **{argument: value})
-    used, unused = made(family, rank), made(family, rank)
+    shown = {"return_indices": True} if argument == "indices_convention" else {}
+    options = shown if family == "MaxPooling" else {}
+    wanted = made(family, rank, **options, **{argument: value})
+    used, unused = made(family, rank, **options), made(family, rank, **options)
     before = outputs(used, inputs)
     for layer in (used, unused):
         setattr(layer, argument, value)

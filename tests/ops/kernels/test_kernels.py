@@ -55,7 +55,7 @@ def test_one_signature() -> None:
     assert list(KERNELS) == ["direct", "folded", "shifted"]
     for name, function in KERNELS.items():
         assert function.__name__ == name
-        assert list(inspect.signature(function).parameters) == ["x", "window"]
+        assert list(inspect.signature(function).parameters) == ["x", "window", "repeat"]
 
 
 @pytest.mark.parametrize(("name", "config"), WITH_KERNELS, ids=str)
