@@ -68,7 +68,7 @@ class _GlobalMaxPooling(PoolingWithMask):
 class GlobalMaxPooling1D(_GlobalMaxPooling):
     """The maximum over all steps; `GlobalMaxPool1D` is the same class.
 
-    A drop-in for `keras.layers.GlobalMaxPooling1D` that honours masks: those that Keras hands on, from
+    A drop-in for `keras.layers.GlobalMaxPooling1D` that honours masks: those that Keras propagates, from
     `Embedding(mask_zero=True)` or `Masking`, and `mask=`. The arguments, errors and rules are those of
     `GlobalMaxPooling2D`.
 
@@ -112,7 +112,7 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
     Call arguments:
         inputs: a tensor, see below.
         mask: booleans of shape `(batch, height, width)` in both data formats, or `(batch,)`, which is what
-            `TimeDistributed` hands on of its own mask; None takes the mask that Keras hands on with the inputs, if
+            `TimeDistributed` propagates of its own mask; None takes the mask that Keras propagates with the inputs, if
             there is one, and ignores it with one warning where it cannot fit (`keras.layers.ZeroPadding2D(0)` before
             the layer drops it). What is False never wins. A sample without any True gives 0, and passes no gradient on.
 

@@ -188,8 +188,8 @@ class MaxPooling2D(_MaxPooling):
     Call arguments:
         inputs: the tensor to pool.
         mask: booleans of shape (batch, height, width) in either data format, or (batch,), which is what
-            `TimeDistributed` hands on of its own mask, or None. What is False never wins, and a window that sees
-            nothing else gives 0 and is False in the outgoing mask. Keras hands masks on by itself, as from
+            `TimeDistributed` propagates of its own mask, or None. What is False never wins, and a window that sees
+            nothing else gives 0 and is False in the outgoing mask. Keras propagates masks by itself, as from
             `Embedding(mask_zero=True)` or `Masking` to `MaxPooling1D`; the built-in layers ignore them, and this one
             ignores those that cannot fit, with one warning. `keras.layers.ZeroPadding2D(0)` before it drops them.
 

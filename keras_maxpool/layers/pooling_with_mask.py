@@ -1,4 +1,4 @@
-"""What the pooling layers with masks share: the caller's mask must fit, one that Keras hands on may not."""
+"""What the pooling layers with masks share: the caller's mask must fit, one that Keras propagates may not."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from keras_maxpool.which_keras import LEGACY, keras
 class PoolingWithMask(IndexedPooling):
     """A layer whose `call` takes `(inputs, mask=None)`, and takes both as `fitting` leaves them.
 
-    Keras hands masks on by itself, and some do not fit: `TimeDistributed` and many layers of users' own hand their
-    incoming mask on whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
+    Keras propagates masks by itself, and some do not fit: `TimeDistributed` and many layers of users' own propagate
+    their incoming mask, whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
     """
 
     _has_warned = False
@@ -76,7 +76,7 @@ class PoolingWithMask(IndexedPooling):
         shape = "unknown" if getattr(mask.shape, "rank", 0) is None else tuple(mask.shape)
         wanted = arguments.mask_shape(inputs, self.data_format)
         warnings.warn(
-            f"{type(self).__name__} {self.name!r} ignores the mask that Keras hands on with its inputs, as the "
+            f"{type(self).__name__} {self.name!r} ignores the mask that Keras propagates with its inputs, as the "
             f"built-in layer does, because it cannot fit: inputs of shape {tuple(inputs)} take booleans of shape "
             f"{wanted} or {wanted[:1]}; received a mask of shape {shape} and dtype "
             f"{getattr(mask.dtype, 'name', mask.dtype)}. A layer before this one changed these axes and not the mask. "

@@ -16,7 +16,7 @@ from keras_maxpool.tools.layer_tree import walk
 def silent_about_masks() -> Iterator[None]:
     """Without the warnings of Keras and of the layers about dropped masks, for tools that tell of them themselves."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* ignores the mask that Keras hands on", UserWarning)
+        warnings.filterwarnings("ignore", ".* ignores the mask that Keras propagates", UserWarning)
         warnings.filterwarnings("ignore", ".* passed an input with a mask attached", UserWarning)
         yield
 

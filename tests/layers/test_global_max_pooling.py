@@ -348,14 +348,14 @@ def test_masked_steps_get_no_gradient() -> None:
 
 @by_rank
 def test_under_time_distributed(rank: int) -> None:
-    """It hands on a mask of whole samples, for each of its steps."""
+    """It propagates a mask of whole samples, for each of its steps."""
     x = np.stack([example(rank)] * 2, 1)
     inputs, mask = keras.Input(x.shape[1:]), keras.Input((2,), dtype="bool")
     layer = keras.layers.TimeDistributed(layer_class(rank)())
     model = keras.Model([inputs, mask], layer(inputs, mask=mask))
     valid = np.array([[True, False], [True, True], [False, False]])
     wanted = x.reshape(3, 2, -1, 4).max(2) * valid[..., None]
-    # Called with a known batch size, Keras 2 hands on no mask.
+    # Called with a known batch size, Keras 2 propagates no mask.
     assert_same(model.predict([x, valid], verbose=0), wanted)
 
 

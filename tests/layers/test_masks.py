@@ -263,9 +263,9 @@ def test_masks_are_booleans() -> None:
         max_pool(np.zeros((1, 4, 1), "float32"), mask=np.ones((1, 4), "float32"))
 
 
-@keras_3_alone  # Keras 2 hands on no mask where it knows the batch size
+@keras_3_alone  # Keras 2 propagates no mask where it knows the batch size
 def test_a_mask_of_whole_samples() -> None:
-    """What `TimeDistributed` hands on: its own mask, one time step of it a call."""
+    """What `TimeDistributed` propagates: its own mask, one time step of it a call."""
     x = np.arange(1, 17, dtype="float32").reshape(2, 2, 4, 1)
     mask = np.array([[True, False], [True, True]])
     # Of NumPy's booleans Keras 3.3 makes floats.

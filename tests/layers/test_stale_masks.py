@@ -1,4 +1,4 @@
-"""Masks that Keras hands on by itself and that do not fit are ignored, as the built-in layers ignore all of them."""
+"""Masks that Keras propagates by itself and that do not fit are ignored, as the built-in layers ignore all of them."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_zero_padding_in_more_dimensions(rank: int) -> None:
 @keras_3_alone
 @pytest.mark.filterwarnings("ignore:.*passed an input with a mask attached")
 def test_zero_padding_inside_time_distributed() -> None:
-    """As the warning says: the wrapper hands its own mask on past any layer before it."""
+    """As the warning says: the wrapper propagates its own mask past any layer before it."""
     x = np.array([[[[0.0], [-3.0]]]], "float32")
     both = keras.Sequential([layers.ZeroPadding1D(0), keras_maxpool.MaxPool1D(2)])
     pools: list[tuple[Callable[..., Any], int]] = [(keras_maxpool.MaxPool1D(2), -3), (both, 0)]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*mask")
 
 
 def words() -> keras.Model:
-    """`TimeDistributed` hands on the letters' mask of rank 3, where words are pooled."""
+    """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
     stack = [
         layers.Embedding(50, 2, mask_zero=True),
         layers.TimeDistributed(layers.GRU(3)),
