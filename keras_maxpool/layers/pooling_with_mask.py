@@ -17,8 +17,8 @@ from keras_maxpool.which_keras import LEGACY, keras
 class PoolingWithMask(IndexedPooling):
     """A layer whose `call` takes `(inputs, mask=None)`, and takes both as `fitting` leaves them.
 
-    Keras propagates masks by itself, and some do not fit: `TimeDistributed` and many layers of users' own propagate
-    their incoming mask, whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
+    Keras propagates masks by itself, and some do not fit: `TimeDistributed` and many custom layers propagate their
+    incoming mask, whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
     """
 
     _has_warned = False
