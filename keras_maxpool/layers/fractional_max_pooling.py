@@ -75,10 +75,6 @@ class _FractionalMaxPooling(IndexedPooling):
             self.return_indices,
         )
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> Any:
-        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
-        return super().compute_output_spec(inputs)
-
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where nothing is left."""
         return output_shape(shape, self.pooling_ratio, self.data_format)

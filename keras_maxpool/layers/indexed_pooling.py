@@ -34,8 +34,11 @@ class IndexedPooling(SpatialLayer):
         shape = self.pooled_shape(input_shape)
         return (shape, shape) if self.return_indices else shape
 
-    def compute_output_spec(self, inputs: keras.KerasTensor) -> Any:
-        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
+    def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
+        """The output's shape and dtype for a symbolic input; two of them with `return_indices`.
+
+        What else the call gets, a mask or what a subclass's own takes, makes no difference.
+        """
         self.check_shape(inputs.shape)
         shape = self.pooled_shape(inputs.shape)
         values = keras.KerasTensor(shape, inputs.dtype)

@@ -120,10 +120,10 @@ class _MaxPooling(PoolingWithMask):
         has_two = self.return_indices and mask is not None and not time_distributed.is_calling()
         return (mask, mask) if has_two else mask
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
-        """The shape and dtype of what a symbolic input gives."""
+    def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
+        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
         plan.check(self.implementation, self._window, inputs.dtype)
-        return super().compute_output_spec(inputs, mask)
+        return super().compute_output_spec(inputs)
 
 
 @register(alias="MaxPool1D")

@@ -120,8 +120,9 @@ class _MaxUnpooling(SpatialLayer):
         values: keras.KerasTensor,
         indices: keras.KerasTensor,
         like: keras.KerasTensor | None = None,
+        **kwargs: Any,
     ) -> keras.KerasTensor:
-        """The output's shape and dtype for symbolic inputs."""
+        """The output's shape and dtype for symbolic inputs; `kwargs` are what a subclass's call takes besides."""
         self._check(values, indices, like)
         like_shape = None if like is None else like.shape
         shape = self.compute_output_shape(values.shape, indices.shape, like_shape)

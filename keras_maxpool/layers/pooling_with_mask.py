@@ -34,23 +34,22 @@ class PoolingWithMask(IndexedPooling):
                 # Keras 2's calls the layer, Keras 3's its `call`.
                 if not time_distributed.is_calling():
                     arguments.mask(mask, inputs.shape, self.data_format)
-        elif (
-            isinstance(inputs, keras.KerasTensor) and not LEGACY and hasattr(inputs, "_keras_mask")
-        ):
+        elif hasattr(inputs, "_keras_mask") and self._keeps_masks(inputs):
             # Else Keras 3.15 keeps the mask in the model as if the caller had passed it.
             args, kwargs = args[1:], kwargs | {"mask": None}
         return super().__call__(inputs, *args, **kwargs)
 
-    def symbolic_call(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
-        """Keras's, without the mask that it has filled in: Keras 3.3 would keep it as if the caller had passed it."""
-        self.fitting(mask, inputs)  # for its warning
-        if mask is getattr(inputs, "_keras_mask", None):
-            mask = None
-        return super().symbolic_call(inputs, mask=mask)
+    def _keeps_masks(self, inputs: Any) -> bool:
+        """Whether Keras makes a model of this call; a subclass's `call` need not take a mask."""
+        return not LEGACY and isinstance(inputs, keras.KerasTensor) and self._call_has_mask_arg
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> Any:
-        """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
-        return super().compute_output_spec(inputs)
+    def symbolic_call(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
+        """Keras's, without the mask that it has filled in: Keras 3.3 would keep it as if the caller had passed it."""
+        mask = kwargs.get("mask")
+        self.fitting(mask, inputs)  # for its warning
+        if mask is not None and mask is getattr(inputs, "_keras_mask", None):
+            kwargs["mask"] = None
+        return super().symbolic_call(inputs, *args, **kwargs)
 
     def fitting(self, mask: Any, inputs: Any) -> Any:
         """`mask`, or None and the layer's one warning where it cannot fit `inputs`.

@@ -10,7 +10,8 @@ from keras_maxpool.ops.places import count
 RULE = "the elements of an output's channel, and at least -1, which stands for none;"
 FIX = (
     "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
-    'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax.'
+    'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
+    "include the batch."
 )
 
 
@@ -28,7 +29,15 @@ def inside(indices: tf.Tensor, spatial: Sequence[shapes.Size]) -> tf.Tensor:
     lowest, highest = tf.reduce_min(indices), tf.reduce_max(indices)
     check = tf.debugging.Assert(
         (lowest >= -1) & (highest < tf.cast(elements, indices.dtype)),
-        ["`indices` must be below", elements, f"{RULE} received from", lowest, "to", highest, FIX],
+        [
+            "`indices`, in PyTorch's convention, must be below",
+            elements,
+            f"{RULE} received from",
+            lowest,
+            "to",
+            highest,
+            FIX,
+        ],
     )
     with tf.control_dependencies([check]):
         return tf.identity(indices)
@@ -40,6 +49,7 @@ def _check_values(indices: tf.Tensor, spatial: Sequence[int]) -> None:
     if tf.reduce_any(outside):
         place = tf.where(outside)[0].numpy().tolist()
         raise ValueError(
-            f"`indices` must be below {elements}, {RULE} received {int(indices[tuple(place)])} at {tuple(place)} "
-            f"(batch, *spatial, channels), for spatial sizes {tuple(spatial)}. {FIX}"
+            f"`indices`, in PyTorch's convention, must be below {elements}, {RULE} received "
+            f"{int(indices[tuple(place)])} at {tuple(place)} (batch, *spatial, channels), for spatial sizes "
+            f"{tuple(spatial)}. {FIX}"
         )

@@ -169,3 +169,32 @@ def test_the_package_own_layers_are_built_at_once(family: str) -> None:
     """As Keras's own, which have nothing to build: so their parameters can be counted."""
     layer = getattr(keras_maxpool, f"{family}2D")(**FAMILIES[family])
     assert layer.built
+
+
+@keras_3_alone  # Keras 2 takes a mask where `call` does
+@pytest.mark.parametrize("family", ["MaxPooling", "GlobalMaxPooling"])
+def test_a_call_of_another_signature(family: str) -> None:
+    """It need not take a mask, though one arrives, and may take what Keras or the caller passes besides."""
+    ours, builtin = (getattr(package, f"{family}1D") for package in (keras_maxpool, keras.layers))
+
+    def doubled(base: type) -> type:
+        class Doubled(base):  # type: ignore[misc, valid-type]
+            def call(self, inputs: Any, factor: float = 1.0, training: bool = False) -> Any:
+                return base.call(self, inputs) * (4.0 if training else 2.0) * factor
+
+        return Doubled
+
+    x = np.array([[3, 5, 0, 0], [1, 0, 0, 0]])
+    weights = [-np.arange(9.0)[:, None]]
+    for kind in (ours, builtin):
+        inputs = keras.Input((4,), dtype="int32")
+        embedding = keras.layers.Embedding(9, 1, mask_zero=True)
+        layer = doubled(kind)()
+        model = keras.Model(inputs, layer(embedding(inputs), factor=3.0))
+        embedding.set_weights(weights)
+        got = [np.asarray(model(x)), np.asarray(model(x, training=True))]
+        got.append(np.asarray(layer(embedding(x))))
+        if kind is ours:
+            wanted = got
+    for ours_output, builtin_output in zip(wanted, got, strict=True):
+        np.testing.assert_array_equal(ours_output, builtin_output)
