@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,47 +119,3 @@ def test_plain_2d_is_one_operation(padding: str, tmp_path: Path) -> None:
     model = keras.Model(x, keras_maxpool.MaxPool2D(3, 2, padding)(x))
     found = operations(interpreter(model, tmp_path / "model.tflite"))
     assert [name for name in found if name != "DELEGATE"] == ["MAX_POOL_2D"]
-
-
-@pytest.mark.parametrize("rank", [1, 2], ids=["1d", "2d"])
-@pytest.mark.parametrize("padding", ["valid", "same"])
-def test_full_int8(rank: int, padding: str, tmp_path: Path) -> None:
-    """Quantised with a representative data set, ours and the built-in's differ by a quantum at most."""
-    x = keras.Input((*[12] * rank, 3))
-    keras.utils.set_random_seed(3)
-    convolved = getattr(keras.layers, f"Conv{rank}D")(4, 3, activation="relu")(x)
-    shape, rng = (*[12] * rank, 3), np.random.default_rng(4)
-    samples = rng.standard_normal((16, *shape), np.float32)
-
-    def quantised(cls: Callable) -> bytes:
-        model = keras.Model(x, cls(2, padding=padding)(convolved))
-        model.export(str(tmp_path / cls.__module__), verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / cls.__module__))
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-        return converter.convert()
-
-    def representative() -> Iterator[list[np.ndarray]]:
-        for sample in samples:
-            yield [sample[None]]
-
-    def outputs(content: bytes) -> np.ndarray:
-        model = loaded(content)
-        model.allocate_tensors()
-        [given], [result] = model.get_input_details(), model.get_output_details()
-        scale, zero = given["quantization"]
-        assert given["dtype"] == result["dtype"] == np.int8
-        results = []
-        for sample in samples:
-            number = np.clip(np.round(sample / scale) + zero, -128, 127).astype(np.int8)
-            model.set_tensor(given["index"], number[None])
-            model.invoke()
-            results.append(model.get_tensor(result["index"]))
-        return np.concatenate(results).astype(int)
-
-    ours = outputs(quantised(getattr(keras_maxpool, f"MaxPool{rank}D")))
-    builtin = outputs(quantised(getattr(keras.layers, f"MaxPooling{rank}D")))
-    assert np.ptp(builtin) > 100
-    assert np.abs(ours - builtin).max() <= 1

@@ -71,6 +71,22 @@ def test_no_far_number_for_a_quantising_runtime(name: str, monkeypatch: pytest.M
     assert np.abs(numbers(nodes(model, *given))).max() < 1e3
 
 
+def test_a_tape_sees_numbers() -> None:
+    """The gradient through repeated elements takes longer."""
+
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = keras_maxpool.ops.max_pool(x, 3, 2, 1)
+        return tape.gradient(y, x)
+
+    spec = tf.TensorSpec((2, 6, 6, 3))
+    assert "GatherV2" not in {node.op for node in nodes(gradient, spec)}
+    assert "GatherV2" in {
+        node.op for node in nodes(lambda x: keras_maxpool.ops.max_pool(x, 3, 2, 1), spec)
+    }
+
+
 CONFIGS = [
     Config((9,), 3, 2, "same", dilation_rate=2),
     Config((5, 6), 3, 2, 1),
