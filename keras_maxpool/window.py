@@ -77,6 +77,15 @@ class Axis:
             'Use a smaller pool_size, padding="same", or a larger input.'
         )
 
+    def sees_only_padding(self, size: int) -> bool:
+        """Whether some window has none of `size` elements, which those with gaps can step over."""
+        if size >= self.dilation or (size and not self.dilated):
+            return False
+        before, _ = self.pads(size)
+        starts = (window * self.stride - before for window in range(self.output_size(size)))
+        # From its start a window first meets the input, if at all, at the start's remainder.
+        return any(start % self.dilation >= size for start in starts)
+
     def pads(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> tuple[Any, Any]:
         """The padding before and after `size` elements, with which a plain "valid" pooling gives the same windows."""
         reach = (self.output_size(size, maximum) - 1) * self.stride + self.length

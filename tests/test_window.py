@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -449,3 +450,23 @@ def test_no_tensor_library(module: str) -> None:
     assert own <= {"keras_maxpool.arguments", "keras_maxpool.window.Window"}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert not names & {"tf", "tensorflow", "keras"}
+
+
+def test_windows_that_see_only_padding() -> None:
+    """Every combination of a few sizes, against the oracle's walk over all elements."""
+    found = set()
+    for size, pool, stride, dilation in product(range(1, 7), range(1, 4), range(1, 4), range(1, 6)):
+        reach = (pool - 1) * dilation
+        paddings = [*NAMED, VALID, (reach, 0), (reach, reach), (reach // 2, reach)]
+        for padding, ceil_mode in [
+            *((p, False) for p in paddings),
+            (VALID, True),
+            ((0, reach), True),
+        ]:
+            axis = Axis(pool, stride, padding, dilation, ceil_mode)
+            if axis.output_size(size) < 1:
+                continue
+            wanted = oracle.sees_only_padding(size, pool, stride, padding, dilation, ceil_mode)
+            assert axis.sees_only_padding(size) == wanted, (size, axis)
+            found.add(wanted)
+    assert found == {True, False}

@@ -181,14 +181,14 @@ def _may_repeat(x: tf.Tensor, window: Window, data_format: str) -> bool:
     sizes = layout.spatial(x.shape.as_list(), data_format)
     exported = converter.current() is not None
     possible = all(
-        axis.dilation <= size if isinstance(size, int) else exported and not axis.dilated
+        not axis.sees_only_padding(size) if isinstance(size, int) else exported and not axis.dilated
         for axis, size in zip(window.axes, sizes, strict=True)
     )
     if not possible and window.dilated and converter.quantized_bits():
         raise ValueError(
-            "`dilation_rate` must be no larger than the spatial size on each axis in a model that is quantised; "
-            f"received dilation_rate={window.gaps} for spatial sizes {sizes}. Use a smaller dilation_rate, or give "
-            "keras.Input its sizes."
+            "`dilation_rate` must leave no window with padding alone in a model that is quantised, and with it the "
+            f"spatial sizes must be known; received dilation_rate={window.gaps} for spatial sizes {sizes}. "
+            "Use a smaller dilation_rate, or give keras.Input its sizes."
         )
     return possible
 

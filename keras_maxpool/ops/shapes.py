@@ -72,7 +72,7 @@ def pad(x: tf.Tensor, pads: Pads, gaps: Gaps = None) -> tf.Tensor:
 
     That is the smallest number; or, with `gaps`, elements of `x` that lie in the same windows, which
     leave the range of values as it is, as quantisation needs it. Each is the nearest element at a multiple of its
-    axis's gap, so an axis must have as many elements as its gap is long.
+    axis's gap, where there is one: no window may see padding alone.
     """
     if not may_pad(pads):
         return x
@@ -93,11 +93,15 @@ def pad(x: tf.Tensor, pads: Pads, gaps: Gaps = None) -> tf.Tensor:
 def _repeat_ends(x: tf.Tensor, axis: int, pads: tuple[Size, Size], gap: int) -> tf.Tensor:
     before, after = pads
     size = sizes(x)[axis]
+    head, tail = _range(-before, 0) % gap, size - gap + _range(0, after) % gap
+    if isinstance(size, int):
+        # What no window sees may be any element.
+        head, tail = np.minimum(head, size - 1), np.maximum(tail, 0)
     parts = [x]
     if not isinstance(before, int) or before > 0:
-        parts.insert(0, tf.gather(x, _range(-before, 0) % gap, axis=axis))
+        parts.insert(0, tf.gather(x, head, axis=axis))
     if not isinstance(after, int) or after > 0:
-        parts.append(tf.gather(x, size - gap + _range(0, after) % gap, axis=axis))
+        parts.append(tf.gather(x, tail, axis=axis))
     return tf.concat(parts, axis)
 
 

@@ -71,6 +71,19 @@ def test_no_far_number_for_a_quantising_runtime(name: str, monkeypatch: pytest.M
     assert np.abs(numbers(nodes(model, *given))).max() < 1e3
 
 
+@pytest.mark.parametrize("sizes", [(3, 3), (3, 8)])
+def test_no_far_number_where_gaps_are_longer_than_the_axis(sizes: tuple[int, int]) -> None:
+    for how in (
+        {"pool_size": 3, "padding": "same", "dilation_rate": 4},
+        {"pool_size": (1, 3), "padding": ((0, 0), (1, 1)), "dilation_rate": (5, 1)},
+    ):
+
+        def pooled(x: tf.Tensor, how: dict = how) -> tf.Tensor:
+            return keras_maxpool.ops.max_pool(x, strides=1, **how)
+
+        assert np.abs(numbers(nodes(pooled, tf.TensorSpec((2, *sizes, 3))))).max() < 1e3
+
+
 def test_a_tape_sees_numbers() -> None:
     """The gradient through repeated elements takes longer."""
 
@@ -89,6 +102,8 @@ def test_a_tape_sees_numbers() -> None:
 
 CONFIGS = [
     Config((9,), 3, 2, "same", dilation_rate=2),
+    Config((3,), 3, 1, "same", dilation_rate=4),  # the middle of each window is real
+    Config((3, 5), (1, 3), 1, ((0, 0), (1, 1)), dilation_rate=(5, 1)),
     Config((5, 6), 3, 2, 1),
     Config((5, 6), (3, 2), 1, ((2, 2), (1, 0)), dilation_rate=(1, 3)),
     Config((4, 5, 3), 3, 2, 1),
