@@ -57,7 +57,7 @@ def quantized_bits() -> int | None:
     if exporter is None:
         return None
     # Keras's exporter holds the converter's settings as keyword arguments.
-    settings = getattr(exporter, "kwargs", None) or vars(exporter)
+    settings = getattr(exporter, "kwargs", None) or exporter.__dict__
     if not (settings.get("optimizations") and settings.get("representative_dataset")):
         return None
     target = settings.get("target_spec")

@@ -135,3 +135,76 @@ def test_fractional_regions(runtime: str, pseudo_random: bool) -> None:
         return
     with pytest.raises(ValueError, match=rf"{runtime} has .* \(None, None\). Give keras.Input its"):
         traced(runtime, pooled, spec(size=None))
+
+
+class Settings:
+    """What a converter was told, as attributes."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.__dict__.update(settings)
+
+
+WIDE = {
+    "supported_ops": [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+}
+DATA = {"optimizations": ["DEFAULT"], "representative_dataset": iter}
+
+
+def quantised(function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
+    """The function in a graph that a method of TensorFlow's converter to LiteRT has traced, with these settings."""
+    module: dict[str, Any] = {"__name__": "tensorflow.lite.python.lite"}
+    exec(
+        "def trace(self, function, spec):\n    return function.get_concrete_function(spec)", module
+    )
+    traced = tf.function(function, autograph=False)
+    return module["trace"](Settings(**settings), traced, spec)
+
+
+@pytest.mark.parametrize(
+    ("bits", "settings"),
+    [
+        (None, {"optimizations": ["DEFAULT"]}),
+        (None, {"representative_dataset": iter}),
+        (8, DATA),
+        (8, DATA | {"target_spec": Settings(supported_ops=[])}),
+        (16, DATA | {"target_spec": Settings(**WIDE)}),
+        (None, {"kwargs": {"optimizations": ["DEFAULT"]}}),  # as Keras's own exporter holds them
+        (8, {"kwargs": DATA}),
+        (16, {"kwargs": DATA | {"target_spec": WIDE}}),
+    ],
+)
+def test_quantisation_is_known(bits: int | None, settings: dict[str, Any]) -> None:
+    found = []
+
+    def pooled(x: tf.Tensor) -> tf.Tensor:
+        found.append(converter.quantized_bits())
+        return x
+
+    quantised(pooled, spec(), **settings)
+    assert found == [bits]
+
+
+def test_quantised_gaps_need_elements() -> None:
+    def pooled(x: tf.Tensor) -> tf.Tensor:
+        return ops.max_pool(x, 2, 1, 4, dilation_rate=4)
+
+    quantised(pooled, spec(), **DATA)
+    for unfit in (spec(size=3), spec(size=None)):
+        quantised(pooled, unfit, optimizations=["DEFAULT"])
+        with pytest.raises(ValueError, match=r"received dilation_rate=\(4, 4\) for spatial sizes"):
+            quantised(pooled, unfit, **DATA)
+
+
+def test_indices_are_not_computed_with_in_16_bits() -> None:
+    def unpooled(x: tf.Tensor) -> tf.Tensor:
+        return ops.max_unpool(*ops.max_pool(x, 2, return_indices=True), 2)
+
+    def pooled(x: tf.Tensor) -> tf.Tensor:
+        return ops.global_max_pool(x, return_indices=True)[1]
+
+    settings = DATA | {"target_spec": Settings(**WIDE)}
+    for function in (unpooled, pooled):
+        quantised(function, spec(), **DATA)
+        with pytest.raises(ValueError, match="`return_indices` does not go through 16-bit"):
+            quantised(function, spec(), **settings)
+    quantised(lambda x: ops.max_pool(x, 2, return_indices=True), spec(), **settings)
