@@ -92,17 +92,15 @@ def pad(x: tf.Tensor, pads: Pads, gaps: Gaps = None) -> tf.Tensor:
 
 def _repeat_ends(x: tf.Tensor, axis: int, pads: tuple[Size, Size], gap: int) -> tf.Tensor:
     before, after = pads
+    if not may_pad([pads]):
+        return x
     size = sizes(x)[axis]
     head, tail = _range(-before, 0) % gap, size - gap + _range(0, after) % gap
     if isinstance(size, int):
         # What no window sees may be any element.
         head, tail = np.minimum(head, size - 1), np.maximum(tail, 0)
-    parts = [x]
-    if not isinstance(before, int) or before > 0:
-        parts.insert(0, tf.gather(x, head, axis=axis))
-    if not isinstance(after, int) or after > 0:
-        parts.append(tf.gather(x, tail, axis=axis))
-    return tf.concat(parts, axis)
+    # One gather, as copies of both ends and a concatenation take up to 1.1 of its time.
+    return tf.gather(x, tf.concat([head, _range(0, size), tail], 0), axis=axis)
 
 
 def _range(start: Size, end: Size) -> Any:
