@@ -173,7 +173,7 @@ def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Ten
 def _may_repeat(x: tf.Tensor, window: Window, data_format: str) -> bool:
     """Whether padding is made of elements of `x`, which a graph that is quantised later needs.
 
-    In graphs that no tape watches it takes the time of smallest numbers, 0.7 to 1.1 of it (eight cases in 1D to 3D);
+    In graphs that no tape watches it takes the time of smallest numbers, 0.7 to 1.1 of it (14 cases in 1D to 3D);
     a gradient would take up to 2.7 times as long. An unknown size may be 0, which exported graphs do not take.
     """
     if mode.current() != "graph" or mode.tape_is_active() or not x.dtype.is_floating:
