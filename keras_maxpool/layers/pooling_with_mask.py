@@ -66,8 +66,8 @@ class PoolingWithMask(IndexedPooling):
             return None
         if isinstance(inputs, keras.KerasTensor) or tf.executing_eagerly():
             return mask
-        is_carried = mask is getattr(inputs, "_keras_mask", None)
-        if is_carried or time_distributed.is_calling(2):
+        is_attached = mask is getattr(inputs, "_keras_mask", None)
+        if is_attached or time_distributed.is_calling(2):
             return masks.where_it_fits(mask, inputs, self.data_format)
         return mask
 
