@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

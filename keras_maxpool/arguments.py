@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from keras_maxpool.compat import keras
+
 INT_LIMIT = 2**31
 """Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
 
@@ -17,6 +19,7 @@ AXIS_LIMIT = 2**31 - 1
 
 NAMED_PADDINGS = ("valid", "same", "same_lower", "causal")
 IMPLEMENTATIONS = ("auto", "direct", "folded", "shifted")
+INDICES_CONVENTIONS = ("torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major")
 NONFINITE = ("backend", "ieee")
 DATA_FORMATS = ("channels_last", "channels_first")
 INDICES_DTYPES = ("int64", "int32")
@@ -255,7 +258,9 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
 
 
 def data_format(value: Any) -> str:
-    """One of the two data formats, from any case of letters."""
+    """One of the two data formats, from any case of letters; Keras's setting for None."""
+    if value is None:
+        return keras.config.image_data_format()
     # What is refused is shown as it was written.
     known = isinstance(value, str) and value.lower() in DATA_FORMATS
     return choice(value.lower() if known else value, "data_format", DATA_FORMATS)
@@ -283,14 +288,14 @@ def counted_in_32_bits(sizes: Sequence[int | None], name: str, fix: str) -> None
 
 
 def spatial_rank(shape: Any, name: str = "inputs") -> int:
-    """The number of spatial axes of a function's argument, 1 to 3, from a TensorFlow shape."""
-    if shape.rank not in (3, 4, 5):
+    """The number of spatial axes of a function's argument, 1 to 3; None stands for an unknown rank."""
+    if shape is None or len(shape) not in (3, 4, 5):
         raise ValueError(
             f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
             f"received shape {shape}. Add the missing axes, or set the shape."
         )
-    countable(shape.as_list(), f"`{name}` have")
-    return shape.rank - 2
+    countable(shape, f"`{name}` have")
+    return len(shape) - 2
 
 
 def dtype(name: str) -> None:

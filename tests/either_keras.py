@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_maxpool.which_keras import LEGACY
+from keras_maxpool.compat import LEGACY
 
 if LEGACY:
     import tf_keras as keras

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from running import FLOATS, FORMATS, INTEGERS, MODES, in_child, in_mode
 
-from keras_maxpool.ops import max_pool, plan
+from keras_maxpool.backend.tensorflow import plan
+from keras_maxpool.ops import max_pool
 from keras_maxpool.ops import pool as pools
 
 LIMITS = {
@@ -333,7 +334,10 @@ def thresholds(example: Example) -> Iterator[None]:
         pools._graph_gradient.cache_clear()
 
     # By name: the package `kernels` shows functions under the names of two of its modules.
-    kernels = [sys.modules[f"keras_maxpool.ops.kernels.{name}"] for name in ("folded", "shifted")]
+    kernels = [
+        sys.modules[f"keras_maxpool.backend.tensorflow.kernels.{name}"]
+        for name in ("separable", "shifted")
+    ]
     with ExitStack() as stack:
         for module, name, low in [
             (plan, "LARGE", 1),

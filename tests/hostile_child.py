@@ -24,8 +24,8 @@ import keras
 import numpy as np
 
 import keras_maxpool as km
-from keras_maxpool.cli import main
 from keras_maxpool.tools import limits
+from keras_maxpool.tools.cli import main
 
 COMMANDS: dict[str, list[str]] = {
     "report": ["report", "IN"],

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_maxpool
-from keras_maxpool import cli
-from keras_maxpool.tools import convert, parity, report
+from keras_maxpool.tools import cli, convert, parity, report
 
 SNAPSHOT = Path(__file__).parent / "data" / "public_api.json"
 MODULES = (keras_maxpool, keras_maxpool.ops, convert, parity, report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 
 
 def complaint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import keras_maxpool
-from keras_maxpool.cli import EXTRAS, main
+from keras_maxpool.tools.cli import EXTRAS, main
 
 ROOT = Path(__file__).parents[1]
 

@@ -275,7 +275,7 @@ NAMED = {"out.keras": in_keras, "out.h5": in_h5, "out.json": in_json}
 
 def write_again_and_again() -> None:
     """For each line of JSON: a command, until there is a file of the name that stands before it."""
-    from keras_maxpool.cli import main
+    from keras_maxpool.tools.cli import main
 
     print("ready", flush=True)
     for line in sys.stdin:

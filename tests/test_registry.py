@@ -9,7 +9,7 @@ import pytest
 from either_keras import keras
 
 import keras_maxpool
-from keras_maxpool import registry
+from keras_maxpool.layers import registry
 
 RANKS = (1, 2, 3)
 SPELLINGS = ("MaxPool", "MaxPooling")

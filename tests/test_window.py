@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_maxpool
-from keras_maxpool.window import Axis, Window, ceil_divide, parse
+from keras_maxpool.geometry.window import Axis, Window, ceil_divide, parse
 
 VALID = (0, 0)
 NAMED = ("same", "same_lower", "causal")
@@ -447,7 +447,7 @@ def test_no_tensor_library(module: str) -> None:
     assert imported
     assert not {name.split(".")[0] for name in imported} & {"tensorflow", "keras", "tf_keras"}
     own = {name for name in imported if name.startswith("keras_maxpool")}
-    assert own <= {"keras_maxpool.arguments", "keras_maxpool.window.Window"}
+    assert own <= {"keras_maxpool.arguments", "keras_maxpool.geometry.window.Window"}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert not names & {"tf", "tensorflow", "keras"}
 

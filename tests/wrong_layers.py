@@ -8,7 +8,7 @@ import tensorflow as tf
 from either_keras import keras
 
 import keras_maxpool
-from keras_maxpool.ops import mode
+from keras_maxpool.backend.tensorflow import context as mode
 
 
 class LastMaximum(keras_maxpool.MaxPooling2D):

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
+from keras_maxpool import arguments, backend
+from keras_maxpool.geometry import output_shapes
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
-from keras_maxpool.ops.adaptive_pool import output_shape, pool
-from keras_maxpool.registry import register
+from keras_maxpool.layers.registry import register
 
 
 class _AdaptiveMaxPooling(IndexedPooling):
@@ -40,15 +38,17 @@ class _AdaptiveMaxPooling(IndexedPooling):
             "output_size": arguments.output_sizes(own["output_size"], self.rank)
         }
 
-    def call(self, inputs: tf.Tensor) -> Any:
+    def call(self, inputs: Any) -> Any:
         """Pools a tensor."""
         if self.return_indices:
             time_distributed.refuse_two_outputs(self)
-        return pool(inputs, self.output_size, self.data_format, self.return_indices)
+        return backend.adaptive_max_pool(
+            inputs, self.output_size, self.data_format, self.return_indices
+        )
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where there is nothing to pool."""
-        return output_shape(shape, self.output_size, self.data_format)
+        return output_shapes.adaptive_max_pooled(shape, self.output_size, self.data_format)
 
 
 @register(alias="AdaptiveMaxPool1D")

@@ -3,13 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
-from keras_maxpool import arguments
-from keras_maxpool.ops import layout
-from keras_maxpool.ops.inputs import checked
-from keras_maxpool.which_keras import keras
+from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 
 KERAS_ARGUMENTS = (
     "activity_regularizer",
@@ -73,11 +68,11 @@ class SpatialLayer(keras.layers.Layer):
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         """The attributes for a layer's own arguments, each in its one internal form; or an error."""
-        return own | {"data_format": layout.resolved(own["data_format"])}
+        return own | {"data_format": arguments.data_format(own["data_format"])}
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""
-        inputs = checked(inputs, "inputs")
+        inputs = backend.checked(inputs, "inputs")
         # Before Keras's own checks, whose messages cannot know which layer would fit.
         shape = getattr(inputs, "shape", None)
         if shape is not None:
@@ -136,5 +131,5 @@ class SpatialLayer(keras.layers.Layer):
 
 
 def _as_tensor(argument: Any) -> Any:
-    argument = checked(argument, "mask")  # the one tensor that pooling layers take besides
-    return tf.convert_to_tensor(argument) if isinstance(argument, np.ndarray) else argument
+    argument = backend.checked(argument, "mask")  # the one tensor that pooling layers take besides
+    return backend.convert_to_tensor(argument) if hasattr(argument, "__array__") else argument

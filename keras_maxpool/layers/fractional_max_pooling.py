@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
+from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
+from keras_maxpool.geometry import output_shapes
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
-from keras_maxpool.ops.fractional_pool import output_shape, pool
-from keras_maxpool.registry import register
-from keras_maxpool.which_keras import keras
+from keras_maxpool.layers.registry import register
 
 
 class _FractionalMaxPooling(IndexedPooling):
@@ -61,11 +59,11 @@ class _FractionalMaxPooling(IndexedPooling):
             "seed": arguments.seed(own["seed"]),
         }
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Pools a tensor, in training over other regions in each call."""
         if self.return_indices:
             time_distributed.refuse_two_outputs(self)
-        return pool(
+        return backend.fractional_max_pool(
             inputs,
             self.pooling_ratio,
             self.pseudo_random,
@@ -77,7 +75,7 @@ class _FractionalMaxPooling(IndexedPooling):
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where nothing is left."""
-        return output_shape(shape, self.pooling_ratio, self.data_format)
+        return output_shapes.fractional_max_pooled(shape, self.pooling_ratio, self.data_format)
 
 
 @register(alias="FractionalMaxPool1D")

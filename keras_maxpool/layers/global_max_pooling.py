@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
+from keras_maxpool import arguments, backend
+from keras_maxpool.geometry import output_shapes
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
-from keras_maxpool.ops.global_pool import Pooled, global_pool, output_shape
-from keras_maxpool.registry import register
+from keras_maxpool.layers.registry import register
 
 
 class _GlobalMaxPooling(PoolingWithMask):
@@ -45,13 +43,13 @@ class _GlobalMaxPooling(PoolingWithMask):
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where there are no spatial elements."""
-        return output_shape(shape, self.data_format, self.keepdims)
+        return output_shapes.global_max_pooled(shape, self.data_format, self.keepdims)
 
-    def call(self, inputs: tf.Tensor, mask: Any = None) -> Pooled:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pools a tensor, all of it or what a mask leaves."""
         if self.return_indices:
             time_distributed.refuse_two_outputs(self)
-        return global_pool(
+        return backend.global_max_pool(
             inputs,
             self.data_format,
             self.keepdims,

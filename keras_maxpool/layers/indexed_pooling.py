@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_maxpool import arguments
+from keras_maxpool.compat import keras
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.base import SpatialLayer
-from keras_maxpool.which_keras import keras
 
 
 class IndexedPooling(SpatialLayer):

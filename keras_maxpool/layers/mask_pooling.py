@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import window as windows
+from keras_maxpool import backend
 from keras_maxpool.arguments import mask_shape
-from keras_maxpool.ops.masks import pooled, where_it_fits
-from keras_maxpool.registry import PACKAGE
-from keras_maxpool.which_keras import keras
+from keras_maxpool.compat import keras
+from keras_maxpool.geometry import window as windows
+from keras_maxpool.layers.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -39,12 +37,12 @@ class MaskPooling(keras.Operation):
             len(pool_size), pool_size, strides, padding, dilation_rate, ceil_mode
         )
 
-    def call(self, mask: tf.Tensor, inputs: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, mask: Any, inputs: Any | None = None) -> Any:
         """The pooled mask."""
-        mask = tf.cast(mask, tf.bool)
+        mask = backend.cast(mask, "bool")
         if inputs is not None:
-            mask = where_it_fits(mask, inputs, self._data_format)
-        return pooled(mask, self._window)
+            mask = backend.where_mask_fits(mask, inputs, self._data_format)
+        return backend.pool_mask(mask, self._window)
 
     def compute_output_spec(
         self, mask: keras.KerasTensor, inputs: keras.KerasTensor | None = None

@@ -3,18 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
-from keras_maxpool import window as windows
+from keras_maxpool import arguments, backend
+from keras_maxpool.compat import LEGACY, keras
+from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import window as windows
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
-from keras_maxpool.ops import plan, shapes
-from keras_maxpool.ops.convert import CONVENTIONS, convert_indices
-from keras_maxpool.ops.pool import output_shape, pool
-from keras_maxpool.registry import register
-from keras_maxpool.which_keras import LEGACY, keras
+from keras_maxpool.layers.registry import register
 
 
 class _MaxPooling(PoolingWithMask):
@@ -71,7 +67,7 @@ class _MaxPooling(PoolingWithMask):
         implementation = arguments.choice(
             own["implementation"], "implementation", arguments.IMPLEMENTATIONS
         )
-        plan.check(implementation, window)
+        backend.check_implementation(implementation, window)
         return super()._checked(own) | {
             "_window": window,
             "pool_size": window.pool,
@@ -80,19 +76,19 @@ class _MaxPooling(PoolingWithMask):
             "dilation_rate": window.gaps,
             "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
             "indices_convention": arguments.choice(
-                own["indices_convention"], "indices_convention", CONVENTIONS
+                own["indices_convention"], "indices_convention", arguments.INDICES_CONVENTIONS
             ),
         }
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """A ValueError where the window does not fit."""
-        return output_shape(shape, self._window, self.data_format)
+        return output_shapes.max_pooled(shape, self._window, self.data_format)
 
-    def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pools a tensor; `mask` hides what it says is False."""
         if self.return_indices:
             time_distributed.refuse_two_outputs(self)
-        pooled = pool(
+        pooled = backend.max_pool(
             inputs,
             self._window,
             self.data_format,
@@ -104,8 +100,10 @@ class _MaxPooling(PoolingWithMask):
         if not self.return_indices or self.indices_convention == "torch":
             return pooled
         values, indices = pooled
-        to, shape = self.indices_convention, shapes.sizes(inputs)
-        return values, convert_indices(indices, shape, to=to, data_format=self.data_format)
+        sizes = backend.convert_to_tensor(backend.sizes(inputs))
+        return values, backend.convert_indices(
+            indices, sizes, self.indices_convention, "torch", self.data_format
+        )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The outgoing mask: whether a window sees any element that the incoming one shows."""
@@ -122,7 +120,7 @@ class _MaxPooling(PoolingWithMask):
 
     def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
         """The output's shape and dtype for a symbolic input; two of them with `return_indices`."""
-        plan.check(self.implementation, self._window, inputs.dtype)
+        backend.check_implementation(self.implementation, self._window, inputs.dtype)
         return super().compute_output_spec(inputs)
 
 

@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
-from keras_maxpool import window as windows
-from keras_maxpool.layers import keras_2_nodes
+from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras, keras_2_nodes
+from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import window as windows
 from keras_maxpool.layers.base import SpatialLayer
-from keras_maxpool.ops.convert import CONVENTIONS
-from keras_maxpool.ops.inputs import checked
-from keras_maxpool.ops.unpool import output_shape, unpool
-from keras_maxpool.registry import register
-from keras_maxpool.which_keras import keras
+from keras_maxpool.layers.registry import register
 
 
 class _MaxUnpooling(SpatialLayer):
@@ -59,7 +54,7 @@ class _MaxUnpooling(SpatialLayer):
             "padding": window.padding,
             "output_size": arguments.optional_sizes(own["output_size"], self.rank, "output_size"),
             "indices_convention": arguments.choice(
-                own["indices_convention"], "indices_convention", CONVENTIONS
+                own["indices_convention"], "indices_convention", arguments.INDICES_CONVENTIONS
             ),
         }
 
@@ -78,20 +73,18 @@ class _MaxUnpooling(SpatialLayer):
                 f"{type(self).__name__}(..., output_size=...)."
             )
         indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
-        values = checked(values, "values")
-        indices = checked(indices, "indices")
-        like = checked(like, "like")
+        values = backend.checked(values, "values")
+        indices = backend.checked(indices, "indices")
+        like = backend.checked(like, "like")
         arguments.tensor(indices, "indices")
         if like is not None:
             kwargs["like"] = like
         return super().__call__(values, indices, **kwargs)
 
-    def call(
-        self, values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def call(self, values: Any, indices: Any, like: Any | None = None) -> Any:
         """Puts values at their indices."""
         self._check(values, indices, like)
-        return unpool(
+        return backend.max_unpool(
             values,
             indices,
             self._window,
@@ -111,7 +104,7 @@ class _MaxUnpooling(SpatialLayer):
         if any(hasattr(item, "__len__") for item in values_shape):
             values_shape, _, like_shape = (*values_shape, like_shape)[:3]
         super().check_shape(values_shape)
-        return output_shape(
+        return output_shapes.max_unpooled(
             values_shape, self._window, self.data_format, self.output_size, like_shape
         )
 

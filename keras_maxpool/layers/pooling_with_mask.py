@@ -4,14 +4,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from keras_maxpool import arguments
+from keras_maxpool import arguments, backend
+from keras_maxpool.compat import LEGACY, keras
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
-from keras_maxpool.ops import masks
-from keras_maxpool.ops.inputs import checked
-from keras_maxpool.which_keras import LEGACY, keras
 
 
 class PoolingWithMask(IndexedPooling):
@@ -28,7 +24,7 @@ class PoolingWithMask(IndexedPooling):
         mask = args[0] if args else kwargs.get("mask")
         # Sequential passes the mask that its inputs carry.
         if mask is not None and mask is not getattr(inputs, "_keras_mask", None):
-            mask = checked(mask, "mask")
+            mask = backend.checked(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
                 self.check_shape(inputs.shape)
                 # Keras 2's calls the layer, Keras 3's its `call`.
@@ -64,11 +60,11 @@ class PoolingWithMask(IndexedPooling):
                 self._has_warned = True
                 self._warn(mask, inputs.shape)
             return None
-        if isinstance(inputs, keras.KerasTensor) or tf.executing_eagerly():
+        if isinstance(inputs, keras.KerasTensor) or backend.is_eager():
             return mask
         is_attached = mask is getattr(inputs, "_keras_mask", None)
         if is_attached or time_distributed.is_calling(2):
-            return masks.where_it_fits(mask, inputs, self.data_format)
+            return backend.where_mask_fits(mask, inputs, self.data_format)
         return mask
 
     def _warn(self, mask: Any, inputs: Sequence[int | None]) -> None:

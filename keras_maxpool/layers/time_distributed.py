@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from keras_maxpool.which_keras import LEGACY, keras
+from keras_maxpool.compat import LEGACY, keras
 
 MODULE = keras.layers.TimeDistributed.__module__
 

@@ -1,6 +1,6 @@
 """What a user runs: each module or package here is one command of keras-maxpool, or what several share."""
 
-from keras_maxpool.which_keras import LEGACY
+from keras_maxpool.compat import LEGACY
 
 if LEGACY:
     raise ImportError(

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
-from keras_maxpool import window as windows
+from keras_maxpool.geometry import window as windows
 from keras_maxpool.ops import max_pool
 from keras_maxpool.tools.report import report
 

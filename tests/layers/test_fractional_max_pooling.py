@@ -28,8 +28,8 @@ from running import (
 )
 
 import keras_maxpool
-from keras_maxpool.ops import regions
-from keras_maxpool.which_keras import keras as keras_used
+from keras_maxpool.backend.tensorflow import regions
+from keras_maxpool.compat import keras as keras_used
 
 # Ratios below and above 2, whole ones, and one an axis.
 TABLE: list[tuple[tuple[int, ...], Any]] = [

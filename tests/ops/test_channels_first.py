@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from running import nodes
 
-from keras_maxpool.ops import layout, max_pool, onednn, plan
+from keras_maxpool.backend.tensorflow import layout, onednn, plan
+from keras_maxpool.ops import max_pool
 
 CASES = [
     ((2, 3, 8, 8), 2, 2, "valid"),

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_maxpool import ops
-from keras_maxpool.ops import converter
+from keras_maxpool.backend.tensorflow import export as converter
 
 MODULES = {
     "LiteRT": "keras.src.export.litert",

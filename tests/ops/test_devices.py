@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_maxpool.ops import max_pool, mode
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.ops import max_pool
 
 
 def results(jit_compile: bool | None, x: tf.Tensor, data_format: str) -> list[tf.Tensor]:

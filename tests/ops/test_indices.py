@@ -27,8 +27,8 @@ from running import (
     with_gradient,
 )
 
+from keras_maxpool.backend.tensorflow.kernels import indexed
 from keras_maxpool.ops import convert_indices, max_pool
-from keras_maxpool.ops.kernels import indexed
 
 PLAIN = {1: Config((9,), 3, 2, "same"), 2: Config((7, 6), 3, 2, 1), 3: Config((5, 4, 6), 2, 2, 1)}
 GAPS = Config((7, 8), (3, 2), (2, 3), ((1, 0), (0, 1)), (2, 1))

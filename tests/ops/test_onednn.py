@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from keras_maxpool.ops import onednn
+from keras_maxpool.backend.tensorflow import onednn
 
 
 def of_a_tie(data_format: str, dtype: str) -> float:

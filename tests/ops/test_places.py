@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from running import FLOATS, INTEGERS, MODES, assert_same, nodes, run
 
-from keras_maxpool.ops import places as of_places
-from keras_maxpool.ops.places import gather, scatter
+from keras_maxpool.backend.tensorflow import gather_scatter as of_places
+from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
 
 SPATIAL = (2, 3)
 

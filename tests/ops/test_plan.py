@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import kernels, plan
-from keras_maxpool.window import Window, parse
+from keras_maxpool.backend.tensorflow import kernels, plan
+from keras_maxpool.geometry.window import Window, parse
 
 DTYPES = arguments.DTYPES
 KERNELS = ("direct", "folded", "shifted")

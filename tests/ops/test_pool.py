@@ -24,7 +24,8 @@ from running import (
     with_gradient,
 )
 
-from keras_maxpool.ops import max_pool, onednn
+from keras_maxpool.backend.tensorflow import onednn
+from keras_maxpool.ops import max_pool
 
 KERNELS = ("auto", "direct", "folded", "shifted")
 FORCED = KERNELS[1:]  # what "auto" becomes: enough where a run is slow

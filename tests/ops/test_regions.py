@@ -15,7 +15,7 @@ from oracle import regions as regions_oracle
 from regions_running import upstream_for, with_both
 from running import FLOATS, INTEGERS, MODES, assert_same, distinct, nodes, run, ties, wild
 
-from keras_maxpool.ops import regions
+from keras_maxpool.backend.tensorflow import regions
 
 # Regions of several sizes that overlap, leave gaps, and stand in no order.
 CUTS = {

@@ -9,7 +9,8 @@ from export_cases import CASES, Case
 from running import Config, case, nodes, run, ties
 
 import keras_maxpool
-from keras_maxpool.ops import converter, shapes
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import shapes
 
 
 @pytest.mark.parametrize("pads", [(0, 0), (1, 0), (0, 2), (3, 4)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import regions as regions_oracle
 from running import MODES, nodes, run
 
-from keras_maxpool.ops import sequences
+from keras_maxpool.backend.tensorflow import sequences
 
 SIZES = [(9, 6), (10, 7), (10, 5), (7, 7), (25, 14), (23, 3), (5, 1), (200_003, 100_001)]
 

@@ -22,8 +22,9 @@ from running import (
     ties,
 )
 
-from keras_maxpool.ops import max_pool, max_unpool, tiles
-from keras_maxpool.window import parse
+from keras_maxpool.backend.tensorflow import tiles
+from keras_maxpool.geometry.window import parse
+from keras_maxpool.ops import max_pool, max_unpool
 
 # Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
 CONFIGS = [

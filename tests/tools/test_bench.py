@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_maxpool.cli import EXTRAS, main
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure as bench_measure
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import CASES, GROWTH, QUICK, Case, Setting
 from keras_maxpool.tools.bench.measure import Note, Outcome
+from keras_maxpool.tools.cli import EXTRAS, main
 
 ROOT = Path(__file__).parents[2]
 TINY = Case((2, 8, 6, 3), 2, 2)

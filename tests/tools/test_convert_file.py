@@ -14,7 +14,7 @@ import pytest
 from refusals import complaint
 
 import keras_maxpool
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import command as convert_file
 
 layers = keras.layers

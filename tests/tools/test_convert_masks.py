@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import convert, to_keras_maxpool
 from keras_maxpool.tools.report import report
 

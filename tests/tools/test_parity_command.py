@@ -18,7 +18,7 @@ import tensorflow as tf
 import wrong_layers
 from rich.console import Console
 
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity import checks as parity_checks
 from keras_maxpool.tools.parity import children as parity_children

@@ -14,7 +14,7 @@ import pytest
 from refusals import complaint
 
 import keras_maxpool as km
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 
 layers = keras.layers
 

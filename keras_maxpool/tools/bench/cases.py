@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from keras_maxpool import window as windows
+from keras_maxpool.geometry import window as windows
 
 MODES = ("eager", "graph", "xla", "fit", "fit-xla")
 """How a layer runs; `fit` and `fit-xla` are one training step of a model, without XLA and with it."""

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_maxpool
+from keras_maxpool.geometry.window import Axis
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench.cases import Case, Setting
-from keras_maxpool.window import Axis
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 Arrays = list[np.ndarray]

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 
 import keras_maxpool
-from keras_maxpool import window as windows
-from keras_maxpool.registry import PACKAGE
-from keras_maxpool.window import Window
+from keras_maxpool.geometry import window as windows
+from keras_maxpool.geometry.window import Window
+from keras_maxpool.layers.registry import PACKAGE
 
 OPTIONS = {
     f"{family}{rank}D": options

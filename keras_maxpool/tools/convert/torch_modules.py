@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 import keras_maxpool
-from keras_maxpool import window as windows
+from keras_maxpool.geometry import window as windows
 
 # PyTorch's kernel sizes nearest to regions that do not overlap, and to those that do.
 FRACTIONAL_KERNELS = {2: False, 3: True}

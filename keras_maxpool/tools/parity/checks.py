@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 import keras_maxpool
-from keras_maxpool.registry import PACKAGE
+from keras_maxpool.layers.registry import PACKAGE
 from keras_maxpool.tools.parity.cases import SPATIAL, SPELLINGS
 
 

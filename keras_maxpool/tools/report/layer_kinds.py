@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 import keras_maxpool
-from keras_maxpool import window as windows
+from keras_maxpool.geometry import window as windows
 
 
 def layers_named(*names: str) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_maxpool.geometry.window import Window
 from keras_maxpool.tools.report.layer_kinds import (
     ADAPTIVE,
     FRACTIONAL,
@@ -17,7 +18,6 @@ from keras_maxpool.tools.report.layer_kinds import (
 from keras_maxpool.tools.report.model_graph import Call, Tensor
 from keras_maxpool.tools.report.poolings import Pooling
 from keras_maxpool.tools.report.receptive_field import Field, Unknown
-from keras_maxpool.window import Window
 
 Shape = tuple[int | None, ...]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_maxpool.backend.tensorflow.kernels import KERNELS
+from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool
-from keras_maxpool.ops.kernels import KERNELS
-from keras_maxpool.ops.kernels.guard import guarded
-from keras_maxpool.window import parse
 
 LEAST = [1, 2, 3, 1]
 

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from running import Config, assert_same, case, distinct, nodes, run, ties, with_gradient
 
-from keras_maxpool.ops.kernels import KERNELS
-from keras_maxpool.window import Window, parse
+from keras_maxpool.backend.tensorflow.kernels import KERNELS
+from keras_maxpool.geometry.window import Window, parse
 
 PLAIN = [
     Config((9,), 3, 2, "same"),

@@ -4,9 +4,9 @@ from math import gcd
 
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
-from keras_maxpool.ops.kernels import native
-from keras_maxpool.window import Axis, Window, ceil_divide
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels import native
+from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 NARROW = 16
 """With fewer channels than this the innermost axis is pooled with the other axes folded into the channels."""

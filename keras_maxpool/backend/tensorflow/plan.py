@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-from keras_maxpool.window import Window
+from keras_maxpool.geometry.window import Window
 
 NATIVE_3D = ("float32", "bfloat16")
 """The dtypes that TensorFlow's MaxPool3D takes in every mode."""

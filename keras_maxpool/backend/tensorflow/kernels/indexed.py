@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.ops import mode, shapes
-from keras_maxpool.ops.kernels.shifted import cut
-from keras_maxpool.ops.kernels.views import Views
-from keras_maxpool.window import Axis
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels.shifted import cut
+from keras_maxpool.backend.tensorflow.kernels.views import Views
+from keras_maxpool.geometry.window import Axis
 
 
 def indexed(carried: Sequence[tf.Tensor], axes: Sequence[Axis], repeat: bool) -> list[tf.Tensor]:

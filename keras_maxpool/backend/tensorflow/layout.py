@@ -1,19 +1,11 @@
-"""Both data formats: which one is meant, tensors to channels-last and back, and the shape that pooled sizes make."""
+"""Tensors from both data formats to channels-last, and back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_maxpool import arguments
-from keras_maxpool.ops import mode, shapes
-from keras_maxpool.which_keras import keras
-
-
-def resolved(data_format: str | None) -> str:
-    """One of the two data formats: the user's, or Keras's setting for None."""
-    if data_format is None:
-        return keras.config.image_data_format()
-    return arguments.data_format(data_format)
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import shapes
 
 
 def channels_last(x: tf.Tensor, data_format: str) -> tf.Tensor:
@@ -51,17 +43,3 @@ def arranged(
 def over_channels(x: tf.Tensor, data_format: str) -> tf.Tensor:
     """`x` (batch, *spatial) with one channel, in `data_format`."""
     return tf.expand_dims(x, -1 if data_format == "channels_last" else 1)
-
-
-def spatial(shape: Sequence[shapes.Size], data_format: str) -> tuple[shapes.Size, ...]:
-    """The spatial sizes in a shape."""
-    return tuple(shape[1:-1] if data_format == "channels_last" else shape[2:])
-
-
-def with_spatial(
-    shape: Sequence[int | None], data_format: str, sizes: Sequence[int | None]
-) -> tuple[int | None, ...]:
-    """A shape with other spatial sizes."""
-    if data_format == "channels_last":
-        return (shape[0], *sizes, shape[-1])
-    return (shape[0], shape[1], *sizes)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
-from keras_maxpool.window import ceil_divide
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.geometry.window import ceil_divide
 
 CODE = tf.int8
 """What numbers the views of a step, which are few."""

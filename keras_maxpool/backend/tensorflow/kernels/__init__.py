@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_maxpool.ops.kernels.direct import direct
-from keras_maxpool.ops.kernels.folded import folded
-from keras_maxpool.ops.kernels.shifted import shifted
-from keras_maxpool.window import Window
+from keras_maxpool.backend.tensorflow.kernels.direct import direct
+from keras_maxpool.backend.tensorflow.kernels.separable import folded
+from keras_maxpool.backend.tensorflow.kernels.shifted import shifted
+from keras_maxpool.geometry.window import Window
 
 Kernel = Callable[[tf.Tensor, Window, bool], tf.Tensor]
 """From a channels-last tensor, a window, and whether to pad with elements of the same windows."""

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.ops import layout, mode, shapes
-from keras_maxpool.ops.gradients import with_gradient
-from keras_maxpool.ops.places import count, gather, index_type, scatter
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import layout, shapes
+from keras_maxpool.backend.tensorflow.gather_scatter import count, gather, index_type, scatter
+from keras_maxpool.backend.tensorflow.gradients import with_gradient
 
 
 @dataclass(frozen=True, eq=False)

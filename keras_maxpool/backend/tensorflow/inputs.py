@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.which_keras import keras
+from keras_maxpool.compat import keras
 
 
 def dense(value: Any, name: str = "inputs") -> tf.Tensor:

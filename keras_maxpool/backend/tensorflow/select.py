@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from keras_maxpool.ops import converter
+from keras_maxpool.backend.tensorflow import export as converter
 
 
 def select(condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
-from keras_maxpool.ops import converter, mode, shapes
-from keras_maxpool.ops.kernels.indexed import indexed
-from keras_maxpool.ops.kernels.planar import planar
-from keras_maxpool.window import Axis, Window, ceil_divide
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels.indexed import indexed
+from keras_maxpool.backend.tensorflow.kernels.planar import planar
+from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 
 def first_maxima(

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.ops import mode, shapes
-from keras_maxpool.ops.kernels.guard import guarded
-from keras_maxpool.window import Axis
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.geometry.window import Axis
 
 
 def planar(x: tf.Tensor, axes: Sequence[Axis], repeat: bool) -> tuple[tf.Tensor, tf.Tensor]:

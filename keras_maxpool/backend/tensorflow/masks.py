@@ -6,12 +6,14 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.ops import converter, inputs, layout, shapes
-from keras_maxpool.ops.indices import first_maxima
-from keras_maxpool.ops.kernels import KERNELS
-from keras_maxpool.ops.places import gather
-from keras_maxpool.ops.select import select
-from keras_maxpool.window import Window
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import inputs, shapes
+from keras_maxpool.backend.tensorflow.gather_scatter import gather
+from keras_maxpool.backend.tensorflow.indices import first_maxima
+from keras_maxpool.backend.tensorflow.kernels import KERNELS
+from keras_maxpool.backend.tensorflow.select import select
+from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.geometry.window import Window
 
 
 def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
@@ -28,7 +30,7 @@ def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tens
     return tensor
 
 
-def where_it_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
+def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     """`mask` of the right rank, but True everywhere if its sizes, which may be known late, are not those of `x`."""
     shape = arguments.mask_shape(x.shape.as_list(), data_format)
     if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
@@ -49,7 +51,7 @@ def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     """`mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
     if mask.shape.rank > 1:
         return mask
-    sizes = layout.spatial(shapes.sizes(x), data_format)
+    sizes = spatial_sizes(shapes.sizes(x), data_format)
     return tf.broadcast_to(
         tf.reshape(mask, [-1, *(1 for _ in sizes)]), [shapes.sizes(x)[0], *sizes]
     )
@@ -65,7 +67,7 @@ def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     return tf.where(mask, x, shapes.lowest(x.dtype))
 
 
-def pooled(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
+def pool_mask(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
     """The outgoing mask: whether a window sees any element of which `mask` is True; `repeat` as `shapes.pad` has it."""
     seen = KERNELS["folded"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window, repeat)
     return tf.squeeze(seen, -1) > 0

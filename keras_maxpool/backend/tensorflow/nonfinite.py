@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from keras_maxpool.ops.gradients import Formula, substitute
-from keras_maxpool.ops.select import select
+from keras_maxpool.backend.tensorflow.gradients import Formula, substitute
+from keras_maxpool.backend.tensorflow.select import select
 
 
 def ieee(kernel: Formula, seen: tf.Tensor | None = None) -> Formula:

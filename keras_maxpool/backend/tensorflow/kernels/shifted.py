@@ -8,9 +8,10 @@ import math
 
 import tensorflow as tf
 
-from keras_maxpool.ops import mode, shapes
-from keras_maxpool.ops.kernels.views import Views, max_of_views
-from keras_maxpool.window import Axis, Window
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels.views import Views, max_of_views
+from keras_maxpool.geometry.window import Axis, Window
 
 JOINT_VIEWS = 9
 """At most this many views are taken of all axes at once."""

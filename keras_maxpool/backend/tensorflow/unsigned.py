@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_maxpool.ops.gradients import Formula
+from keras_maxpool.backend.tensorflow.gradients import Formula
 
 SIGNED = {tf.uint32: tf.int32, tf.uint64: tf.int64}
 

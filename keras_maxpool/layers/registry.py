@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from keras_maxpool.which_keras import keras
+from keras_maxpool.compat import keras
 
 PACKAGE = "keras_maxpool"
 

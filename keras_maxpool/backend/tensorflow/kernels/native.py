@@ -5,10 +5,17 @@ from functools import partial
 
 import tensorflow as tf
 
-from keras_maxpool.ops import layout, mode, shapes
-from keras_maxpool.ops.gradients import Formula, gradient_of, with_gradient, with_second_order
-from keras_maxpool.ops.kernels.guard import guarded
-from keras_maxpool.window import Axis
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import layout, shapes
+from keras_maxpool.backend.tensorflow.gradients import (
+    Formula,
+    gradient_of,
+    with_gradient,
+    with_second_order,
+)
+from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.geometry.window import Axis
 
 
 def max_pool(
@@ -74,7 +81,7 @@ def max_pool(
 
     keeps_shape = padding == "SAME" and all(
         stride == 1 or size in (1, None)
-        for stride, size in zip(strides, layout.spatial(x.shape, data_format), strict=True)
+        for stride, size in zip(strides, spatial_sizes(x.shape, data_format), strict=True)
     )
     if now == "eager" and not keeps_shape:
         return plain(x)

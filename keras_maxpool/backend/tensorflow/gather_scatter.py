@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.ops import converter, mode, shapes
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import shapes
 
 HUGE = 2**28
 """Elements from which on a scatter goes another way."""

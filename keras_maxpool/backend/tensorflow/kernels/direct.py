@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
-from keras_maxpool.ops.kernels import native
-from keras_maxpool.window import Window
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.kernels import native
+from keras_maxpool.geometry.window import Window
 
 
 def direct(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:

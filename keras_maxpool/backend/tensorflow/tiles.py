@@ -6,10 +6,10 @@ from math import prod
 
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
-from keras_maxpool.ops.bounds import inside
-from keras_maxpool.ops.places import gather, scatter
-from keras_maxpool.window import Window
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.bounds import inside
+from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
+from keras_maxpool.geometry.window import Window
 
 MOST_ELEMENTS = 16
 """Of a window: each is one more comparison with all indices."""

@@ -10,7 +10,7 @@ REFUSAL = (
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 
 if LEGACY:
-    from keras_maxpool import legacy_keras as keras
+    from keras_maxpool.compat import keras_2 as keras
 else:
     try:
         import keras  # type: ignore[no-redef]

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.ops import converter, mode, shapes
-from keras_maxpool.ops.places import count
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.gather_scatter import count
 
 RULE = "the elements of an output's channel, and at least -1, which stands for none;"
 FIX = (

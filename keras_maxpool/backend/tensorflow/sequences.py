@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.ops import shapes
+from keras_maxpool.backend.tensorflow import shapes
 
 
 def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:

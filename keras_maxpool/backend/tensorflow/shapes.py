@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.window import Axis
+from keras_maxpool.geometry.window import Axis
 
 Size = Any
 """An int, or a scalar integer tensor where the size is unknown while tracing."""
@@ -20,6 +20,11 @@ Pads = Sequence[tuple[Size, Size]]
 
 Gaps = Sequence[int] | None
 """The step from element to element of a window, along each axis, or None."""
+
+
+def shape(x: tf.Tensor) -> tuple[int | None, ...] | None:
+    """The static shape, None where unknown."""
+    return None if x.shape.rank is None else tuple(x.shape)
 
 
 def sizes(x: tf.Tensor) -> list[Size]:

@@ -1,0 +1,41 @@
+"""The functions that `layers` and `ops` call, of the backend that Keras runs on."""
+
+from keras_maxpool.backend.tensorflow import (
+    adaptive_max_pool,
+    cast,
+    check_implementation,
+    checked,
+    convert_indices,
+    convert_to_tensor,
+    dense,
+    do_not_convert,
+    fractional_max_pool,
+    global_max_pool,
+    is_eager,
+    max_pool,
+    max_unpool,
+    pool_mask,
+    shape,
+    sizes,
+    where_mask_fits,
+)
+
+__all__ = [
+    "adaptive_max_pool",
+    "cast",
+    "check_implementation",
+    "checked",
+    "convert_indices",
+    "convert_to_tensor",
+    "dense",
+    "do_not_convert",
+    "fractional_max_pool",
+    "global_max_pool",
+    "is_eager",
+    "max_pool",
+    "max_unpool",
+    "pool_mask",
+    "shape",
+    "sizes",
+    "where_mask_fits",
+]

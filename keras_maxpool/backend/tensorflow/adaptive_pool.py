@@ -1,0 +1,69 @@
+"""`adaptive_max_pool`: pooling to a given size, whatever the inputs' own."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import regions, shapes
+from keras_maxpool.backend.tensorflow.regions import Regions
+from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry.layout import spatial_sizes
+
+
+@converter.carried
+def adaptive_max_pool(
+    x: tf.Tensor, outputs: Sequence[int | None], data_format: str, return_indices: bool
+) -> Any:
+    """`adaptive_max_pool` for arguments that have been checked."""
+    static_shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
+    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if nothing is not None:
+        return nothing
+    sizes = spatial_sizes(shapes.sizes(x), data_format)
+    if mode.current() == "graph":
+        checks = [
+            tf.debugging.Assert(size > 0, [output_shapes.no_elements(place)])
+            for place, size in enumerate(sizes)
+            if isinstance(size, tf.Tensor) and outputs[place] is not None
+        ]
+        with tf.control_dependencies(checks):
+            x = tf.identity(x)
+    axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
+    return regions.pool(x, axes, data_format, static_shape, return_indices)
+
+
+def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
+    """Region i of `outputs` goes from floor(i * size / outputs) to before ceil((i + 1) * size / outputs)."""
+    if outputs is None:
+        return None
+    if isinstance(size, int):
+        if size == outputs:
+            return None
+        if size % outputs == 0:
+            return Regions(tiles=(outputs, size // outputs))
+        if max(size, outputs) <= shapes.MOST_STATIC:
+            return _static_regions(size, outputs)
+    # 32 bits, where they are enough: LiteRT divides no others.
+    dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64
+    size = tf.cast(size, dtype)
+    starts, ends = _bounds(tf.range(outputs, dtype=dtype), size, outputs)
+    # Rounding down and rounding up each add less than 1 to the size of a region.
+    return regions.between(starts, ends, (size - 1) // outputs + 2)
+
+
+@lru_cache(maxsize=512)
+def _static_regions(size: int, outputs: int) -> Regions:
+    starts, ends = _bounds(np.arange(outputs), size, outputs)
+    return regions.between(starts, ends, int(np.max(ends - starts)))
+
+
+def _bounds(i: Any, size: Any, outputs: int) -> tuple[Any, Any]:
+    # Each product is below outputs squared, or no more than size.
+    whole, rest = size // outputs, size % outputs
+    ends = (i + 1) * whole + ((i + 1) * rest + (outputs - 1)) // outputs
+    return i * whole + i * rest // outputs, ends

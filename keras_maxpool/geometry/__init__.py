@@ -1,0 +1,1 @@
+"""Windows, output sizes and pads in plain integers, without any array library."""

@@ -1,0 +1,133 @@
+"""The shapes that pooling and unpooling give; sizes that are not known are None."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from keras_maxpool import arguments
+from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
+from keras_maxpool.geometry.window import Window
+
+FINEST = 10**6
+"""The largest denominator of a ratio: sizes up to 2**31 times it stay within 64 bits."""
+
+
+def max_pooled(
+    shape: Sequence[int | None], window: Window, data_format: str
+) -> tuple[int | None, ...]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError where no window fits."""
+    return _max_pooled(tuple(shape), window, data_format)
+
+
+# Asked at every eager call.
+@lru_cache(maxsize=1024)
+def _max_pooled(
+    shape: tuple[int | None, ...], window: Window, data_format: str
+) -> tuple[int | None, ...]:
+    channels = shape[-1 if data_format == "channels_last" else 1]
+    sizes = spatial_sizes(shape, data_format)
+    pooled = window.output_sizes(sizes, data_format, channels)
+    result = with_spatial_sizes(shape, data_format, pooled)
+    arguments.countable(result, f"`padding` {window.padding!r} makes", "Write less of it.")
+    return result
+
+
+def max_unpooled(
+    shape: Sequence[int | None],
+    window: Window,
+    data_format: str,
+    output_size: Sequence[int] | None = None,
+    like: Sequence[int | None] | None = None,
+) -> tuple[int | None, ...]:
+    """The shape that unpooling gives for values of `shape`, None where unknown; a ValueError where it gives none."""
+    sizes: Sequence[Any]
+    if like is not None:
+        sizes, subject = spatial_sizes(like, data_format), "`like` makes"
+        fix = "Pass a smaller one."
+    elif output_size is not None:
+        sizes, subject = output_size, f"`output_size` {tuple(output_size)} makes"
+        fix = "Write smaller sizes."
+    else:
+        sizes = window.unpooled_sizes(spatial_sizes(shape, data_format))
+        subject = f"`pool_size` {window.pool}, `strides` {window.strides} and `padding` {window.padding!r} make"
+        fix = "Pass the pooled tensor as like=, or its spatial sizes as output_size=."
+    result = with_spatial_sizes(shape, data_format, sizes)
+    arguments.countable(result, subject, fix)
+    return result
+
+
+def global_max_pooled(
+    shape: Sequence[int | None], data_format: str, keepdims: bool
+) -> tuple[int | None, ...]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError for empty volumes."""
+    channels_first = data_format == "channels_first"
+    batch, channels = shape[0], shape[1 if channels_first else -1]
+    spatial = shape[2:] if channels_first else shape[1:-1]
+    if 0 in spatial:
+        raise ValueError(
+            "`inputs` must have an element on every spatial axis, as nothing has no maximum; "
+            f'received shape {tuple(shape)} with data_format="{data_format}". Leave such inputs out, or pad them '
+            "and mask the padding."
+        )
+    if not keepdims:
+        return batch, channels
+    ones = (1,) * len(spatial)
+    return (batch, channels, *ones) if channels_first else (batch, *ones, channels)
+
+
+def adaptive_max_pooled(
+    shape: Sequence[int | None], outputs: Sequence[int | None], data_format: str
+) -> tuple[int | None, ...]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown."""
+    sizes = spatial_sizes(shape, data_format)
+    for place, (size, output) in enumerate(zip(sizes, outputs, strict=True)):
+        if size == 0 and output is not None:
+            raise ValueError(f"{no_elements(place)} Received spatial sizes {tuple(sizes)}.")
+    pooled = [s if o is None else o for s, o in zip(sizes, outputs, strict=True)]
+    result = with_spatial_sizes(shape, data_format, pooled)
+    arguments.countable(result, f"`output_size` {tuple(outputs)} makes", "Write smaller sizes.")
+    return result
+
+
+def no_elements(place: int) -> str:
+    """The message where spatial axis `place` has nothing to pool."""
+    return (
+        f"Spatial axis {place} has no elements, and no maximum. "
+        "Give it at least one, or keep its size with None in `output_size`."
+    )
+
+
+def fractional_max_pooled(
+    shape: Sequence[int | None], ratios: Sequence[float], data_format: str
+) -> tuple[int | None, ...]:
+    """The shape that pooling gives for inputs of `shape`, None where unknown."""
+    sizes = spatial_sizes(shape, data_format)
+    pooled = [
+        None if size is None else fractional_size(size, ratio)
+        for size, ratio in zip(sizes, ratios, strict=True)
+    ]
+    if 0 in pooled:
+        place = pooled.index(0)
+        message = nothing_left(place, f"{sizes[place]} elements", ratios[place])
+        raise ValueError(f"{message} Received spatial sizes {tuple(sizes)}.")
+    return with_spatial_sizes(shape, data_format, pooled)
+
+
+def exact_ratio(ratio: float) -> Fraction:
+    """The fraction nearest to a ratio: so 10 / (10 / 7) is 7, whatever its rounding as floats."""
+    return Fraction(ratio).limit_denominator(FINEST)
+
+
+def fractional_size(size: int, ratio: float) -> int:
+    """floor(size / ratio), in integers."""
+    exact = exact_ratio(ratio)
+    return size * exact.denominator // exact.numerator
+
+
+def nothing_left(place: int, elements: str, ratio: float) -> str:
+    """The message where `ratio` leaves none of the elements of spatial axis `place`."""
+    return (
+        f"`pooling_ratio` leaves nothing of spatial axis {place}, which has {elements}; received "
+        f"pooling_ratio={ratio} there. Use a smaller ratio, or a larger input."
+    )
