@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from keras_maxpool.compat import keras
-
 INT_LIMIT = 2**31
 """Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
 
@@ -257,10 +255,9 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def data_format(value: Any) -> str:
-    """One of the two data formats, from any case of letters; Keras's setting for None."""
-    if value is None:
-        return keras.config.image_data_format()
+def data_format(value: Any, default: str | None = None) -> str:
+    """One of the two data formats, from any case of letters; `default` for None."""
+    value = default if value is None else value
     # What is refused is shown as it was written.
     known = isinstance(value, str) and value.lower() in DATA_FORMATS
     return choice(value.lower() if known else value, "data_format", DATA_FORMATS)

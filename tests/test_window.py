@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import math
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import oracle
@@ -14,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import keras_maxpool
 from keras_maxpool.geometry.window import Axis, Window, ceil_divide, parse
 
 VALID = (0, 0)
@@ -428,28 +425,6 @@ def test_contradictions(options: dict, fragments: list[str]) -> None:
 )
 def test_limits_that_are_allowed(options: dict) -> None:
     assert window(2, **options).rank == 2
-
-
-# What the geometry is made of
-
-
-@pytest.mark.parametrize("module", ["window.py", "arguments.py", "ops/plan.py"])
-def test_no_tensor_library(module: str) -> None:
-    """These modules can be read, tested and replaced without TensorFlow and Keras."""
-    tree = ast.parse((Path(keras_maxpool.__file__).parent / module).read_text())
-    imported = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported.update(name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            imported.update(f"{node.module}.{name.name}" for name in node.names)
-    assert imported
-    assert not {name.split(".")[0] for name in imported} & {"tensorflow", "keras", "tf_keras"}
-    own = {name for name in imported if name.startswith("keras_maxpool")}
-    assert own <= {"keras_maxpool.arguments", "keras_maxpool.geometry.window.Window"}
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert not names & {"tf", "tensorflow", "keras"}
 
 
 def test_windows_that_see_only_padding() -> None:

@@ -68,7 +68,11 @@ class SpatialLayer(keras.layers.Layer):
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         """The attributes for a layer's own arguments, each in its one internal form; or an error."""
-        return own | {"data_format": arguments.data_format(own["data_format"])}
+        return own | {
+            "data_format": arguments.data_format(
+                own["data_format"], keras.config.image_data_format()
+            )
+        }
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""

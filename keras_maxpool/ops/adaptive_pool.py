@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 
 
 @backend.do_not_convert
@@ -31,7 +32,7 @@ def adaptive_max_pool(
     """
     x = backend.dense(inputs)
     outputs = arguments.output_sizes(output_size, arguments.spatial_rank(backend.shape(x)))
-    data_format = arguments.data_format(data_format)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(return_indices, "return_indices")
     arguments.dtype(x.dtype.name)
     return backend.adaptive_max_pool(x, outputs, data_format, return_indices)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 
 
 @backend.do_not_convert
@@ -63,4 +64,10 @@ def convert_indices(
             f"`shape` must tell one size for each of the {found.shape.rank} axes of the indices; received {shape!r}. "
             "Pass the shape of the tensor that was pooled."
         )
-    return backend.convert_indices(found, sizes, to, source, arguments.data_format(data_format))
+    return backend.convert_indices(
+        found,
+        sizes,
+        to,
+        source,
+        arguments.data_format(data_format, keras.config.image_data_format()),
+    )

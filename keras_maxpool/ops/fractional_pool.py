@@ -42,7 +42,7 @@ def fractional_max_pool(
     ratios = arguments.ratios(pooling_ratio, arguments.spatial_rank(backend.shape(x)))
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")
-    data_format = arguments.data_format(data_format)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
     if not isinstance(seed, keras.random.SeedGenerator):
         arguments.seed(seed)
     arguments.flag(return_indices, "return_indices")

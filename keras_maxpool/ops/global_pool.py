@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 from keras_maxpool.geometry import output_shapes
 
 
@@ -46,7 +47,7 @@ def global_max_pool(
     """
     x = backend.dense(inputs)
     arguments.spatial_rank(backend.shape(x))
-    data_format = arguments.data_format(data_format)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(keepdims, "keepdims")
     arguments.flag(return_indices, "return_indices")
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.geometry.layout import spatial_sizes
@@ -55,7 +56,7 @@ def max_pool(
     x = backend.dense(inputs)
     rank = arguments.spatial_rank(backend.shape(x))
     window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
-    data_format = arguments.data_format(data_format)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     arguments.choice(implementation, "implementation", arguments.IMPLEMENTATIONS)
     arguments.dtype(x.dtype.name)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.compat import keras
 from keras_maxpool.geometry import window as windows
 
 
@@ -44,7 +45,7 @@ def max_unpool(
     y = backend.dense(values, "values")
     rank = arguments.spatial_rank(backend.shape(y), "values")
     window = windows.parse(rank, pool_size, strides, padding, 1, False)
-    data_format = arguments.data_format(data_format)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
     size = arguments.optional_sizes(output_size, rank, "output_size")
     arguments.dtype(y.dtype.name)
     arguments.choice(indices_convention, "indices_convention", arguments.INDICES_CONVENTIONS)
