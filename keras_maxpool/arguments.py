@@ -5,9 +5,10 @@ No TensorFlow here: a configuration can be checked without it.
 """
 
 import operator
+import warnings
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 INT_LIMIT = 2**31
 """Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
@@ -15,12 +16,23 @@ INT_LIMIT = 2**31
 AXIS_LIMIT = 2**31 - 1
 """The sizes of a tensor's axes stay below this: `tf.shape` counts no further."""
 
-NAMED_PADDINGS = ("valid", "same", "same_lower", "causal")
-IMPLEMENTATIONS = ("auto", "direct", "folded", "shifted")
-INDICES_CONVENTIONS = ("torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major")
-NONFINITE = ("backend", "ieee")
-DATA_FORMATS = ("channels_last", "channels_first")
-INDICES_DTYPES = ("int64", "int32")
+Ints: TypeAlias = int | Sequence[int]
+"""One integer, or one per spatial axis."""
+
+NamedPadding = Literal["valid", "same", "same_lower", "causal"]
+Padding: TypeAlias = NamedPadding | int | Sequence[int] | Sequence[tuple[int, int]]
+DataFormat = Literal["channels_last", "channels_first"]
+Implementation = Literal["auto", "direct", "separable", "shifted"]
+IndicesConvention = Literal["torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major"]
+IndicesDtype = Literal["int64", "int32"]
+Nonfinite = Literal["backend", "ieee"]
+
+NAMED_PADDINGS = get_args(NamedPadding)
+DATA_FORMATS = get_args(DataFormat)
+IMPLEMENTATIONS = get_args(Implementation)
+INDICES_CONVENTIONS = get_args(IndicesConvention)
+INDICES_DTYPES = get_args(IndicesDtype)
+NONFINITE = get_args(Nonfinite)
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64"),
     *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
@@ -253,6 +265,19 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
         choices = " or ".join(f'"{item}"' for item in allowed)
         raise ValueError(f"`{name}` is unknown; received {name}={value!r}. Write {choices}.")
     return value
+
+
+def implementation(value: Any) -> str:
+    """The name of a kernel, or "auto"; 0.1.0's "folded" is today's "separable"."""
+    if value == "folded":
+        warnings.warn(
+            'implementation="folded" is called "separable" since keras_maxpool 0.2.0. Write "separable", or save the '
+            "model again.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return "separable"
+    return choice(value, "implementation", IMPLEMENTATIONS)
 
 
 def data_format(value: Any, default: str | None = None) -> str:

@@ -104,7 +104,7 @@ ALL: dict[str, Build] = {
     "ceil": pooled("MaxPool", 2, ceil_mode=True),
     "ieee": pooled("MaxPool", 2, nonfinite="ieee"),
     "direct": pooled("MaxPool", 3, 2, implementation="direct"),
-    "folded": pooled("MaxPool", 3, 2, implementation="folded"),
+    "separable": pooled("MaxPool", 3, 2, implementation="separable"),
     "shifted": pooled("MaxPool", 3, 2, implementation="shifted"),
     "shifted_same": pooled("MaxPool", 3, 2, "same", implementation="shifted"),
     "large": pooled("MaxPool", 13, 1, "same"),

@@ -39,7 +39,7 @@ EXACT = (*FINITE, "extremes", "infinite", "nan")
 LAYOUTS = (*EXACT, "denormal")
 NAMED = ("same", "same_lower", "causal")
 PADDINGS = ("valid", *NAMED, "number", "numbers", "pairs")
-KERNELS = ("auto", "direct", "folded", "shifted")
+KERNELS = ("auto", "direct", "separable", "shifted")
 NATIVE_3D = ("float32", "bfloat16")
 """What MaxPool3D takes, the built-in's operation and that of the kernel "direct"."""
 

@@ -156,7 +156,7 @@ def derivatives_of(mode: str) -> list[str]:
 
 OPTIONS: dict[str, dict] = {
     "direct": {"implementation": "direct"},
-    "folded": {"implementation": "folded"},
+    "separable": {"implementation": "separable"},
     "shifted": {"implementation": "shifted"},
     "dilated": {"dilation_rate": 2},
     "pairs": {"padding": ((1, 0), (0, 1))},
@@ -598,7 +598,7 @@ LARGER: Cases = {
     for rank, mode, derivative, kernel in [
         *product((1, 2, 3), ["graph, any shape"], ["tape inside"], ["auto"]),
         *product([2], ["graph, any shape"], ["forward", "tape outside"], ["auto"]),
-        *product([2], ["graph, any shape"], ["tape inside"], ["folded", "shifted"]),
+        *product([2], ["graph, any shape"], ["tape inside"], ["separable", "shifted"]),
         (2, "xla, any shape", "tape inside", "auto"),
     ]
     for which in TOO_LARGE

@@ -136,4 +136,4 @@ class SpatialLayer(keras.layers.Layer):
 
 def _as_tensor(argument: Any) -> Any:
     argument = backend.checked(argument, "mask")  # the one tensor that pooling layers take besides
-    return backend.convert_to_tensor(argument) if hasattr(argument, "__array__") else argument
+    return backend.convert_to_tensor(argument) if type(argument).__module__ == "numpy" else argument

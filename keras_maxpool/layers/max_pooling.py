@@ -64,9 +64,7 @@ class _MaxPooling(PoolingWithMask):
             own["dilation_rate"],
             own["ceil_mode"],
         )
-        implementation = arguments.choice(
-            own["implementation"], "implementation", arguments.IMPLEMENTATIONS
-        )
+        implementation = arguments.implementation(own["implementation"])
         backend.check_implementation(implementation, window)
         return super()._checked(own) | {
             "_window": window,
@@ -74,6 +72,7 @@ class _MaxPooling(PoolingWithMask):
             "strides": window.strides,
             "padding": window.padding,
             "dilation_rate": window.gaps,
+            "implementation": implementation,
             "nonfinite": arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE),
             "indices_convention": arguments.choice(
                 own["indices_convention"], "indices_convention", arguments.INDICES_CONVENTIONS
@@ -177,7 +176,7 @@ class MaxPooling2D(_MaxPooling):
         nonfinite: what NaN and windows without a value above the dtype's lowest finite number give.
             `"backend"`, TensorFlow's answer at no cost, which depends on the mode (see below); `"ieee"`, NumPy's and
             PyTorch's in every mode, for two poolings in place of one.
-        implementation: `"auto"`, or a kernel to force: `"direct"` (one `tf.nn.max_pool`), `"folded"` (one
+        implementation: `"auto"`, or a kernel to force: `"direct"` (one `tf.nn.max_pool`), `"separable"` (one
             an axis), `"shifted"` (slices and maxima). They differ in speed alone.
         indices_convention: how indices count: `"torch"` (see below), or another library's, for code that was written
             for it, such as `"tensorflow"`: the conventions of `keras_maxpool.ops.convert_indices`.

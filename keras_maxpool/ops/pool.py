@@ -58,7 +58,7 @@ def max_pool(
     window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-    arguments.choice(implementation, "implementation", arguments.IMPLEMENTATIONS)
+    implementation = arguments.implementation(implementation)
     arguments.dtype(x.dtype.name)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     output_shapes.max_pooled(x.shape, window, data_format)

@@ -84,7 +84,7 @@ def test_dtypes(dtype: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rank", "arguments", "operation", "kernel"),
     [
-        (3, {}, "MaxPool3D", "folded"),
+        (3, {}, "MaxPool3D", "separable"),
         (2, {"return_indices": True}, "MaxPoolWithArgmax", "shifted"),
     ],
     ids=["3d", "indices"],

@@ -162,7 +162,7 @@ def test_dtypes(dtype: str, tmp_path: Path) -> None:
 # --- Fine-tuning ---
 
 TUNED = [
-    *("plain", "same", "padding", "dilated", "ceil", "ieee", "folded", "shifted", "unpool_like"),
+    *("plain", "same", "padding", "dilated", "ceil", "ieee", "separable", "shifted", "unpool_like"),
     *("global", "global_ieee", "adaptive", "fractional"),
 ]
 

@@ -191,7 +191,7 @@ def too_long_padding(rank: int) -> Iterator[BadArgument]:
 
 def bad_choices(rank: int) -> Iterator[BadArgument]:
     formats, nonfinite = ('"channels_last"', '"channels_first"'), ('"backend"', '"ieee"')
-    kernels = '"auto"', '"direct"', '"folded"', '"shifted"'
+    kernels = '"auto"', '"direct"', '"separable"', '"shifted"'
     for name, choices, values in [
         ("data_format", formats, ["NHWC", "channels_middle", "", 1, True, b"channels_last"]),
         ("data_format", formats, [["channels_last"], {"channels_last"}, {}]),
@@ -227,7 +227,7 @@ def bad_together(rank: int) -> Iterator[BadArgument]:
         fragments = "`dilation_rate`", "`pool_size`", str(pool_size), str(dilation_rate), "smaller"
         options = {"pool_size": pool_size, "dilation_rate": dilation_rate}
         yield BadArgument(rank, options, ValueError, fragments)
-    fragments = "`implementation`", '"direct"', "received dilation_rate=(2", '"auto"', '"folded"'
+    fragments = "`implementation`", '"direct"', "received dilation_rate=(2", '"auto"', '"separable"'
     options = {"implementation": "direct", "dilation_rate": 2}
     yield BadArgument(rank, options, ValueError, fragments)
 

@@ -103,7 +103,7 @@ def test_refused(runtime: str, dtype: str, operation: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", MODULES)
-@pytest.mark.parametrize("implementation", ["direct", "folded", "shifted"])
+@pytest.mark.parametrize("implementation", ["direct", "separable", "shifted"])
 def test_forced_kernels(runtime: str, implementation: str) -> None:
     def pooled(x: tf.Tensor) -> tf.Tensor:
         return ops.max_pool(x, 2, implementation=implementation)

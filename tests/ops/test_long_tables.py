@@ -8,9 +8,9 @@ import tensorflow as tf
 from oracle import regions as regions_oracle
 from running import MODES, assert_same, distinct, in_mode, run, with_gradient
 
+from keras_maxpool.backend.tensorflow import adaptive_pool, shapes
 from keras_maxpool.backend.tensorflow import gather_scatter as places
-from keras_maxpool.backend.tensorflow import shapes
-from keras_maxpool.ops import adaptive_max_pool, adaptive_pool, fractional_max_pool
+from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool
 
 by_mode = pytest.mark.parametrize("mode", MODES)
 

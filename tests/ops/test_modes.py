@@ -32,7 +32,7 @@ from running import (
 import keras_maxpool
 from keras_maxpool.ops import max_pool
 
-KERNELS = ("auto", "direct", "folded", "shifted")
+KERNELS = ("auto", "direct", "separable", "shifted")
 PLAIN = {
     1: Config((9,), 3, 2, "same"),
     2: Config((5, 6), (3, 2), (2, 1), "same"),

@@ -11,7 +11,7 @@ from keras_maxpool.backend.tensorflow import kernels, plan
 from keras_maxpool.geometry.window import Window, parse
 
 DTYPES = arguments.DTYPES
-KERNELS = ("direct", "folded", "shifted")
+KERNELS = ("direct", "separable", "shifted")
 MODES = ("eager", "graph", "xla")
 NATIVE = ("float32", "bfloat16")
 
@@ -38,7 +38,7 @@ def test_auto_takes_one_operation_where_there_is_one(dtype: str, of: Window) -> 
     """TensorFlow's own, unless it dilates or is 3D in a dtype that MaxPool3D lacks."""
     has_one = not of.dilated and (of.rank < 3 or dtype in NATIVE)
     for mode in ("eager", "graph"):
-        assert choose("auto", of, dtype, mode)[0] == ("direct" if has_one else "folded")
+        assert choose("auto", of, dtype, mode)[0] == ("direct" if has_one else "separable")
 
 
 @with_windows
@@ -69,12 +69,12 @@ def test_slices_lend_every_gradient_in_xla(implementation: str, of: Window) -> N
         ("direct", 2, "eager", False, "direct"),
         ("direct", 2, "graph", False, "direct"),
         # MaxPool3D's own gradient goes to every tied element, but for oneDNN's.
-        ("direct", 3, "eager", True, "folded"),
-        ("direct", 3, "eager", False, "folded"),
+        ("direct", 3, "eager", True, "separable"),
+        ("direct", 3, "eager", False, "separable"),
         ("direct", 3, "graph", True, "direct"),
-        ("direct", 3, "graph", False, "folded"),
-        ("folded", 3, "eager", True, "folded"),
-        ("folded", 3, "graph", False, "folded"),
+        ("direct", 3, "graph", False, "separable"),
+        ("separable", 3, "eager", True, "separable"),
+        ("separable", 3, "graph", False, "separable"),
         ("shifted", 3, "eager", True, "shifted"),
         ("shifted", 3, "graph", False, "shifted"),
         ("shifted", 1, "graph", True, "shifted"),
@@ -91,23 +91,23 @@ def test_who_lends_the_gradient(
 @pytest.mark.parametrize(
     ("pool", "channels", "mode", "taped", "kernel"),
     [
-        (9, 64, "graph", False, "folded"),
-        (9, None, "eager", True, "folded"),
+        (9, 64, "graph", False, "separable"),
+        (9, None, "eager", True, "separable"),
         (8, 64, "graph", True, "direct"),
         ((8, 10), 64, "graph", True, "direct"),
-        (10, 64, "graph", True, "folded"),
+        (10, 64, "graph", True, "separable"),
         (6, 16, "eager", False, "direct"),
         (6, 64, "eager", False, "direct"),
-        (6, 15, "eager", False, "folded"),
-        (5, 3, "graph", False, "folded"),
+        (6, 15, "eager", False, "separable"),
+        (5, 3, "graph", False, "separable"),
         (4, 3, "graph", False, "direct"),
         ((4, 6), 3, "graph", False, "direct"),
         # The gradient gains earlier than the values, the fewer channels the earlier.
-        (3, 3, "graph", True, "folded"),
+        (3, 3, "graph", True, "separable"),
         (2, 3, "graph", True, "direct"),
         (6, 15, "graph", True, "direct"),
-        (7, 15, "graph", True, "folded"),
-        (2, 1, "graph", True, "folded"),
+        (7, 15, "graph", True, "separable"),
+        (2, 1, "graph", True, "separable"),
         (2, 1, "eager", True, "direct"),
         (63, 3, "xla", True, "shifted"),
     ],
@@ -120,7 +120,7 @@ def test_large_windows_and_few_channels_are_folded(
     assert plan.choose("auto", work).kernel == kernel
 
 
-@pytest.mark.parametrize(("pool", "kernel"), [(9, "direct"), (10, "folded")])
+@pytest.mark.parametrize(("pool", "kernel"), [(9, "direct"), (10, "separable")])
 def test_longer_strides_read_each_element_less_often(pool: int, kernel: str) -> None:
     work = plan.Work(parse(2, pool, 2, "same", 1, False), "float32", "eager", channels=3)
     assert plan.choose("auto", work).kernel == kernel
@@ -147,7 +147,7 @@ def test_on_other_devices_the_operation_stays(dtype: str, of: Window) -> None:
     for mode in MODES:
         work = plan.Work(of, dtype, mode, True, 1, plan.LARGE, measured=False)
         chosen = plan.choose("auto", work)
-        assert chosen.kernel == ("direct" if has_one else "folded")
+        assert chosen.kernel == ("direct" if has_one else "separable")
         assert chosen.gradient != plan.GRAPH
 
 
@@ -187,7 +187,7 @@ def test_what_is_pooled_channels_first(
     of = window(2, padding=padding)
     work = plan.Work(of, "float32", mode, taped, 64, elements, channels_first=True)
     assert plan.choose("auto", work).in_place is in_place
-    assert not plan.choose("folded", work).in_place
+    assert not plan.choose("separable", work).in_place
     assert not plan.choose("auto", work._replace(channels_first=False)).in_place
 
 
@@ -195,7 +195,7 @@ def test_nothing_is_gained_from_what_a_call_does_not_tell() -> None:
     """Neither a tape, nor oneDNN, nor its layout."""
     few = plan.Work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
     assert plan.choose("auto", few).kernel == "direct"
-    assert plan.choose("auto", plan.Work(window(3), "float32", "graph")).gradient == "folded"
+    assert plan.choose("auto", plan.Work(window(3), "float32", "graph")).gradient == "separable"
     assert not plan.choose("auto", plan.Work(window(2), "float32", "eager")).in_place
 
 
@@ -246,7 +246,7 @@ def test_check_waits_for_a_dtype_that_is_not_known() -> None:
 
 
 @with_windows
-@pytest.mark.parametrize("implementation", ["auto", "folded", "shifted"])
+@pytest.mark.parametrize("implementation", ["auto", "separable", "shifted"])
 def test_the_others_can_do_everything(implementation: str, of: Window) -> None:
     for dtype in DTYPES:
         plan.check(implementation, of, dtype)

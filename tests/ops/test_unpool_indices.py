@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from running import FORMATS, MODES, Config, assert_same, case, distinct, in_mode, run
 
+from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
 from keras_maxpool.ops import convert_indices, max_pool, max_unpool
-from keras_maxpool.ops.convert import CONVENTIONS
 
 by_mode = pytest.mark.parametrize("mode", MODES)
 traced_slowly = pytest.mark.parametrize(

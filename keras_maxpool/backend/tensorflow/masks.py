@@ -69,7 +69,7 @@ def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 def pool_mask(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
     """The outgoing mask: whether a window sees any element of which `mask` is True; `repeat` as `shapes.pad` has it."""
-    seen = KERNELS["folded"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window, repeat)
+    seen = KERNELS["separable"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window, repeat)
     return tf.squeeze(seen, -1) > 0
 
 

@@ -87,7 +87,7 @@ def _kernel(work: Work) -> str:
         return "shifted"
     no_3d = work.runtime == "LiteRT" or work.dtype not in NATIVE_3D
     if window.dilated or (window.rank == 3 and no_3d):
-        return "folded"
+        return "separable"
     if window.rank == 1 or not work.measured:
         # One axis a time is what it is; and where nothing is known, nothing is better.
         return "direct"
@@ -98,9 +98,9 @@ def _kernel(work: Work) -> str:
         # Forward alone, what counts is how often an element is read: 1x64x64x64x1 3/2 took 0.4 eagerly.
         taped_graph = work.taped and work.mode == "graph"
         few = 3 * work.channels if taped_graph else 25 * prod(window.strides)
-        return "folded" if area >= few else "direct"
+        return "separable" if area >= few else "direct"
     # 8x40x40x256: 1.3 and 1.4 at 9/1, 2.7 at 13/1 but 1.0 at 7/1; 1x32x64x64x16: 2.2 and 1.3 at 5/1.
-    return "folded" if area >= 81 else "direct"
+    return "separable" if area >= 81 else "direct"
 
 
 def check(implementation: str, window: Window, dtype: str | None = None) -> None:
@@ -110,18 +110,18 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
     if window.dilated:
         raise ValueError(
             f'`implementation` "direct" cannot dilate; received dilation_rate={window.gaps}. '
-            'Write implementation="auto" or "folded".'
+            'Write implementation="auto" or "separable".'
         )
     if window.rank == 3 and dtype is not None and dtype not in NATIVE_3D:
         raise TypeError(
             f'`implementation` "direct" takes {" and ".join(NATIVE_3D)} in 3D; received inputs of dtype {dtype}. '
-            'Write implementation="auto" or "folded".'
+            'Write implementation="auto" or "separable".'
         )
 
 
 def _check_runtime(implementation: str, work: Work) -> None:
     """Refuses a forced kernel for which the runtime has no operation."""
-    if "int" in work.dtype and implementation in ("direct", "folded"):
+    if "int" in work.dtype and implementation in ("direct", "separable"):
         raise TypeError(
             f'`implementation` "{implementation}" takes no whole numbers in {work.runtime}; received inputs of dtype '
             f'{work.dtype}. Write implementation="auto" or "shifted".'
@@ -129,7 +129,7 @@ def _check_runtime(implementation: str, work: Work) -> None:
     if work.runtime == "LiteRT" and work.window.rank == 3 and implementation == "direct":
         raise ValueError(
             '`implementation` "direct" cannot pool in 3D in LiteRT, which has no such operation. Write '
-            'implementation="auto" or "folded".'
+            'implementation="auto" or "separable".'
         )
 
 
@@ -148,5 +148,5 @@ def _gradient(kernel: str, work: Work) -> str:
         and not (work.mode == "graph" and work.onednn_3d)
     ):
         # MaxPool3DGrad gives the whole gradient to every tied element, and took 4 to 27 times as long.
-        return "folded"
+        return "separable"
     return kernel

@@ -52,7 +52,7 @@ def operations(function, *specs: tf.TensorSpec) -> Counter:
 
 
 def test_one_signature() -> None:
-    assert list(KERNELS) == ["direct", "folded", "shifted"]
+    assert list(KERNELS) == ["direct", "separable", "shifted"]
     for name, function in KERNELS.items():
         assert function.__name__ == name
         assert list(inspect.signature(function).parameters) == ["x", "window", "repeat"]
@@ -77,7 +77,7 @@ def test_ties_go_to_the_first(name: str, config: Config) -> None:
         assert gradient.sum() >= given.upstream.sum()
 
 
-@pytest.mark.parametrize("name", ["folded", "shifted"])
+@pytest.mark.parametrize("name", ["separable", "shifted"])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_equal_elements_leave_one_gradient_a_window(rank: int, name: str) -> None:
     x = np.zeros((1, *[4] * rank, 1), "float32")
@@ -101,7 +101,7 @@ def test_direct_leaves_one_node(padding: str, shape: tuple) -> None:
 
 
 def test_windows_of_one_element_leave_no_node() -> None:
-    for name in ("direct", "folded"):
+    for name in ("direct", "separable"):
         ours = operations(kernel(name, Config((8, 8), 1)), tf.TensorSpec((2, 8, 8, 16)))
         assert ours["MaxPool"] == 0
 
@@ -132,9 +132,9 @@ def test_direct_guards_a_taped_pool_of_unknown_shape() -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_folded_pools_each_axis_once(rank: int) -> None:
+def test_separable_pools_each_axis_once(rank: int) -> None:
     config = Config((8, 6, 4)[:rank], 2, 2, "same")
-    ours = operations(kernel("folded", config), tf.TensorSpec((2, *config.spatial, 3)))
+    ours = operations(kernel("separable", config), tf.TensorSpec((2, *config.spatial, 3)))
     assert ours["MaxPool"] == rank
     assert ours["PadV2"] + ours["Pad"] + ours["MaxPool3D"] == 0
 
@@ -150,19 +150,19 @@ def test_folded_pools_each_axis_once(rank: int) -> None:
     ],
     ids=str,
 )
-def test_folded_fills_vectors_with_other_axes(
+def test_separable_fills_vectors_with_other_axes(
     spatial: tuple, channels: int | None, transposes: int
 ) -> None:
     """The innermost axis of thin inputs, which is pooled between two transposes."""
-    ours = operations(kernel("folded", Config(spatial)), tf.TensorSpec((2, *spatial, channels)))
+    ours = operations(kernel("separable", Config(spatial)), tf.TensorSpec((2, *spatial, channels)))
     assert ours["Transpose"] == transposes
 
 
 @pytest.mark.parametrize(("pool", "stride", "pads"), [(3, 1, 0), (2, 1, 2), (3, 2, 2)])
-def test_folded_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads: int) -> None:
+def test_separable_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads: int) -> None:
     """Of "same" padding, where it is one gap or more on both sides."""
     config = Config((8,), pool, stride, "same", 2)
-    ours = operations(kernel("folded", config), tf.TensorSpec((2, 8, 3)))
+    ours = operations(kernel("separable", config), tf.TensorSpec((2, 8, 3)))
     assert ours["PadV2"] + ours["Pad"] == pads
 
 
@@ -254,7 +254,7 @@ def test_channels_alone_are_unknown(name: str) -> None:
     assert_same(gradient.numpy(), given.gradient)
 
 
-@pytest.mark.parametrize("name", ["folded", "shifted"])
+@pytest.mark.parametrize("name", ["separable", "shifted"])
 def test_no_padding_pads_nothing(name: str) -> None:
     ours = operations(kernel(name, Config((8, 6), 2)), tf.TensorSpec((2, 8, 6, 3)))
     assert ours["PadV2"] + ours["Pad"] == 0
@@ -274,7 +274,7 @@ STRIDES_AND_GAPS = [(s, d) for s in range(1, 7) for d in range(1, 7)]
 @pytest.mark.parametrize(
     ("stride", "gap"), STRIDES_AND_GAPS, ids=[f"stride{s}-gap{d}" for s, d in STRIDES_AND_GAPS]
 )
-def test_folded_strides_and_gaps(stride: int, gap: int) -> None:
+def test_separable_strides_and_gaps(stride: int, gap: int) -> None:
     """Coprime, equal, multiples and with a common divisor, over all sizes near the window's."""
     assert {gcd(s, d) for s, d in STRIDES_AND_GAPS} == {1, 2, 3, 4, 5, 6}
     for pool in (2, 3):
@@ -283,13 +283,13 @@ def test_folded_strides_and_gaps(stride: int, gap: int) -> None:
             config = Config((size,), pool, stride, "valid", gap)
             given = case(config, ties)
             values, gradient = run(
-                with_gradient(kernel("folded", config)), "eager", given.x, given.upstream
+                with_gradient(kernel("separable", config)), "eager", given.x, given.upstream
             )
             assert_same(values, given.values)
             assert_same(gradient, given.gradient)
 
 
-@pytest.mark.parametrize("name", ["folded", "shifted"])
+@pytest.mark.parametrize("name", ["separable", "shifted"])
 def test_a_gap_wider_than_the_input(name: str) -> None:
     """Every window has one real element, the rest is padding."""
     config = Config((3,), 3, 1, ((7, 7),), 7)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow.kernels.direct import direct
-from keras_maxpool.backend.tensorflow.kernels.separable import folded
+from keras_maxpool.backend.tensorflow.kernels.separable import separable
 from keras_maxpool.backend.tensorflow.kernels.shifted import shifted
 from keras_maxpool.geometry.window import Window
 
@@ -14,6 +14,6 @@ Kernel = Callable[[tf.Tensor, Window, bool], tf.Tensor]
 
 KERNELS: dict[str, Kernel] = {
     "direct": direct,
-    "folded": folded,
+    "separable": separable,
     "shifted": shifted,
 }

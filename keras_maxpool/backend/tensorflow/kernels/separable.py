@@ -12,7 +12,7 @@ NARROW = 16
 """With fewer channels than this the innermost axis is pooled with the other axes folded into the channels."""
 
 
-def folded(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
+def separable(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
     """Pools (batch, *spatial, channels) one axis at a time; `repeat` as `shapes.pad` has it.
 
     The innermost axis goes first: each pass keeps its first maximum, so the last keeps the first in row-major order.
