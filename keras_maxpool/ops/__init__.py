@@ -1,4 +1,4 @@
-"""Max pooling as functions of tensors; the layers are thin covers over these."""
+"""Public functions that pool tensors; the layers call the same backend."""
 
 from keras_maxpool.ops.adaptive_pool import adaptive_max_pool
 from keras_maxpool.ops.convert import convert_indices

@@ -1,4 +1,4 @@
-"""`adaptive_max_pool`: pooling to a given size, whatever the inputs' own."""
+"""`adaptive_max_pool`: pooling to a given output size."""
 
 from typing import Any
 
@@ -10,18 +10,35 @@ from keras_maxpool.compat import keras
 def adaptive_max_pool(
     inputs: Any, output_size: Any, data_format: str | None = None, *, return_indices: bool = False
 ) -> Any:
-    """Max pooling over 1, 2 or 3 spatial axes to a given output size.
+    """Computes max pooling over 1, 2 or 3 spatial axes to a given output size.
+
+    Region i of an axis with n elements and m outputs spans floor(i * n / m) to ceil((i + 1) * n / m),
+    the end excluded, as in PyTorch: regions overlap where m does not divide n, and m may be larger
+    than n. Each channel of each sample is pooled on its own. The gradient of a region goes to its
+    first maximum in row-major order, and NaN counts as the largest value, in every mode.
 
     Args:
-        inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
-        output_size, data_format, return_indices: as `keras_maxpool.AdaptiveMaxPooling2D` takes them, with one
-            integer or None for each spatial axis.
+        inputs: tensor, or what converts to one, of shape `(batch, *spatial, channels)` with 1 to 3
+            spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`.
+            Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
+        output_size: spatial size of the output: one integer, or one per spatial axis. `None` for an
+            axis keeps its size.
+        data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
+            last axis of a tensor or the axis after the batch. `None` takes
+            `keras.config.image_data_format()`.
+        return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
+            the shape of the values. Each is the flat index of the region's first maximum in the
+            spatial volume of its own sample and channel, in row-major order: PyTorch's convention,
+            in both data formats.
 
     Returns:
-        The pooled tensor, of the inputs' dtype; with `return_indices`, that and the int64 indices.
+        The pooled tensor, with the dtype of `inputs` and the spatial sizes of `output_size`; with
+        `return_indices`, a pair of that and the indices.
 
     Raises:
-        TypeError, ValueError: as `keras_maxpool.AdaptiveMaxPooling2D` does.
+        TypeError: if an argument has the wrong type, or the dtype of `inputs` cannot be pooled.
+        ValueError: if an argument is out of range, `inputs` has another rank, or an axis to pool has
+            no elements.
 
     Example:
     >>> import keras_maxpool, numpy as np

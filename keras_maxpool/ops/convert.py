@@ -1,4 +1,4 @@
-"""Flat indices of maxima in the conventions of other libraries."""
+"""`convert_indices`: flat indices of maxima in the conventions of other libraries."""
 
 from typing import Any
 
@@ -15,11 +15,12 @@ def convert_indices(
     source: str = "torch",
     data_format: str | None = None,
 ) -> Any:
-    """Flat indices of maxima, from one convention to another.
+    """Converts flat indices of maxima from one convention to another.
 
-    With c the channel, n the sample, and y and x a place in the volume of H times W (likewise in 1D and 3D):
+    For the channel c, the sample n, and the position (y, x) in a spatial volume of size H times W
+    (likewise in 1D and 3D):
 
-    | convention | index | as given by |
+    | convention | index | returned by |
     | --- | --- | --- |
     | `"torch"` | y * W + x | this package, `torch.nn.MaxPool2d(return_indices=True)` |
     | `"tensorflow"` | (y * W + x) * C + c | `tf.nn.max_pool_with_argmax` |
@@ -28,19 +29,23 @@ def convert_indices(
     | `"onnx_column_major"` | ((n * C + c) * W + x) * H + y | ONNX MaxPool with `storage_order` 1 |
 
     Args:
-        indices: int32 or int64 of shape (batch, *any, channels), or (batch, channels, *any); -1 stays -1.
-        shape: the shape of the tensor that was pooled, in the same data format, with nothing unknown; a tensor of
-            sizes (`tf.shape(x)`) will do.
-        to, source: two of the conventions above.
-        data_format: of `indices` and `shape`; None takes `keras.config.image_data_format()`. The axes keep their order:
-            transpose the result where the other library has another one.
+        indices: int32 or int64 tensor of shape `(batch, *any, channels)`, or
+            `(batch, channels, *any)` with `data_format="channels_first"`. -1 stays -1.
+        shape: shape of the tensor that was pooled, in the same data format: integers, or a tensor of
+            them such as `tf.shape(x)`.
+        to: the convention of the result, one of those above.
+        source: the convention of `indices`, one of those above.
+        data_format: `"channels_last"` or `"channels_first"`, of both `indices` and `shape`. `None`
+            takes `keras.config.image_data_format()`. The axes keep their order: transpose the result
+            where the other library has another order.
 
     Returns:
-        Indices of the same shape and dtype.
+        The converted indices, with the shape and dtype of `indices`.
 
     Raises:
-        TypeError: indices that are not int32 or int64.
-        ValueError: an unknown convention; a shape of another rank; int32 where the conventions count to 2**31 and more.
+        TypeError: if `indices` is neither int32 nor int64.
+        ValueError: if a convention is unknown, `shape` has another rank than `indices`, or an int32
+            index would reach 2**31.
 
     Example:
     >>> import keras_maxpool, numpy as np

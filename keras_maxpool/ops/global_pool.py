@@ -1,4 +1,4 @@
-"""`global_max_pool`: the one maximum of each sample's and channel's whole spatial volume."""
+"""`global_max_pool`: the maximum of each sample and channel over the whole spatial volume."""
 
 from typing import Any
 
@@ -17,32 +17,51 @@ def global_max_pool(
     return_indices: bool = False,
     nonfinite: str = "backend",
 ) -> Any:
-    """The maximum over all of 1, 2 or 3 spatial axes.
+    """Computes the maximum over all elements of 1, 2 or 3 spatial axes.
+
+    Each channel of each sample is pooled on its own. The gradient is split evenly between the
+    elements that equal the maximum, as in `keras.layers.GlobalMaxPooling2D`.
 
     Args:
-        inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
-        data_format, keepdims, return_indices, nonfinite: as `keras_maxpool.GlobalMaxPooling2D` takes them.
-        mask: None, or booleans of shape `(batch, *spatial)` in both data formats, or `(batch,)` for whole samples: a
-            tensor, or what converts to one. What is False never wins. A sample without any True gives 0, passes no
-            gradient on, and has the index -1.
+        inputs: tensor, or what converts to one, of shape `(batch, *spatial, channels)` with 1 to 3
+            spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`.
+            Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
+        data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
+            last axis of a tensor or the axis after the batch. `None` takes
+            `keras.config.image_data_format()`.
+        keepdims: whether to keep the spatial axes, with one element each.
+        mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
+            formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
+            wins. A sample with no visible element gives 0, with the index -1, and has no gradient.
+        return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
+            the shape of the values. Each is the flat index of the first maximum in the spatial
+            volume of its own sample and channel, in row-major order: PyTorch's convention, in both
+            data formats. (Where NaN is the maximum, PyTorch has the last.)
+        nonfinite: what NaN gives. `"backend"` is TensorFlow's answer at no cost, which depends on the
+            mode. `"ieee"` is the answer of NumPy and PyTorch in every mode, at the cost of a second
+            reduction. Infinities are exact with both.
 
     Returns:
-        The maxima, of the inputs' dtype, `(batch, channels)`; with `keepdims`, of the inputs' rank with spatial
-        sizes of 1. With `return_indices`, a pair with their places, int64 and of the same shape.
+        The maxima, of shape `(batch, channels)` and with the dtype of `inputs`; with `keepdims`, of
+        the rank of `inputs` with spatial sizes of 1. With `return_indices`, a pair of that and the
+        indices.
 
     Raises:
-        TypeError: an argument of the wrong type; a dtype that cannot be pooled; a mask of another dtype than bool.
-        ValueError: an argument out of range; inputs of another rank, or without spatial elements; a mask whose
-            shape is another. Where a graph learns sizes only when it runs, a
-            `tf.errors.InvalidArgumentError` then; XLA has no such check, and gives the dtype's lowest value.
+        TypeError: if an argument has the wrong type, the dtype of `inputs` cannot be pooled, or the
+            mask is not boolean.
+        ValueError: if an argument is out of range, `inputs` has another rank or no spatial elements,
+            or the mask has another shape. Where sizes become known only when a graph runs, a
+            `tf.errors.InvalidArgumentError` then. XLA has no such check, and returns the dtype's
+            lowest value.
 
     Example:
     >>> import keras_maxpool, numpy as np
     >>> steps = np.array([[[3.0], [9.0], [7.0]]])
     >>> keras_maxpool.ops.global_max_pool(steps).numpy().tolist()
     [[9.0]]
-    >>> values, places = keras_maxpool.ops.global_max_pool(steps, mask=[[True, False, True]], return_indices=True)
-    >>> values.numpy().tolist(), places.numpy().tolist()
+    >>> visible = [[True, False, True]]
+    >>> values, indices = keras_maxpool.ops.global_max_pool(steps, mask=visible, return_indices=True)
+    >>> values.numpy().tolist(), indices.numpy().tolist()
     ([[7.0]], [[2]])
     """
     x = backend.dense(inputs)

@@ -1,4 +1,4 @@
-"""`max_pool`: checks, then layout, then the kernel that the plan names."""
+"""`max_pool`: pooling with windows."""
 
 from typing import Any
 
@@ -25,24 +25,62 @@ def max_pool(
     mask: Any = None,
     indices_dtype: str = "int64",
 ) -> Any:
-    """Max pooling over 1, 2 or 3 spatial axes.
+    """Computes max pooling over 1, 2 or 3 spatial axes.
+
+    Each channel of each sample is pooled on its own. The gradient of a window goes to its first
+    maximum in row-major order, in every mode.
 
     Args:
-        inputs: a tensor, or what converts to one: batch, 1 to 3 spatial axes, channels.
-        pool_size, strides, padding, data_format, dilation_rate, ceil_mode, return_indices, nonfinite, implementation:
-            as `keras_maxpool.MaxPooling2D` takes them, with one integer or pair for each spatial axis.
-        mask: booleans of shape (batch, *spatial) in either data format, or (batch,), or None. What is False never
-            wins; a window that sees nothing else gives 0, and -1 as its index.
-        indices_dtype: `"int64"` or `"int32"`, which counts volumes of fewer than 2**31 elements.
+        inputs: tensor, or what converts to one, of shape `(batch, *spatial, channels)` with 1 to 3
+            spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`.
+            Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
+        pool_size: size of the window, in elements: one integer, or one per spatial axis.
+        strides: step from one window to the next: one integer, one per spatial axis, or `None`, which
+            takes `pool_size`.
+        padding: elements to add around the input. They never win a maximum. One of the following
+            (strings in any case):
+            `"valid"`: none.
+            `"same"`: as many as give ceil(size / strides) outputs, the surplus at the end, as
+            TensorFlow does.
+            `"same_lower"`: as many, the surplus at the start, as ONNX's SAME_LOWER.
+            `"causal"`: in 1D only, all of them before the first step, as in `keras.layers.Conv1D`, so
+            that no output depends on a later step.
+            One integer for every side, one integer per spatial axis, or one `(before, after)` pair
+            per spatial axis. Each must be smaller than the dilated window.
+        data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
+            last axis of a tensor or the axis after the batch. `None` takes
+            `keras.config.image_data_format()`.
+        dilation_rate: step from one element of a window to the next: one integer, or one per spatial
+            axis.
+        ceil_mode: whether a last window may hang over the end, as in PyTorch. It is dropped if it
+            would start in the padding after the end. Needs `padding="valid"` or explicit padding.
+        return_indices: whether to return a pair `(values, indices)`. The indices are int64 by default
+            and have the shape of the values. Each is the flat index of the window's first maximum in
+            the spatial volume of its own sample and channel, in row-major order and without padding:
+            PyTorch's convention, in both data formats. A window of padding alone has the index -1.
+        nonfinite: what NaN, and windows without a value above the dtype's lowest finite number, give.
+            `"backend"` is TensorFlow's answer at no cost, which depends on the mode. `"ieee"` is
+            the answer of NumPy and PyTorch in every mode, at the cost of a second pooling: NaN
+            propagates, and -inf stays -inf.
+        implementation: `"auto"`, or the kernel to use: `"direct"` (one `tf.nn.max_pool`),
+            `"separable"` (one per spatial axis) or `"shifted"` (slices and their maximum). They
+            differ in speed alone.
+        mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
+            formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
+            wins. A window with no visible element gives 0, with the index -1.
+        indices_dtype: `"int64"` or `"int32"`. The latter counts volumes of fewer than 2**31 elements.
 
     Returns:
-        The pooled tensor, of the inputs' dtype; with `return_indices` the pair of it and the indices, equally shaped.
-        An index is the place of a window's first maximum in the spatial volume of its own sample and channel, counted
-        in row-major order without padding: PyTorch's convention, in both data formats. A window of padding alone has
-        the index -1. `keras_maxpool.ops.convert_indices` gives other conventions.
+        The pooled tensor, with the dtype of `inputs`; with `return_indices`, a pair of that and the
+        indices. A size n becomes ceil(n / strides) for the named paddings other than `"valid"`.
+        Otherwise, with the length L = (pool_size - 1) * dilation_rate + 1 of the dilated window and
+        the sum P of the padding before and after, it becomes floor((n + P - L) / strides) + 1; with
+        `ceil_mode` the division rounds up.
 
     Raises:
-        TypeError, ValueError: as `keras_maxpool.MaxPooling2D` does.
+        TypeError: if an argument has the wrong type, or the dtype of `inputs` cannot be pooled.
+        ValueError: if an argument is out of range, two contradict each other, `inputs` has another
+            rank, or the window is larger than the padded input.
 
     Example:
     >>> import keras_maxpool, numpy as np

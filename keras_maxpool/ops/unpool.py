@@ -1,4 +1,4 @@
-"""`max_unpool`: values back to the places that pooling took them from."""
+"""`max_unpool`: writes values back to the flat indices that pooling took them from."""
 
 from typing import Any
 
@@ -20,20 +20,48 @@ def max_unpool(
     like: Any = None,
     indices_convention: str = "torch",
 ) -> Any:
-    """Puts values at the flat indices that `max_pool(..., return_indices=True)` gave, and zeros elsewhere.
+    """Computes the inverse of max pooling: writes values to their flat indices, and zeros elsewhere.
 
-    Values that meet at one place, as overlapping windows make them, are added: this is the adjoint of gathering the
-    maxima, and its gradient is that gather.
+    Values with the same index, which overlapping windows produce, are added. So unpooling is the
+    adjoint of gathering the maxima, and its gradient is that gather.
 
     Args:
-        values, indices, pool_size, strides, padding, data_format, output_size, like, indices_convention: as
-            `keras_maxpool.MaxUnpooling2D` takes them, with one integer or pair for each spatial axis.
+        values: tensor, or what converts to one, of shape `(batch, *spatial, channels)` with 1 to 3
+            spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`. Its
+            dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
+        indices: int32 or int64 tensor of the shape of `values`: the flat index of each value in the
+            spatial volume of its own sample and channel, as max pooling with `return_indices=True`
+            returns it. Values with the index -1 are dropped.
+        pool_size: size of the window of the pooling, from which the output size is inferred: one
+            integer, or one per spatial axis.
+        strides: strides of the pooling: one integer, one per spatial axis, or `None`, which takes
+            `pool_size`.
+        padding: padding of the pooling: `"valid"`, `"same"`, `"same_lower"`, in 1D `"causal"`, one
+            integer, one integer per spatial axis, or one `(before, after)` pair per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
+            last axis of a tensor or the axis after the batch. `None` takes
+            `keras.config.image_data_format()`.
+        output_size: spatial size of the output, in place of the inferred one: one integer, or one per
+            spatial axis.
+        like: tensor whose spatial sizes the output takes, usually the tensor that was pooled; so odd
+            sizes and unknown ones are recovered. It has the rank and data format of `values`, and
+            excludes `output_size`.
+        indices_convention: how the indices count: `"torch"` (as above), `"tensorflow"`,
+            `"tensorflow_batch"`, `"onnx"` or `"onnx_column_major"`, which
+            `keras_maxpool.ops.convert_indices` explains. With all but `"torch"`, indices may also be
+            float32 or float64, to which TensorFlow code often casts them.
 
     Returns:
-        The unpooled tensor, of the values' dtype.
+        The unpooled tensor, with the dtype of `values`. Its spatial sizes are those of `like`, or
+        else `output_size`, or else, for a size n and the sum P of the padding before and after,
+        (n - 1) * strides - P + pool_size, as PyTorch infers them; n * strides for the named paddings
+        other than `"valid"`.
 
     Raises:
-        TypeError, ValueError: as `keras_maxpool.MaxUnpooling2D` does.
+        TypeError: if an argument has the wrong type, or a tensor the wrong dtype.
+        ValueError: if an argument is out of range, shapes do not fit together, or an index is beyond
+            the output. For the latter a graph raises a `tf.errors.InvalidArgumentError` when it runs.
+            XLA and exported models have no errors then, and drop such values.
 
     Example:
     >>> import keras_maxpool, numpy as np
