@@ -59,7 +59,7 @@ def test_help_imports_no_tool(tmp_path):
 import sys
 import keras_maxpool
 before = set(sys.modules)
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 try:
     main(["demo", "--help"])
 finally:
@@ -200,7 +200,7 @@ def test_demo_where_a_layer_is_wrong(tmp_path, demo_extra):
 import sys
 import keras
 import keras_maxpool
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools import demo
 demo.OURS = demo.Spellings("planted", keras.layers.AveragePooling2D, keras_maxpool.MaxPooling2D)
 sys.exit(main(["demo", "--epochs", "1"]))
@@ -219,7 +219,7 @@ def test_demo_stopped(tmp_path, demo_extra):
     code = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools import demo
 demo.RELOAD = "import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
 sys.exit(main(["demo", "--epochs", "1"]))

@@ -1,6 +1,6 @@
 """What a model's file holds, looked at before Keras reads it: no code, no way out of the file, no bomb.
 
-The newest Keras checks much of this itself; 3.3 runs a Lambda from .h5 and imports any module that a config names.
+The newest Keras checks much of this itself; 3.7 runs a Lambda from .h5 and imports any module that a config names.
 """
 
 import io

@@ -386,7 +386,7 @@ def test_a_class_without_config() -> None:
 
 
 def test_a_layer_shared_with_an_inner_model() -> None:
-    """Keras 3.15 refuses to load it, Keras 3.3 loads something else."""
+    """Keras 3.15 refuses to load it, Keras 3.7 loads something else."""
     dense = layers.Dense(4, name="both")
     tail = keras.Input((8, 8, 3))
     inner = keras.Model(tail, dense(tail), name="inner")

@@ -136,7 +136,7 @@ def test_piped_and_stopped(tmp_path: Path) -> None:
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 import keras
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 arguments = sys.argv[1:]
 assert main(["convert", *arguments[:1], arguments[1] + ".keras"]) == 0
 save = keras.Model.save

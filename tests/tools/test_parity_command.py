@@ -363,7 +363,7 @@ def test_help(capsys):
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity import run as parity_run
 some = parity_cases.cases(quick=True)[:3]

@@ -93,7 +93,7 @@ def kept(layer: Any) -> str:
         return ""
     if isinstance(layer, tuple(BUILTIN)):
         return f"{kind.__name__} is a class of your own"
-    # Keras 3.3 has none.
+    # Keras 3.7 has none.
     if kind in [getattr(keras.layers, f"AdaptiveMaxPooling{rank}D", None) for rank in (1, 2, 3)]:
         return f"the built-in {kind.__name__} is wrong in places, so that a swap could change predictions"
     return ""
