@@ -70,18 +70,10 @@ class Operation(keras.Operation):
         return self.call(tensors)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name and the options."""
-        return {"name": self.name, **self.options}
+        """Returns the name and the options; a seed generator among them has a config of its own."""
+        return {"name": self.name, **keras.saving.serialize_keras_object(self.options)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Operation":
         """Returns the operation that a config describes."""
-        # A seed generator has a config of its own.
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(option)
-                if isinstance(option, dict)
-                else option
-                for name, option in config.items()
-            }
-        )
+        return cls(**keras.saving.deserialize_keras_object(config))
