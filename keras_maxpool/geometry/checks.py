@@ -4,6 +4,7 @@ A tensor is any object with `shape` and `dtype`, symbolic ones included.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -77,15 +78,21 @@ def int32_limit(sizes: Shape, fix: str) -> None:
         )
 
 
-def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[int | None, ...]:
-    """Returns the shape of a tensor with 1 to 3 spatial axes; `per_axis` are options with an item for each."""
-    shape = known_rank(x.shape)
+# Asked at every eager call.
+@lru_cache(maxsize=1024)
+def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | None, ...]:
     if shape is None or len(shape) not in (3, 4, 5):
         raise ValueError(
             f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
             f"received shape {shape}. Add the missing axes, or set the shape."
         )
     size_limits(shape, f"`{name}` have")
+    return shape
+
+
+def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[int | None, ...]:
+    """Returns the shape of a tensor with 1 to 3 spatial axes; `per_axis` are options with an item for each."""
+    shape = _op_shape(known_rank(x.shape), name)
     for option, value in per_axis.items():
         if len(arguments.sequence(value) or ()) == len(shape) - 1:
             raise ValueError(
