@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 
 KERAS_ARGUMENTS = (
     "activity_regularizer",
@@ -76,11 +77,11 @@ class SpatialLayer(keras.layers.Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""
-        inputs = backend.checked(inputs, "inputs")
+        inputs = backend.as_dense(inputs, "inputs")
         # Before Keras's own checks, whose messages cannot know which layer would fit.
         shape = getattr(inputs, "shape", None)
         if shape is not None:
-            arguments.dtype_or_castable(inputs.dtype)
+            checks.dtype_or_castable(checks.dtype_name(inputs))
             self.check_shape(shape)
         if args or kwargs:
             # Of NumPy's booleans and integers Keras 3.3 makes floats.
@@ -100,7 +101,7 @@ class SpatialLayer(keras.layers.Layer):
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
-        arguments.input_rank(shape, self.rank, type(self).__name__, self.family)
+        checks.layer_inputs(shape, self.rank, type(self).__name__, self.family)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SpatialLayer":
@@ -135,5 +136,9 @@ class SpatialLayer(keras.layers.Layer):
 
 
 def _as_tensor(argument: Any) -> Any:
-    argument = backend.checked(argument, "mask")  # the one tensor that pooling layers take besides
-    return backend.convert_to_tensor(argument) if type(argument).__module__ == "numpy" else argument
+    argument = backend.as_dense(argument, "mask")  # the one tensor that pooling layers take besides
+    return (
+        backend.convert_to_tensor(argument, "mask")
+        if type(argument).__module__ == "numpy"
+        else argument
+    )

@@ -3,8 +3,8 @@
 from typing import Any
 
 from keras_maxpool import backend
-from keras_maxpool.arguments import mask_shape
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.layers.registry import PACKAGE
 
@@ -39,7 +39,6 @@ class MaskPooling(keras.Operation):
 
     def call(self, mask: Any, inputs: Any | None = None) -> Any:
         """The pooled mask."""
-        mask = backend.cast(mask, "bool")
         if inputs is not None:
             mask = backend.where_mask_fits(mask, inputs, self._data_format)
         return backend.pool_mask(mask, self._window)
@@ -48,6 +47,6 @@ class MaskPooling(keras.Operation):
         self, mask: keras.KerasTensor, inputs: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         """The shape and dtype of what a symbolic mask gives."""
-        shape = mask.shape if inputs is None else mask_shape(inputs.shape, self._data_format)
+        shape = mask.shape if inputs is None else checks.mask_shape(inputs.shape, self._data_format)
         batch, *sizes = shape
         return keras.KerasTensor((batch, *self._window.output_sizes(sizes)), "bool")

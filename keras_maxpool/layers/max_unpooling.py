@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras, keras_2_nodes
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.layers.registry import register
@@ -73,10 +73,10 @@ class _MaxUnpooling(SpatialLayer):
                 f"{type(self).__name__}(..., output_size=...)."
             )
         indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
-        values = backend.checked(values, "values")
-        indices = backend.checked(indices, "indices")
-        like = backend.checked(like, "like")
-        arguments.tensor(indices, "indices")
+        values = backend.as_dense(values, "values")
+        indices = backend.as_dense(indices, "indices")
+        like = backend.as_dense(like, "like")
+        checks.has_shape(indices, "indices")
         if like is not None:
             kwargs["like"] = like
         return super().__call__(values, indices, **kwargs)
@@ -122,17 +122,10 @@ class _MaxUnpooling(SpatialLayer):
         return keras.KerasTensor(shape, values.dtype)
 
     def _check(self, values: Any, indices: Any, like: Any) -> None:
-        arguments.tensor(indices, "indices")
+        checks.has_shape(indices, "indices")
         if like is not None:
-            arguments.tensor(like, "like")
-        arguments.unpooling(
-            values.shape,
-            indices.shape,
-            getattr(indices.dtype, "name", indices.dtype),
-            self.output_size,
-            getattr(like, "shape", None),
-            self.indices_convention,
-        )
+            checks.has_shape(like, "like")
+        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
 
 
 @register(alias="MaxUnpool1D")

@@ -8,12 +8,15 @@ import tensorflow as tf
 from keras_maxpool.compat import keras
 
 
-def dense(value: Any, name: str = "inputs") -> tf.Tensor:
-    """The argument `name` as a tensor, from whatever converts to one."""
-    return tf.convert_to_tensor(checked(value, name))
+def convert_to_tensor(value: Any, name: str) -> Any:
+    """Returns the argument `name` as a tensor; a KerasTensor stays one."""
+    value = as_dense(value, name)
+    # 4 us, which an eager call notices, to convert a tensor to itself.
+    is_tensor = isinstance(value, (tf.Tensor, keras.KerasTensor))
+    return value if is_tensor else tf.convert_to_tensor(value)
 
 
-def checked(value: Any, name: str) -> Any:
+def as_dense(value: Any, name: str) -> Any:
     """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if not dense."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):
