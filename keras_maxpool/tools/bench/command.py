@@ -5,16 +5,16 @@ the command.
 """
 
 import importlib
-import sys
+import itertools
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure, plot
 from keras_maxpool.tools.bench import peers as bench_peers
@@ -139,24 +139,20 @@ def main(
     """Runs the bench, its progress on stderr and its tables on stdout; 1 if a side differs, 2 if nothing is left."""
     # A GPU would work on after a call returns, and most peers have none.
     tf.config.set_visible_devices([], "GPU")
-    errors = Console(stderr=True)
     cases = bench_cases.select(pattern, quick=quick, growth=growth)
     settings = bench_cases.plan(cases, modes, directions, bench_peers.installed())
     if not settings:
-        errors.print("keras-maxpool: no case matches", highlight=False)
+        consoles.notes().print("keras-maxpool: no case matches")
         return 2
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=errors) as progress:
-        task = progress.add_task("", total=len(settings))
-        done = iter(range(len(settings)))
+    with consoles.progress() as advance:
+        done = itertools.count()
 
-        def advance(setting: Setting) -> None:
-            progress.update(task, completed=next(done), description=str(setting))
+        def start(setting: Setting) -> None:
+            advance(str(setting), next(done), len(settings))
 
-        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, advance)
-        progress.update(task, completed=len(settings), description="")
-    # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
-    render(outcome, Console(width=None if sys.stdout.isatty() else 160))
+        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, start)
+        advance("", len(settings), len(settings))
+    render(outcome, consoles.tables())
     if json_file:
         json_file.write_text(measure.to_json(outcome, environment()) + "\n", "utf-8")
     if plot_file and outcome.rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
 from keras_maxpool.tools.follow_masks import silent_about_masks
 from keras_maxpool.tools.limits import limited_by_size
@@ -42,9 +43,7 @@ def refuse(error: CannotConvertError, console: Console) -> None:
 
 def main(source: Path, target: Path, to: str) -> int:
     """Converts source into target; 0, or 1 if some layer cannot be converted, or 2 for a bad file."""
-    # A layer's name may look like markup.
-    shown = Console(markup=False, highlight=False, emoji=False)
-    progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    shown, progress = Console(**consoles.PLAIN), consoles.notes()
     try:
         with limited_by_size(source), silent_about_masks():
             done = _converted(source, target, to, progress)
