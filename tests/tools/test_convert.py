@@ -566,7 +566,7 @@ def test_a_pooled_mask_in_use_cannot_go_back() -> None:
 
 def test_a_model_whose_inputs_are_unknown() -> None:
     model = keras.Sequential([layers.Masking(), layers.MaxPooling1D(2)])
-    with pytest.warns(UserWarning, match="could not be told"):
+    with pytest.warns(UserWarning, match="is not known"):
         assert convert(model).masked == ()
 
 

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
-from keras_maxpool.tools.follow_masks import silent_about_masks
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read_compiled, write
+from keras_maxpool.tools.observe import silent_about_masks
 
 
 def render(done: Conversion, to: str, console: Console) -> None:

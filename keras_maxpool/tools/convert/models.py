@@ -8,8 +8,8 @@ import keras
 from keras_maxpool import arguments
 from keras_maxpool.tools.convert import swap
 from keras_maxpool.tools.convert.rebuild import carry_training, rebuild
-from keras_maxpool.tools.follow_masks import can_mask, masked_layers, silent_about_masks
 from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.observe import can_mask, observe, silent_about_masks
 
 
 class CannotConvertError(ValueError):
@@ -128,52 +128,48 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
     away = arguments.choice(to, "to", swap.TARGETS) == "builtin"
-    places = list(walk(model))
-    if away:
-        reasons = {place.path: swap.obstacle(place.layer) for place in places}
-        reasons = {path: reason for path, reason in reasons.items() if reason}
-        if reasons:
-            raise CannotConvertError(reasons)
+    before = list(walk(model))
+    reasons = {n.path: why for n in before if away and (why := swap.obstacle(n.layer))}
+    if reasons:
+        raise CannotConvertError(reasons)
     old = swap.OURS if away else swap.BUILTIN
     with silent_about_masks():
         converted = rebuild(model, swap.to_builtin if away else swap.to_ours)
     # What a class makes in its own code is not in its config.
     missed = {
-        place.path: f"{type(place.holder).__name__} makes it out of its config's reach; give the class its layers as "
+        nested.path: f"{type(nested.parent).__name__} makes it out of its config's reach; give the class its layers as "
         "arguments, and keep them in its get_config and from_config"
-        for place in walk(converted)
-        if type(place.layer) in old
+        for nested in walk(converted)
+        if type(nested.layer) in old
     }
     if missed:
         raise CannotConvertError(missed)
     carry_training(model, converted)
-    masks = _masks(model, away)
+    masks = _masks(model if away else converted)
     return Conversion(
         converted,
-        {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},
-        {p.path: reason for p in places if (reason := swap.kept(p.layer))},
+        {n.path: old[type(n.layer)] for n in before if type(n.layer) in old},
+        {n.path: why for n in before if (why := swap.kept(n.layer))},
         tuple(path for path, fits in masks.items() if fits),
         tuple(path for path, fits in masks.items() if not fits),
     )
 
 
-def _masks(model: keras.Model, away: bool) -> dict[str, bool]:
-    """The paths of those layers that a mask reaches where they are ours, and whether it fits."""
+def _masks(model: keras.Model) -> dict[str, bool]:
+    """Returns the paths of those of our layers that a mask reaches, and whether one fits."""
     if not can_mask(model):
         return {}
-    try:
-        with silent_about_masks():
-            copy = rebuild(model, (lambda entry: entry) if away else swap.to_ours)
-            return masked_layers(copy, swap.OURS)
-    except (
-        Exception
-    ) as error:  # whatever the user's own layers raise, the conversion itself went well
+    with silent_about_masks():
+        calls, error = observe(model, [n for n in walk(model) if type(n.layer) in swap.OURS])
+    if error is not None:
         warnings.warn(
-            f"Whether masks reach the pooling layers of {model.name!r} could not be told: "
+            f"Whether masks reach the pooling layers of {model.name!r} is not known: "
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             stacklevel=4,
         )
         return {}
+    masks = {path: [call.mask_fits for call in of_layer] for path, of_layer in calls.items()}
+    return {path: any(fits) for path, fits in masks.items() if set(fits) != {None} and fits}
 
 
 def _with_warnings(conversion: Conversion) -> keras.Model:

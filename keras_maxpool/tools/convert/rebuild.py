@@ -45,7 +45,7 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
 
 
 def _check_sharing(model: keras.Model) -> None:
-    """Refuses what Keras loads wrongly without a word in some versions: it mixes up the calls of a shared layer."""
+    """Refuses what Keras loads wrongly without a word or refuses, by version: a layer that two models share."""
     holders: dict[int, str] = {}
     functional = [model, *(p.layer for p in walk(model) if isinstance(p.layer, keras.Model))]
     for holder in functional:
@@ -71,7 +71,7 @@ def _changed(config: Any, change: Callable[[Entry], Entry]) -> Any:
 
 def _classes(model: keras.Model) -> dict[str, type]:
     """The user's classes in the model, by the names that Keras saved for them."""
-    kinds = {type(model), *(type(place.layer) for place in walk(model))}
+    kinds = {type(model), *(type(nested.layer) for nested in walk(model))}
     return {
         keras.saving.get_registered_name(kind): kind
         for kind in kinds
@@ -128,7 +128,7 @@ def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
 
 def _layers(model: keras.Model) -> list[keras.Layer]:
     """The layers alone: masks add operations to the graph of one model that the other lacks."""
-    return [place.layer for place in walk(model) if isinstance(place.layer, keras.Layer)]
+    return [nested.layer for nested in walk(model) if isinstance(nested.layer, keras.Layer)]
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

@@ -8,7 +8,6 @@ from keras_maxpool.tools.report.format_findings import mixed_formats, other_form
 from keras_maxpool.tools.report.layer_graph import LayerGraph
 from keras_maxpool.tools.report.layer_kinds import SPATIAL, WINDOWED, layer_window, wrapped
 from keras_maxpool.tools.report.model_graph import Call
-from keras_maxpool.tools.report.observe import Seen
 from keras_maxpool.tools.report.poolings import Pooling
 from keras_maxpool.tools.report.receptive_field import Field
 from keras_maxpool.tools.report.rows import Row, spatial_sizes
@@ -40,12 +39,9 @@ class Case:
     pooling: Pooling
     row: Row
     graph: LayerGraph
-    masked: bool
 
 
-def findings(
-    poolings: Sequence[Pooling], rows: Sequence[Row], graph: LayerGraph, seen: dict[str, Seen]
-) -> list[Finding]:
+def findings(poolings: Sequence[Pooling], rows: Sequence[Row], graph: LayerGraph) -> list[Finding]:
     """All that the rules find: of the layers that read the model's input, then of each pooling layer."""
     found = []
     for call in graph.calls:
@@ -54,8 +50,7 @@ def findings(
             if said:
                 found.append(Finding(kind, call.path, *said))
     for pooling, row in zip(poolings, rows, strict=True):
-        told = seen.get(pooling.path)
-        case = Case(pooling, row, graph, told is not None and told.masked)
+        case = Case(pooling, row, graph)
         for kind, rule in RULES.items():
             said = rule(case)
             if said:
@@ -163,7 +158,7 @@ def _same_from_pytorch(case: Case) -> Said:
 
 def _mask_stops(case: Case) -> Said:
     """A mask reaches it, and it does not know masks."""
-    if not case.masked or case.pooling.layer.supports_masking:
+    if not case.pooling.masked or case.pooling.layer.supports_masking:
         return None
     kind = case.row.kind
     return (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import (
     CONVOLUTIONS,
     SPATIAL,
@@ -9,7 +10,7 @@ from keras_maxpool.tools.report.layer_kinds import (
     layers_named,
     wrapped,
 )
-from keras_maxpool.tools.report.model_graph import Call, Tensor
+from keras_maxpool.tools.report.model_graph import Call
 
 MOVES_AXES = layers_named("Permute", "Reshape", "Flatten")
 

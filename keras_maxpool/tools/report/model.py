@@ -6,11 +6,12 @@ from typing import Any
 
 import keras
 
-from keras_maxpool.tools.follow_masks import can_mask
+from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.observe import can_mask, observe
 from keras_maxpool.tools.report.findings import Finding, findings
 from keras_maxpool.tools.report.layer_graph import LayerGraph
+from keras_maxpool.tools.report.layer_kinds import POOLING
 from keras_maxpool.tools.report.model_graph import Call, NoGraphError, calls
-from keras_maxpool.tools.report.observe import observe
 from keras_maxpool.tools.report.poolings import poolings
 from keras_maxpool.tools.report.receptive_field import Field, Unknown, receptive_fields
 from keras_maxpool.tools.report.rows import Row, row
@@ -85,18 +86,17 @@ def report(model: keras.Model) -> Report:
         no_graph = str(error)
     fields = receptive_fields(graph)
     found = poolings(model, graph, {})
-    seen = {}
     # Tracing takes seconds for a large model, and mostly tells nothing new.
     if can_mask(model) or any(pooling.call is None for pooling in found):
-        seen = observe(model)
-        found = poolings(model, graph, seen)
+        observed, _ = observe(model, [n for n in walk(model) if isinstance(n.layer, POOLING)])
+        found = poolings(model, graph, observed)
     rows = tuple(row(pooling, fields, no_graph) for pooling in found)
     pooled = {pooling.call for pooling in found}
     return Report(
         model=model.name,
         input_shapes=tuple(call.outputs[0].shape for call in graph if not call.inputs),
         rows=rows,
-        findings=tuple(findings(found, rows, LayerGraph(graph), seen)),
+        findings=tuple(findings(found, rows, LayerGraph(graph))),
         growth=tuple(Growth(call.path, call in pooled, field) for call, field in fields.items()),
     )
 

@@ -7,13 +7,7 @@ from typing import Any
 
 import keras
 
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """What goes from one call to another; two with the same shape are two."""
-
-    shape: tuple[int | None, ...]
-    dtype: str
+from keras_maxpool.tools.observe import Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import GLOBAL, SPATIAL, spatial_axes, wrapped
-from keras_maxpool.tools.report.model_graph import Call, Tensor
+from keras_maxpool.tools.report.model_graph import Call
 from keras_maxpool.tools.report.reading import CannotFollowError, reads
 from keras_maxpool.tools.report.stretches import Stretch
 

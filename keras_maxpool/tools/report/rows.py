@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool.geometry.window import Window
+from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import (
     ADAPTIVE,
     FRACTIONAL,
@@ -15,7 +16,7 @@ from keras_maxpool.tools.report.layer_kinds import (
     layer_window,
     spatial_axes,
 )
-from keras_maxpool.tools.report.model_graph import Call, Tensor
+from keras_maxpool.tools.report.model_graph import Call
 from keras_maxpool.tools.report.poolings import Pooling
 from keras_maxpool.tools.report.receptive_field import Field, Unknown
 
