@@ -34,6 +34,6 @@ def _children(parent: Any) -> list[Any]:
     """Returns all operations of a functional model, all layers of another layer."""
     if not isinstance(parent, keras.Layer):
         return []
-    # Keras has no public way into a wrapper or a layer of the user's own.
+    # Keras has no public API for the layers in a wrapper or in a layer of the user's own.
     layers = list(parent._flatten_layers(include_self=False, recursive=False))
     return [*getattr(parent, "operations", ()), *layers]

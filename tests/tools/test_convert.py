@@ -303,7 +303,7 @@ def test_compiled_but_never_trained() -> None:
 def test_optimizer_of_other_weights() -> None:
     model, *_ = trained()
     model.layers[0].trainable = True
-    with pytest.warns(UserWarning, match="it starts anew"):
+    with pytest.warns(UserWarning, match="it starts from zero"):
         other = to_keras_maxpool(model)
     assert int(other.optimizer.iterations.numpy()) == 0
 

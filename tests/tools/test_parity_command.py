@@ -202,8 +202,8 @@ def test_what_the_builtin_cannot_do_is_left_out(few, monkeypatch):
     ("call", "change", "problem"),
     [
         ((parity_checks.names, 2), {"MaxPool2D": wrong_layers.ZeroPadding}, "are two classes"),
-        ((parity_checks.config, "MaxPool2D"), {"MaxPool2D": wrong_layers.Forgetful}, "in place of"),
-        ((parity_checks.spelling_in_a_config, "MaxPool2D"), {"MaxPool2D": wrong_layers.ZeroPadding}, "in place of"),
+        ((parity_checks.config, "MaxPool2D"), {"MaxPool2D": wrong_layers.Forgetful}, "instead of"),
+        ((parity_checks.spelling_in_a_config, "MaxPool2D"), {"MaxPool2D": wrong_layers.ZeroPadding}, "instead of"),
         ((parity_checks.saved_model, "MaxPool2D", ".h5"), {"MaxPool2D": keras.layers.AveragePooling2D}, "outputs"),
     ],
 )  # fmt: skip

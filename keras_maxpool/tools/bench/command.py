@@ -1,7 +1,7 @@
 """keras-maxpool bench: our layers against the built-in ones and other peers, compared and timed.
 
-`cases` says what, `peers` makes the sides, `measure` compares and times them, `plot` draws; here stand the tables and
-the command.
+`cases` says what, `peers` makes the sides, `measure` compares and times them, `plot` draws; here are the tables and the
+command.
 """
 
 import importlib
@@ -95,7 +95,7 @@ def _summary(rows: Sequence[Row]) -> Table:
 
 
 def _right(table: Table, last: int) -> Table:
-    """The table, with its last columns set flush right and no number broken."""
+    """Returns the table, with its last columns set flush right and no number broken."""
     for column in table.columns[-last:]:
         column.justify = "right"
         column.no_wrap = True
@@ -113,14 +113,14 @@ def _spread(spread: Spread) -> str:
 def _ratio(row: Row) -> str:
     ratio = row.ratio
     text = f"{ratio.median:.2f} ({ratio.lower:.2f}-{ratio.upper:.2f})"
-    # A ratio whose quartiles stand on both sides of 1 says nothing either way.
+    # A ratio with its quartiles on both sides of 1 is not coloured.
     if ratio.lower <= 1 <= ratio.upper:
         return text
     return f"[{'green' if ratio.median > 1 else 'red'}]{text}[/]"
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: versions and the machine's kind."""
+    """Returns what the figures depend on: versions and the machine's kind."""
     modules = [bench_peers.MODULES[peer] for peer in bench_peers.installed()]
     peers = {module: importlib.import_module(module).__version__ for module in modules}
     return {**versions(), **peers}
@@ -136,7 +136,7 @@ def main(
     json_file: Path | None,
     plot_file: Path | None,
 ) -> int:
-    """Runs the bench, its progress on stderr and its tables on stdout; 1 if a side differs, 2 if nothing is left."""
+    """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs, 2 if no case matches."""
     # A GPU would work on after a call returns, and most peers have none.
     tf.config.set_visible_devices([], "GPU")
     cases = bench_cases.select(pattern, quick=quick, growth=growth)

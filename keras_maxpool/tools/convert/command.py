@@ -16,7 +16,7 @@ from keras_maxpool.tools.observe import silent_about_masks
 
 
 def render(done: Conversion, to: str, console: Console) -> None:
-    """Shows each layer and what became of it."""
+    """Shows each layer, and whether it was replaced."""
     if done.swapped or done.kept:
         table = Table("layer", "class", "now of", "note")
         home = "keras.layers" if to == "builtin" else "keras_maxpool"
@@ -42,7 +42,7 @@ def refuse(error: CannotConvertError, console: Console) -> None:
 
 
 def main(source: Path, target: Path, to: str) -> int:
-    """Converts source into target; 0, or 1 if some layer cannot be converted, or 2 for a bad file."""
+    """Converts source into target; returns 0, or 1 if some layer cannot be converted, or 2 for a bad file."""
     shown, progress = Console(**consoles.PLAIN), consoles.notes()
     try:
         with limited_by_size(source), silent_about_masks():
@@ -66,7 +66,7 @@ def _converted(source: Path, target: Path, to: str, progress: Console) -> Conver
         done = convert(model, to)
     except CannotConvertError:
         raise
-    except Exception as error:  # Keras loads layers with arguments that make no sense
+    except Exception as error:  # Keras loads layers with senseless arguments
         raise FileError(f"{source} cannot be converted: {one_line(error)}") from error
     progress.print(f"writing {target}")
     write(done.model, target)

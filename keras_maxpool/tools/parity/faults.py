@@ -126,7 +126,7 @@ def second_order_xla(side: Side) -> str:
 
 @_fault("masks", "ignores and drops them", "honours them")
 def ignored_mask(side: Side) -> str:
-    """A step of -3 that is seen, and three masked ones of 0."""
+    """A visible step of -3, and three masked ones of 0."""
     x = keras.layers.Masking(0.0)(tf.constant([[[-3.0], [0.0], [0.0], [0.0]]]))
     y = side.layers.MaxPool1D(2)(x)
     return difference(y.numpy(), np.array([[[-3], [0]]], "float32"))
@@ -162,7 +162,7 @@ def uint32_2d(side: Side) -> str:
 def symbolic_integers(side: Side) -> str:
     """The dtype that a model's symbolic output says."""
     y = side.layers.MaxPool2D()(keras.Input((4, 4, 1), dtype="int32"))
-    return "" if y.dtype == "int32" else f"{y.dtype} in place of int32"
+    return "" if y.dtype == "int32" else f"{y.dtype} instead of int32"
 
 
 @_fault("NaN", "skips it", 'propagates it with nonfinite="ieee"')
@@ -208,7 +208,7 @@ def boolean_window(side: Side) -> str:
 
 @_fault("an unknown padding", "takes it until it runs", "refuses it at once")
 def unknown_padding(side: Side) -> str:
-    """A padding that nobody knows, refused when the layer is made."""
+    """An unknown padding, refused when the layer is made."""
     return _refused(lambda: side.layers.MaxPool2D(2, padding="full"), ValueError)
 
 
@@ -246,7 +246,7 @@ def _ramp_3d(side: Side, dtype: str) -> str:
 
 
 def _second_order(side: Side, mode: str, dtype: str, strides: int) -> str:
-    """The gradient's own gradient by what came in from above: the tangent, at the place of each maximum."""
+    """Tests the gradient of the gradient by the upstream gradient: the tangent, at the index of each maximum."""
     x = np.random.default_rng(0).permutation(30).reshape(1, 6, 5, 1).astype(dtype)
     layer = side.layers.MaxPool2D(3, strides, "same", dtype=dtype)
 
@@ -258,7 +258,7 @@ def _second_order(side: Side, mode: str, dtype: str, strides: int) -> str:
                 inner.watch(x)
                 y = layer(x)
             gradient = inner.gradient(y, x, output_gradients=upstream)
-        # A tangent of its own memory, which holds twice the input: what comes back is twice the maxima.
+        # A tangent with memory of its own, twice the input: the result is twice the maxima.
         return outer.gradient(gradient, upstream, output_gradients=x + x)
 
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-1)
@@ -270,7 +270,7 @@ def _second_order(side: Side, mode: str, dtype: str, strides: int) -> str:
 
 
 def _gradient(layer: keras.Layer, mode: str, x: np.ndarray) -> np.ndarray:
-    """The gradient of the sum of the outputs."""
+    """Returns the gradient of the sum of the outputs."""
 
     def function(x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -286,7 +286,7 @@ def _in_mode(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
 
 
 def _refused(function: Callable[[], Any], error: type[Exception]) -> str:
-    """Whether the function raises the error that it should."""
+    """Returns "" if the function raises the error that it should."""
     try:
         function()
     except error:

@@ -48,7 +48,7 @@ def probing() -> Iterator[Callable[[], list[Finding]]]:
 
 
 def _outcomes(side: str, folder: str, stopped: threading.Event) -> list[str]:
-    """What each probe of one side did, in one process after the other."""
+    """Returns what each probe of one side did, in one process after the other."""
     outcomes: list[str] = []
     while len(outcomes) < len(FAULTS) and not stopped.is_set():
         said, late, code = _run(side, len(outcomes), folder, stopped)

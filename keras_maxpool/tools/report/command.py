@@ -15,7 +15,7 @@ from keras_maxpool.tools.whole_file import draft
 
 
 def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
-    """Reports on the model in a file; 0, or 2 for a file that cannot be read or written."""
+    """Reports on the model in a file; returns 0, or 2 for a file that cannot be read or written."""
     progress = consoles.notes()
     try:
         with limited_by_size(source):
@@ -39,7 +39,7 @@ def _reported(source: Path, progress: Console) -> Report:
     progress.print(f"following {model.name}")
     try:
         return report(model)
-    except Exception as error:  # Keras loads layers with arguments that make no sense
+    except Exception as error:  # Keras loads layers with senseless arguments
         raise FileError(f"{source} cannot be reported on: {one_line(error)}") from error
 
 

@@ -1,4 +1,4 @@
-"""The pooling layers of a model, wherever they stand: in its graph, in wrappers, in classes of the user's own."""
+"""The pooling layers of a model, in its graph, in wrappers, and in classes of the user's own."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Pooling:
 
     @property
     def repeats(self) -> int | None:
-        """How often a sample passes the layer: once, or once a time step."""
+        """How often a sample passes the layer: once, or once per time step."""
         if self.call is None or self.call.layer is self.layer:
             return 1
         return self.call.inputs[0].shape[1]
