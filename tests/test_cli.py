@@ -83,10 +83,10 @@ def test_version(capsys):
     [
         ([], "required: COMMAND"),
         (["nope"], "invalid choice: 'nope'"),
-        (["demo", "--epochs", "0"], "'0' is not a whole number from 1 up"),
-        (["demo", "--epochs", "two"], "'two' is not a whole number from 1 up"),
+        (["demo", "--epochs", "0"], "'0' is not an integer from 1 up"),
+        (["demo", "--epochs", "two"], "'two' is not an integer from 1 up"),
         (["demo", "--seed", "-1"], "--seed"),
-        (["demo", "--seed", str(2**32)], "is not a whole number from 0 to 4294967295"),
+        (["demo", "--seed", str(2**32)], "is not an integer from 0 to 4294967295"),
         (["convert", "in.pb", "out.keras"], "'in.pb' does not end in .keras, .h5 or .hdf5"),
         (["convert", "in.keras", "out.h5"], "'in.keras' does not exist"),
         (["convert"], "required: IN, OUT"),

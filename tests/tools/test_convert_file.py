@@ -96,7 +96,7 @@ def test_compile_settings_that_do_not_load(tmp_path: Path, capsys: pytest.Captur
     given, target = tmp_path / "in.h5", tmp_path / "out.keras"
     save(given, loss="mse")
     assert main(["convert", str(given), str(target)]) == 0
-    assert "compile settings do not load and are left behind" in capsys.readouterr().err
+    assert "compile settings do not load and are left out" in capsys.readouterr().err
     assert not keras.saving.load_model(target).compiled
 
 
