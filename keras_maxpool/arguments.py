@@ -26,6 +26,9 @@ Implementation = Literal["auto", "direct", "separable", "shifted"]
 IndicesConvention = Literal["torch", "tensorflow", "tensorflow_batch", "onnx", "onnx_column_major"]
 IndicesDtype = Literal["int64", "int32"]
 Nonfinite = Literal["backend", "ieee"]
+OutputSize: TypeAlias = int | Sequence[int | None]
+"""One integer, or one per spatial axis, where None keeps the axis's size."""
+Ratios: TypeAlias = float | Sequence[float]
 
 NAMED_PADDINGS = get_args(NamedPadding)
 DATA_FORMATS = get_args(DataFormat)
