@@ -1,53 +1,58 @@
 """What all layers of the package share: checks before Keras's own, the data format, and the config."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypedDict
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks
+from keras_maxpool.layers import unknown_arguments
 
-KERAS_ARGUMENTS = (
-    "activity_regularizer",
-    "autocast",
-    "dtype",
-    "input_dim",
-    "input_shape",
-    "trainable",
-)
+
+class LayerArguments(TypedDict, total=False):
+    """What every Keras layer takes besides its name."""
+
+    activity_regularizer: Any
+    autocast: bool
+    dtype: Any
+    input_dim: int
+    input_shape: Sequence[int | None]
+    trainable: bool
+
+
+KERAS_ARGUMENTS = tuple(LayerArguments.__annotations__)
 
 
 class SpatialLayer(keras.layers.Layer):
     """A layer without weights over `rank` spatial axes.
 
-    A subclass sets `rank`, its `family`'s short name, and the names of its own arguments, which are attributes too.
-    Setting one of these later is as good as passing it to `__init__`: both go through `_checked`.
+    A subclass sets `rank`, its `family`'s short name, and the op whose docstring explains its arguments. The names of
+    its `own_arguments` come from its `__init__`, see `register`. They are attributes too. Setting one of them later is
+    as good as passing it to `__init__`: both go through `_checked`.
+
+    Args:
+        name: name of the layer. `None` takes one that Keras makes up.
+        **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
     """
 
     rank: int
     family: str
     own_arguments: tuple[str, ...]
+    documented_op: Callable[..., Any]
     _has_arguments = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Gives each class an `__init__` of its own."""
-        super().__init_subclass__(**kwargs)
-        # Python 3.10 shows the signature of Keras's `__new__(*args, **kwargs)` before that of an inherited `__init__`.
-        cls.__init__ = cls.__init__  # type: ignore[method-assign]
-
-    def __init__(self, name: str | None, keras_arguments: dict[str, Any], **own: Any) -> None:
+    def __init__(self, name: str | None, keras_arguments: Mapping[str, Any], **own: Any) -> None:
         """Takes the layer's name, what every Keras layer takes, and the layer's own arguments."""
         try:
             super().__init__(name=name, **keras_arguments)
         except (TypeError, ValueError) as error:  # Keras 2 raises the first of these
-            unknown = sorted(keras_arguments.keys() - set(KERAS_ARGUMENTS))
+            unknown = {k: v for k, v in keras_arguments.items() if k not in KERAS_ARGUMENTS}
             if not unknown:
                 raise
             raise ValueError(
-                f"{type(self).__name__} does not know the argument {', '.join(map(repr, unknown))}; received "
-                f"{ {key: keras_arguments[key] for key in unknown} }. "
-                f"It takes {', '.join((*self.own_arguments, 'name'))}, "
-                f"and Keras's own {', '.join(KERAS_ARGUMENTS)}."
+                unknown_arguments.error(
+                    type(self).__name__, unknown, self.own_arguments, KERAS_ARGUMENTS
+                )
             ) from error
         self._hold(own)
         self._has_arguments = True
@@ -68,12 +73,9 @@ class SpatialLayer(keras.layers.Layer):
             super().__setattr__(name, value)
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
-        """The attributes for a layer's own arguments, each in its one internal form; or an error."""
-        return own | {
-            "data_format": arguments.data_format(
-                own["data_format"], keras.config.image_data_format()
-            )
-        }
+        """Returns the attributes for a layer's own arguments, each in its one internal form, or raises."""
+        default = keras.config.image_data_format()
+        return own | {"data_format": arguments.data_format(own["data_format"], default)}
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""
@@ -83,29 +85,15 @@ class SpatialLayer(keras.layers.Layer):
         if shape is not None:
             checks.dtype_or_castable(checks.dtype_name(inputs))
             self.check_shape(shape)
-        if args or kwargs:
-            # Of NumPy's booleans and integers Keras 3.3 makes floats.
-            args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         return super().__call__(inputs, *args, **kwargs)
-
-    def rematerialized_call(
-        self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> Callable[..., Any]:
-        """Keras's, within `keras.RematScope`, which in graphs takes no arguments by keyword, not even `mask=None`."""
-
-        def by_position(*args: Any) -> Any:
-            return layer_call(*args, **kwargs)
-
-        again = super().rematerialized_call(by_position, *args)
-        return lambda *args, **kwargs: again(*args)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
         checks.layer_inputs(shape, self.rank, type(self).__name__, self.family)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SpatialLayer":
-        """The layer that a config describes; or an error that names what is wrong in it."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Returns the layer that a config describes, or raises an error that names what is wrong in it."""
         try:
             layer = super().from_config(config)
             known = isinstance(layer.dtype_policy, keras.DTypePolicy)
@@ -127,18 +115,9 @@ class SpatialLayer(keras.layers.Layer):
         return layer
 
     def get_prunable_weights(self) -> list[Any]:
-        """None, for TensorFlow Model Optimization, which asks every layer that it prunes a model of."""
+        """Returns none, for TensorFlow Model Optimization, which asks every layer of a model that it prunes."""
         return []
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer, after those of every Keras layer."""
+        """Returns the arguments that make an equal layer, after those of every Keras layer."""
         return super().get_config() | {name: getattr(self, name) for name in self.own_arguments}
-
-
-def _as_tensor(argument: Any) -> Any:
-    argument = backend.as_dense(argument, "mask")  # the one tensor that pooling layers take besides
-    return (
-        backend.convert_to_tensor(argument, "mask")
-        if type(argument).__module__ == "numpy"
-        else argument
-    )

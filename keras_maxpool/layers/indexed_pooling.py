@@ -10,15 +10,14 @@ from keras_maxpool.layers.base import SpatialLayer
 
 
 class IndexedPooling(SpatialLayer):
-    """A layer that gives values, or a pair of values and indices. A subclass says how it changes a shape."""
+    """A layer that returns values, or a pair of values and indices. A subclass says how it changes a shape."""
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
-        return super()._checked(own) | {
-            "return_indices": arguments.flag(own["return_indices"], "return_indices")
-        }
+        arguments.flag(own["return_indices"], "return_indices")
+        return super()._checked(own)
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The values' shape for inputs of a shape of the right rank."""
+        """Returns the shape of the values for inputs of a shape of the right rank; raises where none is pooled."""
         raise NotImplementedError
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
@@ -27,15 +26,14 @@ class IndexedPooling(SpatialLayer):
         self.pooled_shape(shape)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
-        """The output's shape, None where unknown; two of them with `return_indices`."""
-        if self.return_indices:
-            time_distributed.refuse_two_outputs(self)
+        """Returns the output's shape, `None` where unknown; two of them with `return_indices`."""
+        time_distributed.refuse_two_outputs(self)
         self.check_shape(input_shape)
         shape = self.pooled_shape(input_shape)
         return (shape, shape) if self.return_indices else shape
 
     def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
-        """The output's shape and dtype for a symbolic input; two of them with `return_indices`.
+        """Returns the output's shape and dtype for a symbolic input; two of them with `return_indices`.
 
         What else the call gets, a mask or what a subclass's own takes, makes no difference.
         """

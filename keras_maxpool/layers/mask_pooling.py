@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_maxpool import backend
+from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry import window as windows
@@ -11,24 +11,27 @@ from keras_maxpool.layers.registry import PACKAGE
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class MaskPooling(keras.Operation):
-    """Whether a window sees any element of which a mask (batch, *spatial) is True.
+    """Computes whether a window has any element of which a mask of shape `(batch, *spatial)` is True.
 
     Args:
-        pool_size, strides, padding, dilation_rate, ceil_mode: those of the max pooling layer, with its number of axes.
-        name: the operation's name.
+        pool_size, strides, padding, dilation_rate, ceil_mode: those of the max pooling layer, one entry per axis.
+        name: name of the operation.
         data_format: that of the layer's inputs, which may be passed beside the mask: where sizes are known late and the
             mask's turn out to be others, no step is masked.
     """
 
+    # Files name the public module.
+    __module__ = "keras_maxpool.layers"
+
     def __init__(
         self,
-        pool_size: Any,
-        strides: Any,
-        padding: Any,
-        dilation_rate: Any,
+        pool_size: tuple[int, ...],
+        strides: tuple[int, ...],
+        padding: arguments.Padding,
+        dilation_rate: tuple[int, ...],
         ceil_mode: bool,
         name: str | None = None,
-        data_format: str = "channels_last",
+        data_format: arguments.DataFormat = "channels_last",
     ) -> None:
         """Holds the window."""
         super().__init__(name=name)
@@ -38,7 +41,7 @@ class MaskPooling(keras.Operation):
         )
 
     def call(self, mask: Any, inputs: Any | None = None) -> Any:
-        """The pooled mask."""
+        """Returns the pooled mask."""
         if inputs is not None:
             mask = backend.where_mask_fits(mask, inputs, self._data_format)
         return backend.pool_mask(mask, self._window)
@@ -46,7 +49,9 @@ class MaskPooling(keras.Operation):
     def compute_output_spec(
         self, mask: keras.KerasTensor, inputs: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
-        """The shape and dtype of what a symbolic mask gives."""
-        shape = mask.shape if inputs is None else checks.mask_shape(inputs.shape, self._data_format)
-        batch, *sizes = shape
+        """Returns the shape and dtype of the pooled mask for a symbolic one."""
+        if inputs is None:
+            batch, *sizes = mask.shape
+        else:
+            batch, *sizes = checks.mask_shape(inputs.shape, self._data_format)
         return keras.KerasTensor((batch, *self._window.output_sizes(sizes)), "bool")

@@ -21,27 +21,33 @@ class PoolingWithMask(IndexedPooling):
     _has_warned = False
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Applies the layer, as Keras does; an error where the caller's own mask does not fit."""
+        """Applies the layer, as Keras does; raises where the caller's own mask does not fit."""
         mask = args[0] if args else kwargs.get("mask")
+        attached = getattr(inputs, "_keras_mask", None)
         # Sequential passes the mask that its inputs carry.
-        if mask is not None and mask is not getattr(inputs, "_keras_mask", None):
+        if mask is not None and mask is not attached:
             mask = backend.as_dense(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
                 self.check_shape(inputs.shape)
                 # Keras 2's calls the layer, Keras 3's its `call`.
                 if not time_distributed.is_calling():
                     checks.mask(mask, inputs.shape, self.data_format)
-        elif hasattr(inputs, "_keras_mask") and self._keeps_masks(inputs):
-            # Else Keras 3.15 keeps the mask in the model as if the caller had passed it.
+            if args:
+                args = mask, *args[1:]
+            else:
+                kwargs["mask"] = mask
+        elif attached is not None and self._is_held_by_a_model(inputs):
+            # Keras 3.15 writes the attached mask into keywords that it has not copied, and a model then holds it as
+            # if the caller had passed it. It copies those that are not empty.
             args, kwargs = args[1:], kwargs | {"mask": None}
         return super().__call__(inputs, *args, **kwargs)
 
-    def _keeps_masks(self, inputs: Any) -> bool:
-        """Whether Keras makes a model of this call; a subclass's `call` need not take a mask."""
+    def _is_held_by_a_model(self, inputs: Any) -> bool:
+        """Whether Keras 3 makes a model of this call; a subclass's `call` need not take a mask."""
         return not LEGACY and isinstance(inputs, keras.KerasTensor) and self._call_has_mask_arg
 
     def symbolic_call(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
-        """Keras's, without the mask that it has filled in: Keras 3.3 would keep it as if the caller had passed it."""
+        """Calls Keras's, without the attached mask, which Keras 3.7 holds as if the caller had passed it."""
         mask = kwargs.get("mask")
         self.fitting(mask, inputs)  # for its warning
         if mask is not None and mask is getattr(inputs, "_keras_mask", None):
@@ -49,7 +55,7 @@ class PoolingWithMask(IndexedPooling):
         return super().symbolic_call(inputs, *args, **kwargs)
 
     def fitting(self, mask: Any, inputs: Any) -> Any:
-        """`mask`, or None and the layer's one warning where it cannot fit `inputs`.
+        """Returns `mask`, or None and the layer's one warning where it cannot fit `inputs`.
 
         Where a graph learns sizes only when it runs, a mask of Keras's that does not fit then becomes True everywhere.
         """

@@ -1,4 +1,4 @@
-"""`TimeDistributed` goes past a layer's `__call__` and does not say so: who has called tells it."""
+"""`TimeDistributed` calls a layer's methods past its `__call__` and does not say so; the caller's frame shows it."""
 
 import sys
 from typing import Any
@@ -14,8 +14,8 @@ def is_calling(depth: int = 1) -> bool:
 
 
 def refuse_two_outputs(layer: Any) -> None:
-    """An error where `TimeDistributed` called the function that asks: it stacks one output. Keras 2's takes two."""
-    if is_calling(2) and not LEGACY:
+    """Raises where `TimeDistributed` called the function that asks: it stacks one output. Keras 2's takes two."""
+    if layer.return_indices and not LEGACY and is_calling(2):
         raise ValueError(
             f"TimeDistributed takes one output of its layer; {type(layer).__name__} {layer.name!r} gives two, with "
             "return_indices=True. Fold the time steps into the batch instead: call the layer on "
