@@ -8,7 +8,8 @@ from keras_maxpool.backend.tensorflow.adaptive_pool import adaptive_max_pool
 from keras_maxpool.backend.tensorflow.convert import convert_indices
 from keras_maxpool.backend.tensorflow.fractional_pool import fractional_max_pool
 from keras_maxpool.backend.tensorflow.global_pool import global_max_pool
-from keras_maxpool.backend.tensorflow.inputs import checked, dense
+from keras_maxpool.backend.tensorflow.inputs import checked
+from keras_maxpool.backend.tensorflow.inputs import to_tensor as dense
 from keras_maxpool.backend.tensorflow.masks import pool_mask, where_mask_fits
 from keras_maxpool.backend.tensorflow.plan import check as check_implementation
 from keras_maxpool.backend.tensorflow.pool import max_pool

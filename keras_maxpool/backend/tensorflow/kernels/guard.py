@@ -1,28 +1,25 @@
 """Keeps inputs without elements away from operations that end the process, or fail, on them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 
-def guarded(
-    formula: Callable[[tf.Tensor], Any], least: Sequence[int], shape: tf.TensorShape
-) -> Callable[[tf.Tensor], Any]:
-    """`formula`, which only ever gets at least so many elements an axis; an axis that has fewer gives none.
+def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[int]) -> Any:
+    """Computes `function(x)`, which only gets at least so many elements per axis; an axis that has fewer gives none.
 
-    It is `formula` itself where the static `shape` of its argument leaves no doubt.
+    Where the static shape leaves no doubt nothing is added.
     """
-    if None not in shape and 0 not in shape:
-        return formula
+    if None not in x.shape and 0 not in x.shape:
+        return function(x)
+    # Both the pad and the slice return their input without a copy where nothing is missing.
+    missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
+    results = function(tf.pad(x, tf.stack([tf.zeros_like(missing), missing], axis=1)))
+    return tf.nest.map_structure(partial(_without, missing), results)
 
-    def function(x: tf.Tensor) -> Any:
-        # Both the pad and the slice hand their input on without a copy where nothing is missing.
-        missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
-        results = formula(tf.pad(x, tf.stack([tf.zeros_like(missing), missing], axis=1)))
-        return tf.nest.map_structure(
-            lambda y: tf.slice(y, tf.zeros_like(missing), tf.where(missing > 0, 0, tf.shape(y))),
-            results,
-        )
 
-    return function
+def _without(missing: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    size = tf.where(missing > 0, 0, tf.shape(y))
+    return tf.slice(y, tf.zeros_like(missing), size)
