@@ -32,21 +32,26 @@ except ImportError:  # pragma: no cover - a TensorFlow that has moved them
 
 @dataclass(frozen=True)
 class Context:
-    """What one call needs to know of how it is run."""
+    """What one call needs to know of how it is run.
+
+    Attributes:
+        mode: how operations that are made now will run.
+        taped: whether a tape or an accumulator is open, which may record what is computed now.
+        has_tangent: whether an open `tf.autodiff.ForwardAccumulator` follows the inputs: it sees through custom
+            gradients.
+        vectorized: whether `tf.vectorized_map` is tracing: it replaces operations by others.
+        on_cpu: whether this process sees no other devices than CPUs.
+        runtime: the runtime that the graph is traced for, "LiteRT", "ONNX" or "OpenVINO", if not TensorFlow.
+        quantized_bits: the bits of the integers that a converter makes of all floats, if it does.
+    """
 
     mode: Literal["eager", "graph", "xla"]
     taped: bool = False
-    """Whether a tape or an accumulator is open, which may record what is computed now."""
     has_tangent: bool = False
-    """Whether an open `tf.autodiff.ForwardAccumulator` follows the inputs: it sees through custom gradients."""
     vectorized: bool = False
-    """Whether `tf.vectorized_map` is tracing: it replaces operations by others."""
     on_cpu: bool = True
-    """Whether this process sees no other devices than CPUs."""
     runtime: str | None = None
-    """The runtime that the graph is traced for, "LiteRT", "ONNX" or "OpenVINO", if not TensorFlow."""
     quantized_bits: int | None = None
-    """The bits of the integers that a converter makes of all floats, if it does."""
 
     @property
     def differentiable(self) -> bool:

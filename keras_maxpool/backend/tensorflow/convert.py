@@ -1,35 +1,12 @@
 """Flat indices of maxima in the conventions of other libraries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.backend.tensorflow import shapes
 from keras_maxpool.geometry.layout import spatial_sizes
-
-
-@dataclass(frozen=True)
-class Volumes:
-    """The tensor that was pooled: what a flat index may count, in the dtype of the indices."""
-
-    spatial: tf.Tensor
-    channels: tf.Tensor
-    sample: tf.Tensor
-    """The sample of each index, shaped to broadcast against the indices."""
-    channel: tf.Tensor
-    """The channel of each index."""
-
-    @property
-    def before_sample(self) -> tf.Tensor:
-        """The spatial elements of all samples before an index's own."""
-        return self.sample * tf.reduce_prod(self.spatial)
-
-    @property
-    def before_plane(self) -> tf.Tensor:
-        """The elements of all samples and channels before an index's own, where channels come before axes."""
-        return (self.sample * self.channels + self.channel) * tf.reduce_prod(self.spatial)
 
 
 def convert_indices(
@@ -41,35 +18,27 @@ def convert_indices(
             sizes = tf.identity(sizes)
     sizes = tf.cast(sizes, found.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
-    spatial = sizes[1:-1] if channels_axis == -1 else sizes[2:]
-    sample, channel = (_positions(found, axis) for axis in (0, channels_axis))
-    volumes = Volumes(spatial, sizes[channels_axis], sample, channel)
-    return tf.where(found < 0, found, _to(to, _from(source, found, volumes), volumes))
-
-
-def _from(convention: str, index: tf.Tensor, volumes: Volumes) -> tf.Tensor:
-    """Returns indices in this package's convention, which is PyTorch's."""
-    if convention in ("tensorflow", "tensorflow_batch"):
-        index = index // volumes.channels
-        return index - volumes.before_sample if convention == "tensorflow_batch" else index
-    if convention == "onnx":
-        return index - volumes.before_plane
-    if convention == "onnx_column_major":
-        return _transposed(index, tf.reverse(volumes.spatial, [0]))
-    return index
-
-
-def _to(convention: str, index: tf.Tensor, volumes: Volumes) -> tf.Tensor:
-    """Returns indices of this package's convention in another one."""
-    if convention in ("tensorflow", "tensorflow_batch"):
-        if convention == "tensorflow_batch":
-            index = volumes.before_sample + index
-        return index * volumes.channels + volumes.channel
-    if convention == "onnx":
-        return volumes.before_plane + index
-    if convention == "onnx_column_major":
-        return volumes.before_plane + _transposed(index, volumes.spatial)
-    return index
+    channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
+    sample, channel = _positions(found, 0), _positions(found, channels_axis)
+    # What the conventions count before an index's own volume, in elements.
+    plane = (sample * channels + channel) * tf.reduce_prod(spatial)
+    before = {
+        "tensorflow_batch": sample * tf.reduce_prod(spatial),
+        "onnx": plane,
+        "onnx_column_major": plane,
+    }
+    index = found // channels if source.startswith("tensorflow") else found
+    if source in before:
+        index -= before[source]
+    if source == "onnx_column_major":
+        index = _transposed(index, tf.reverse(spatial, [0]))
+    if to == "onnx_column_major":
+        index = _transposed(index, spatial)
+    if to in before:
+        index += before[to]
+    if to.startswith("tensorflow"):
+        index = index * channels + channel
+    return tf.where(found < 0, found, index)
 
 
 def _checks(

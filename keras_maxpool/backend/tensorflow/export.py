@@ -30,9 +30,7 @@ DTYPES = {
 """For each runtime, and each dtype of inputs that it can have, the one in which all of its operations exist."""
 
 
-def in_context(
-    function: Callable[Concatenate[tf.Tensor, Context, P], Any],
-) -> Callable[..., Any]:
+def in_context(function: Callable[Concatenate[tf.Tensor, Context, P], Any]) -> Callable[..., Any]:
     """Wraps a function of the seam so that it gets its context, and inputs that are cast for export.
 
     The function returns a tensor or a pair, of which the first is of the dtype of its first argument.

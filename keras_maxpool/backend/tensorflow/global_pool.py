@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,9 +11,6 @@ from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.gather_scatter import count, index_type
 from keras_maxpool.backend.tensorflow.numerics import first_index
 from keras_maxpool.geometry import output_shapes
-
-Pooled: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
-"""The values, or the values and their indices."""
 
 
 @export.in_context
@@ -25,7 +22,7 @@ def global_max_pool(
     mask: Any,
     return_indices: bool,
     nonfinite: str,
-) -> Pooled:
+) -> Any:
     """Computes `global_max_pool` for checked arguments and a checked shape; the mask is checked here."""
     channel = 1 if data_format == "channels_first" else x.shape.rank - 1
     axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
@@ -37,12 +34,7 @@ def global_max_pool(
         return nothing
     if context.mode == "graph":
         x, mask = _where_sizes_fit(x, mask, axes)
-    valid = None
-    if mask is not None:
-        # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
-        masked = _masked_axes(mask, axes)
-        sizes = [n if axis in masked else 1 for axis, n in enumerate(shapes.sizes(x))]
-        valid = tf.reshape(mask, sizes)
+    valid = None if mask is None else _over_channels(mask, x, axes)
     # Quantised tensors hold neither NaN nor infinities.
     ieee = nonfinite == "ieee" and x.dtype.is_floating and not context.quantized_bits
     if valid is None and not ieee:
@@ -58,6 +50,12 @@ def global_max_pool(
 def _masked_axes(mask: tf.Tensor, axes: list[int]) -> list[int]:
     """Returns the input's axes that the mask has: the batch's, and with them or without the spatial ones."""
     return [0] if mask.shape.rank == 1 else [0, *axes]
+
+
+def _over_channels(mask: tf.Tensor, x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
+    masked = _masked_axes(mask, axes)
+    return tf.reshape(mask, [n if i in masked else 1 for i, n in enumerate(shapes.sizes(x))])
 
 
 def _where_sizes_fit(
@@ -141,6 +139,5 @@ def _flattened(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
     """Returns `x` with one axis in place of several neighbours."""
     sizes = shapes.sizes(x)
     first, last = axes[0], axes[-1]
-    return tf.reshape(
-        x, [*sizes[:first], shapes.product(sizes[first : last + 1]), *sizes[last + 1 :]]
-    )
+    volume = shapes.product(sizes[first : last + 1])
+    return tf.reshape(x, [*sizes[:first], volume, *sizes[last + 1 :]])

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,7 +19,7 @@ def with_gradient(
     """Computes `forward(x)`, differentiated by `gradient`."""
 
     @tf.custom_gradient
-    def function(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    def function(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
         return forward(x), lambda upstream: gradient(x, upstream, current_context(x, upstream))
 
     return function(x)
@@ -38,37 +40,24 @@ def with_second_order(gradient: Gradient, other: Gradient) -> Gradient:
     """Returns `gradient`, differentiated as `other`, which has the same values."""
 
     def function(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
+        differentiated = tf.custom_gradient(
+            lambda x, y: (gradient(x, y, context), partial(_second_order, other, x, y))
+        )
         # Tensors of the graph that is being built now: further gradients cannot reach into the one that x is from.
-        return _with_second_order(gradient, other, tf.identity(x), tf.identity(upstream), context)
+        return differentiated(tf.identity(x), tf.identity(upstream))
 
     return function
 
 
-def _with_second_order(
-    gradient: Gradient, other: Gradient, x: tf.Tensor, upstream: tf.Tensor, context: Context
-) -> tf.Tensor:
-    @tf.custom_gradient
-    def function(
-        x: tf.Tensor, upstream: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
-        return gradient(x, upstream, context), lambda further: _second_order(
-            other, [x, upstream], further
-        )
-
-    return function(x, upstream)
-
-
 def _second_order(
-    gradient: Gradient, sources: list[tf.Tensor], upstream: tf.Tensor
+    gradient: Gradient, x: tf.Tensor, upstream: tf.Tensor, further: tf.Tensor
 ) -> list[tf.Tensor]:
-    context = current_context(*sources, upstream)
-    return _derive(lambda x, y: gradient(x, y, context), sources, upstream, context)
+    context = current_context(x, upstream, further)
+    return _derive(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
 
 
 @tf.custom_gradient
-def substitute(
-    value: tf.Tensor, source: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+def substitute(value: tf.Tensor, source: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """Returns `value`, whose gradient goes to `source` unchanged."""
     return tf.identity(value), lambda upstream: (tf.zeros_like(value), upstream)
 

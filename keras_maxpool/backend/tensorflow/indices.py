@@ -10,13 +10,7 @@ from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 
 def first_maxima(
-    x: tf.Tensor,
-    window: Window,
-    dtype: tf.DType,
-    context: Context,
-    *,
-    in_steps: bool,
-    repeat: bool,
+    x: tf.Tensor, window: Window, dtype: tf.DType, context: Context, *, in_steps: bool, repeat: bool
 ) -> tf.Tensor:
     """Returns the flat index of each window's first maximum in the volume of its sample and channel, or -1.
 

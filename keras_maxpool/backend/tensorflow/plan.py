@@ -22,14 +22,18 @@ LARGE = 2**17
 """Elements of an input whose eager gradient is worth a call into a graph."""
 
 OWN, GRAPH = "own", "graph"
-"""In `Plan.gradient`: that of the operations of `kernel`; and the one that graph mode has, through a `tf.function`."""
-
 AS_IS, TRANSPOSED, CHANNELS_AS_SAMPLES = "as is", "transposed", "channels as samples"
-"""In `Plan.layout`: what is done to the inputs before and undone after."""
 
 
 class Work(NamedTuple):
-    """What there is to do: all that a plan may depend on."""
+    """What there is to do: all that a plan may depend on.
+
+    Attributes:
+        channels, elements: of the inputs, if known.
+        onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element.
+        native_channels_first: whether the operation takes inputs with channels first here.
+        repeats: whether padding repeats elements.
+    """
 
     window: Window
     dtype: str
@@ -38,24 +42,26 @@ class Work(NamedTuple):
     elements: int | None = None
     data_format: str = "channels_last"
     onednn_3d: bool = False
-    """Whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element."""
     native_channels_first: bool = False
-    """Whether the operation takes inputs that are channels first here."""
     repeats: bool = False
-    """Whether padding repeats elements."""
 
 
 class Plan(NamedTuple):
-    """How to pool."""
+    """How to pool.
+
+    Attributes:
+        layout: what is done to the inputs before, and undone after: `AS_IS`, in which the "direct" kernel may get
+            channels first, `TRANSPOSED` or `CHANNELS_AS_SAMPLES`.
+        kernel: which kernel computes the values.
+        gradient: `OWN`, that of the kernel's operations; `GRAPH`, the one that graph mode has, through a `tf.function`;
+            or the kernel whose gradient is used.
+        widened: whether a kernel's gradient is computed in float32 for inputs of 16 bits.
+    """
 
     layout: str
-    """`AS_IS`, which leaves channels first to the "direct" kernel, `TRANSPOSED` or `CHANNELS_AS_SAMPLES`."""
     kernel: str
-    """Which kernel computes the values."""
     gradient: str
-    """`OWN`, `GRAPH`, or the kernel whose gradient is used."""
     widened: bool
-    """Whether a kernel's gradient is computed in float32 for inputs of 16 bits."""
 
 
 @lru_cache(maxsize=1024)

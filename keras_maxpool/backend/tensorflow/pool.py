@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -11,10 +11,24 @@ from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gradients import gradient_of, with_gradient
 from keras_maxpool.backend.tensorflow.indices import first_maxima
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.backend.tensorflow.kernels.direct import direct_channels_first
+from keras_maxpool.backend.tensorflow.kernels.direct import direct
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
+
+
+class Pooling(NamedTuple):
+    """What is asked for, and where it runs.
+
+    `repeat` is as `padding.pad` has it; `private` says that the graph which is being built is nobody else's.
+    """
+
+    window: Window
+    data_format: str
+    implementation: str
+    context: Context
+    repeat: bool = False
+    private: bool = False
 
 
 @export.in_context
@@ -45,40 +59,27 @@ def max_pool(
         visible = layout.over_channels(mask, data_format)
         x = masks.hide(x, visible, context)
     repeat = _may_repeat(x, window, data_format, context)
-    pool = partial(
-        _pool,
-        context=context,
-        window=window,
-        data_format=data_format,
-        implementation=implementation,
-        repeat=repeat,
-    )
+    pooling = Pooling(window, data_format, implementation, context, repeat)
     # Quantised tensors hold neither NaN nor infinities.
     ieee = nonfinite == "ieee" and x.dtype.is_floating and not context.quantized_bits
     if x.dtype in numerics.SIGNED:
         plan.check(implementation, window, x.dtype.name)
-        y = numerics.unsigned(pool(numerics.signed(x)), x.dtype)
+        y = numerics.unsigned(_pool(pooling, numerics.signed(x)), x.dtype)
+    elif ieee:
+        y = numerics.ieee(partial(_pool, pooling), x, visible, context)
     else:
-        y = numerics.ieee(pool, x, visible, context) if ieee else pool(x)
-    visible_windows = None
+        y = _pool(pooling, x)
     if mask is not None:
-        visible_windows = masks.pooled(mask, window, context, repeat)
-        shown = layout.over_channels(visible_windows, data_format)
-        y = export.select(shown, y, tf.zeros([], y.dtype), context)
+        visible = masks.pooled(mask, window, context, repeat)
+        hidden = tf.zeros([], y.dtype)
+        y = export.select(layout.over_channels(visible, data_format), y, hidden, context)
     results = [y]
     if indices is not None:
-        find = partial(
-            first_maxima,
-            window=window,
-            dtype=tf.as_dtype(indices),
-            context=context,
-            in_steps=implementation == "shifted",
-            repeat=repeat,
-        )
-        found = _indices(find, x, y, data_format, ieee, context)
+        find = partial(_first_maxima, pooling, tf.as_dtype(indices))
+        found = _indices(find, x, y, ieee, plan.layout_for(data_format, context))
         if mask is not None:
             found = layout.channels_last(found, data_format)
-            found = masks.visible_indices(find, found, mask, visible_windows, context)
+            found = masks.visible_indices(find, found, mask, visible, context)
             found = layout.restored(found, data_format)
         results.append(found)
     if static_shape is not None:
@@ -88,116 +89,72 @@ def max_pool(
     return results[0] if indices is None else (results[0], results[1])
 
 
-def _pool(
-    x: tf.Tensor,
-    context: Context,
-    window: Window,
-    data_format: str,
-    implementation: str,
-    *,
-    repeat: bool = False,
-    private: bool = False,
-) -> tf.Tensor:
-    """Pools `x` as planned. `repeat` is as `shapes.pad` has it; `private` says that no graph of others is built."""
-    chosen = plan.choose(
-        implementation, _work(x, context, window, data_format, repeat=repeat, private=private)
-    )
+def _pool(pooling: Pooling, x: tf.Tensor) -> tf.Tensor:
+    """Pools `x` as the plan says."""
+    chosen = plan.choose(pooling.implementation, _work(pooling, x))
     inputs = layout.for_kernel(x, chosen.layout)
     if chosen.layout != plan.AS_IS:
-        data_format = "channels_last"
-    forward = partial(
-        _forward,
-        context=context,
-        kernel=chosen.kernel,
-        window=window,
-        data_format=data_format,
-        repeat=repeat,
-    )
+        pooling = pooling._replace(data_format="channels_last")
     if chosen.gradient == plan.OWN:
-        y = forward(inputs)
-    elif chosen.gradient == plan.GRAPH:
-        gradient = partial(
-            _graph_gradient, window=window, data_format=data_format, implementation=implementation
-        )
-        y = with_gradient(forward, gradient, inputs)
+        y = _forward(pooling, chosen, inputs)
     else:
-        gradient = partial(
-            _surrogate_gradient, kernel=chosen.gradient, window=window, widen=chosen.widened
-        )
-        y = with_gradient(forward, gradient, inputs)
+        gradient = _graph_gradient if chosen.gradient == plan.GRAPH else _surrogate_gradient
+        forward = partial(_forward, pooling, chosen)
+        y = with_gradient(forward, partial(gradient, pooling, chosen), inputs)
     return layout.from_kernel(y, chosen.layout, x)
 
 
-def _work(
-    x: tf.Tensor,
-    context: Context,
-    window: Window,
-    data_format: str,
-    *,
-    repeat: bool,
-    private: bool,
-) -> plan.Work:
-    """Returns what the plan is asked for."""
+def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
+    """Returns what the plan depends on."""
+    window, data_format, _, context, repeat, private = pooling
     dtype, rank = x.dtype.name, window.rank
-    graph_on_cpu = context.on_cpu and context.mode == "graph" and not context.vectorized
+    graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
+    graph_3d = graph_3d and context.on_cpu and not context.vectorized
     # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
     # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
-    channels_first = data_format == "channels_first" and rank > 1 and context.on_cpu
-    channels_first = channels_first and (private or context.mode == "eager")
+    first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
+    first = first and context.on_cpu and not context.has_tangent
     return plan.Work(
         window,
         dtype,
         context,
-        channels=_channels(x, data_format),
+        channels=_channels(pooling, x),
         elements=x.shape.num_elements(),
         data_format=data_format,
-        onednn_3d=graph_on_cpu
-        and rank == 3
-        and dtype in plan.NATIVE_3D
-        and onednn.favours_first_in_3d(dtype),
-        native_channels_first=channels_first
-        and not context.has_tangent
-        and onednn.takes_channels_first(dtype, rank),
+        onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
+        native_channels_first=first and onednn.takes_channels_first(dtype, rank),
         repeats=repeat,
     )
 
 
-def _channels(x: tf.Tensor, data_format: str) -> int | None:
-    return x.shape[-1 if data_format == "channels_last" else 1]
+def _channels(pooling: Pooling, x: tf.Tensor) -> int | None:
+    return x.shape[-1 if pooling.data_format == "channels_last" else 1]
 
 
-def _forward(
-    x: tf.Tensor, context: Context, kernel: str, window: Window, data_format: str, repeat: bool
-) -> tf.Tensor:
-    if data_format == "channels_first":
-        return direct_channels_first(x, window, context)
-    return KERNELS[kernel](x, window, context, repeat)
+def _forward(pooling: Pooling, chosen: plan.Plan, x: tf.Tensor) -> tf.Tensor:
+    if pooling.data_format == "channels_first":
+        return direct(x, pooling.window, pooling.context, data_format="channels_first")
+    return KERNELS[chosen.kernel](x, pooling.window, pooling.context, pooling.repeat)
 
 
 def _surrogate_gradient(
-    x: tf.Tensor, upstream: tf.Tensor, context: Context, *, kernel: str, window: Window, widen: bool
+    pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
 ) -> tf.Tensor:
-    """Computes the gradient that `kernel` has, in float32 if asked."""
-    gradient = gradient_of(lambda x, context: KERNELS[kernel](x, window, context))
-    if not widen:
+    """Computes the gradient of the kernel that the plan names."""
+    kernel = KERNELS[chosen.gradient]
+    gradient = gradient_of(lambda x, context: kernel(x, pooling.window, context))
+    if not chosen.widened:
         return gradient(x, upstream, context)
     wide = gradient(numerics.widened(x), tf.cast(upstream, tf.float32), context)
     return tf.cast(wide, x.dtype)
 
 
 def _graph_gradient(
-    x: tf.Tensor,
-    upstream: tf.Tensor,
-    context: Context,
-    *,
-    window: Window,
-    data_format: str,
-    implementation: str,
+    pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
 ) -> tf.Tensor:
     """Computes the gradient that graph mode has."""
-    private = data_format == "channels_first" and not context.vectorized
-    channels = _channels(x, data_format)
-    return _traced_gradient(window, data_format, implementation, channels, private)(x, upstream)
+    private = pooling.data_format == "channels_first" and not context.vectorized
+    return _traced_gradient(*pooling[:3], _channels(pooling, x), private)(x, upstream)
 
 
 @lru_cache(maxsize=128)
@@ -209,30 +166,26 @@ def _traced_gradient(
     One for each number of `channels`, which stays known to the plan in the general one, too.
     """
 
+    def pool(x: tf.Tensor, context: Context) -> tf.Tensor:
+        return _pool(Pooling(window, data_format, implementation, context, private=private), x)
+
     def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        pool = partial(
-            _pool,
-            window=window,
-            data_format=data_format,
-            implementation=implementation,
-            private=private,
-        )
         return gradient_of(pool)(x, upstream, current_context(x, upstream))
 
     return tf.function(gradient, autograph=False, reduce_retracing=True)
 
 
+def _first_maxima(pooling: Pooling, dtype: tf.DType, x: tf.Tensor) -> tf.Tensor:
+    window, _, implementation, context, repeat, _ = pooling
+    in_steps = implementation == "shifted"
+    return first_maxima(x, window, dtype, context, in_steps=in_steps, repeat=repeat)
+
+
 def _indices(
-    find: Callable[[tf.Tensor], tf.Tensor],
-    x: tf.Tensor,
-    y: tf.Tensor,
-    data_format: str,
-    ieee: bool,
-    context: Context,
+    find: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, y: tf.Tensor, ieee: bool, how: str
 ) -> tf.Tensor:
-    """Returns the flat indices of the maxima `y` of `x`, which `find` finds in a kernel's layout."""
+    """Returns the flat indices of the maxima `y` of `x`, which `find` finds in the layout `how`."""
     x = tf.stop_gradient(x)
-    how = plan.layout_for(data_format, context)
     found = layout.from_kernel(find(layout.for_kernel(numerics.signed(x), how)), how, x)
     if ieee:
         is_nan = layout.for_kernel(tf.cast(tf.math.is_nan(x), x.dtype), how)

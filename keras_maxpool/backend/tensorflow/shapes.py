@@ -49,8 +49,6 @@ def without_elements(x: tf.Tensor, shape: Sequence[int | None], indices: str | N
     return y if indices is None else (y, tf.zeros(shape, indices))
 
 
-def asserted(
-    checks: Sequence[tuple[tf.Tensor, Sequence[Any]]],
-) -> AbstractContextManager[None]:
+def asserted(checks: Sequence[tuple[tf.Tensor, Sequence[Any]]]) -> AbstractContextManager[None]:
     """Returns the scope of what a graph computes only if all conditions hold; else their messages are an error then."""
     return tf.control_dependencies([tf.debugging.Assert(*check) for check in checks])

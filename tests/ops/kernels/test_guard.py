@@ -9,7 +9,7 @@ from running import nodes
 
 from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.backend.tensorflow.kernels.direct import direct
-from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.backend.tensorflow.kernels.native import guarded
 from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool
 

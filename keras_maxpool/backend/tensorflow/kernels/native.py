@@ -1,8 +1,7 @@
 """One `tf.nn.max_pool` with workarounds for what is wrong in its gradients."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -10,12 +9,7 @@ import tensorflow as tf
 from keras_maxpool.backend.tensorflow import layout, shapes
 from keras_maxpool.backend.tensorflow import padding as pads
 from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.backend.tensorflow.gradients import (
-    gradient_of,
-    with_gradient,
-    with_second_order,
-)
-from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.backend.tensorflow.gradients import gradient_of, with_gradient, with_second_order
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Axis
 
@@ -58,24 +52,40 @@ class MaxPool:
 
     def keeps_shape(self, x: tf.Tensor) -> bool:
         """Returns whether "SAME" makes an output of the input's shape, or may."""
-        sizes = spatial_sizes(x.shape, self.data_format)
-        return self.padding == "SAME" and all(
-            stride == 1 or size in (1, None)
-            for stride, size in zip(self.strides, sizes, strict=True)
-        )
+        sizes = zip(self.strides, spatial_sizes(x.shape, self.data_format), strict=True)
+        return self.padding == "SAME" and all(n == 1 or size in (1, None) for n, size in sizes)
+
+    def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
+        """Pools `x` with explicit pads in place of "SAME"."""
+        axes = [Axis(*of_axis, "same") for of_axis in zip(self.pool, self.strides, strict=True)]
+        x = pads.pad(x, pads.pads(axes, shapes.sizes(x)[1:-1]), context)
+        return replace(self, padding="VALID")(x)
 
     def otherwise(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` in a way that can be differentiated twice: with explicit pads, or with channels last."""
-        if self.data_format == "channels_first":
-            y = layout.channels_last(x, self.data_format)
-            y = max_pool(y, self.pool, self.strides, self.padding, context)
-            return layout.restored(y, self.data_format)
-        return guarded(partial(self._padded, context), x, self.of_axes([1] * len(self.pool)))
+        if self.data_format == "channels_last":
+            least = self.of_axes([1] * len(self.pool))
+            return guarded(lambda x: self.padded(x, context), x, least)
+        last = layout.channels_last(x, self.data_format)
+        y = max_pool(last, self.pool, self.strides, self.padding, context)
+        return layout.restored(y, self.data_format)
 
-    def _padded(self, context: Context, x: tf.Tensor) -> tf.Tensor:
-        axes = [Axis(*of_axis, "same") for of_axis in zip(self.pool, self.strides, strict=True)]
-        x = pads.pad(x, pads.pads(axes, shapes.sizes(x)[1:-1]), context)
-        return MaxPool(self.pool, self.strides, "VALID", self.data_format)(x)
+
+def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[int]) -> Any:
+    """Computes `function(x)`, which only gets at least so many elements per axis; an axis that has fewer gives none.
+
+    There are operations that end the process, or fail, on inputs without elements. Where the static shape leaves no
+    doubt nothing is added.
+    """
+    if None not in x.shape and 0 not in x.shape:
+        return function(x)
+    # Both the pad and the slice return their input without a copy where nothing is missing.
+    missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
+    none = tf.zeros_like(missing)
+    results = function(tf.pad(x, tf.stack([none, missing], axis=1)))
+    return tf.nest.map_structure(
+        lambda y: tf.slice(y, none, tf.where(missing > 0, 0, tf.shape(y))), results
+    )
 
 
 def max_pool(

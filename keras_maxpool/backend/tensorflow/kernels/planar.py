@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import padding, shapes
 from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.backend.tensorflow.kernels.native import guarded
 from keras_maxpool.geometry.window import Axis
 
 
