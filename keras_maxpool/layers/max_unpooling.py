@@ -109,7 +109,9 @@ class BaseMaxUnpooling(WindowedLayer):
         self._check(values, indices, like)
         return backend.max_unpool(
             values,
-            backend.convert_to_tensor(indices),  # Keras 2 converts the first argument alone
+            backend.convert_to_tensor(
+                indices, "indices"
+            ),  # Keras 2 converts the first argument alone
             self._window,
             self.data_format,
             self.output_size,
