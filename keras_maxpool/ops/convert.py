@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, IndicesConvention
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
@@ -20,9 +19,9 @@ def convert_indices(
     indices: Any,
     shape: Any,
     *,
-    to: IndicesConvention = "torch",
-    source: IndicesConvention = "torch",
-    data_format: DataFormat | None = None,
+    to: arguments.IndicesConvention = "torch",
+    source: arguments.IndicesConvention = "torch",
+    data_format: arguments.DataFormat | None = None,
 ) -> Any:
     """Converts flat indices of maxima from one convention to another.
 

@@ -13,7 +13,7 @@ Op = TypeVar("Op", bound=Callable[..., Any])
 
 def is_symbolic(*values: Any) -> bool:
     """Returns whether any value is a KerasTensor."""
-    for value in values:  # noqa: SIM110 half the time of `any`, in every eager call
+    for value in values:  # noqa: SIM110, as `any` takes twice the time in every eager call
         if isinstance(value, keras.KerasTensor):
             return True
     return False
