@@ -59,7 +59,7 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def ask_torch(x: np.ndarray, output_size: tuple[int, ...], rng: np.random.Generator) -> Case:
-    """PyTorch's answer, for an upstream gradient of small whole numbers, whose sums are exact."""
+    """PyTorch's answer, for an upstream gradient of small integers, whose sums are exact."""
     import torch  # not above: the tests import this module without PyTorch
 
     tensor = torch.tensor(x, requires_grad=True)

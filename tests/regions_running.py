@@ -28,7 +28,7 @@ def with_both(pool: Callable[..., Any]) -> Callable[..., tuple[tf.Tensor, ...]]:
 
 
 def upstream_for(values: np.ndarray) -> np.ndarray:
-    """Small whole numbers, whose sums are exact in every dtype."""
+    """Small integers, whose sums are exact in every dtype."""
     return np.random.default_rng(1).integers(1, 4, values.shape).astype(values.dtype)
 
 

@@ -97,7 +97,7 @@ def distinct(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np
     """A permutation in each sample and channel, small enough that even bfloat16 and int8 hold it."""
     batch, *spatial, channels = shape
     size = int(np.prod(spatial))
-    assert size <= 256, "bfloat16 has no more whole numbers"
+    assert size <= 256, "bfloat16 has no more integers"
     first = 0 if dtype.startswith("uint") else -(size // 2)
     parts = [rng.permutation(size) + first for _ in range(batch * channels)]
     return np.moveaxis(np.reshape(parts, (batch, channels, *spatial)), 1, -1)
@@ -129,7 +129,7 @@ def case(
 ) -> Case:
     """The oracle's answer for one configuration.
 
-    The upstream gradients are small whole numbers, so that their sums are exact in every dtype.
+    The upstream gradients are small integers, so that their sums are exact in every dtype.
     """
     rng = np.random.default_rng(sum(config.spatial))
     to = tf.as_dtype(dtype).as_numpy_dtype

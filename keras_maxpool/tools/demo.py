@@ -164,23 +164,17 @@ def build(layers: Spellings) -> keras.Model:
     return model
 
 
-class StepLosses(keras.callbacks.Callback):
-    """Keeps the loss of every training step."""
+def record_losses(losses: list[float], advance: Callable[[int], None]) -> keras.callbacks.Callback:
+    """Returns a callback that appends the loss of every training step, and tells how many there are."""
 
-    def __init__(self, each: Callable[[int], None]) -> None:
-        """Calls `each` after a step, with the number of steps so far."""
-        super().__init__()
-        self.losses: list[float] = []
-        self._each = each
+    def end(batch: int, logs: dict[str, Any]) -> None:
+        losses.append(float(logs["loss"]))
+        advance(len(losses))
+        # Keras logs the mean since the last reset: the next one is of the next step alone.
+        callback.model.reset_metrics()
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Lets the mean that Keras logs start here, so that it is the loss of this step alone."""
-        self.model.reset_metrics()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Records the loss."""
-        self.losses.append(float((logs or {})["loss"]))
-        self._each(len(self.losses))
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=end)
+    return callback
 
 
 def train(
@@ -196,11 +190,12 @@ def train(
         .batch(BATCH)
     )
     total = epochs * len(batches)
-    steps = StepLosses(lambda done: advance(layers.package, done, total))
-    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[steps])
+    losses: list[float] = []
+    record = record_losses(losses, lambda done: advance(layers.package, done, total))
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[record])
     predictions = model.predict(data.test_images, verbose=0)
     accuracy = float(np.mean(predictions.argmax(-1) == data.test_labels))
-    return model, Trained(np.asarray(steps.losses, "float32"), predictions, accuracy)
+    return model, Trained(np.asarray(losses, "float32"), predictions, accuracy)
 
 
 def predict_in_fresh_process(

@@ -14,6 +14,7 @@ import h5py
 import keras
 import tensorflow as tf
 
+from keras_maxpool.tools.atomic_file import draft
 from keras_maxpool.tools.file_check import (
     CONFIG,
     CONTROLS,
@@ -23,7 +24,6 @@ from keras_maxpool.tools.file_check import (
     is_keras_format,
     without_settings,
 )
-from keras_maxpool.tools.whole_file import draft
 
 SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""

@@ -507,7 +507,8 @@ def masked_sequential() -> keras.Model:
 
 
 def masked_wrapper() -> keras.Model:
-    inputs = keras.Input((3, 4, 2))
+    # Keras 3.7's TimeDistributed refuses a mask where the batch size is unknown.
+    inputs = keras.Input((3, 4, 2), batch_size=2)
     x = layers.Masking()(layers.Reshape((3, 8))(inputs))
     x = layers.TimeDistributed(layers.Reshape((4, 2)))(x)
     return keras.Model(

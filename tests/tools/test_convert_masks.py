@@ -22,6 +22,10 @@ layers = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore:.*mask")
 
 
+BATCH = 2
+"""Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown."""
+
+
 def words() -> keras.Model:
     """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
     stack = [
@@ -29,7 +33,7 @@ def words() -> keras.Model:
         layers.TimeDistributed(layers.GRU(3)),
         layers.GlobalMaxPooling1D(name="pool"),
     ]
-    return keras.Sequential([keras.Input((4, 7), dtype="int32"), *stack])
+    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *stack])
 
 
 def frames() -> keras.Model:
@@ -38,7 +42,7 @@ def frames() -> keras.Model:
         layers.TimeDistributed(layers.MaxPool2D(2, name=name), name=f"each_{name}")
         for name in ("first", "second")
     ]
-    return keras.Sequential([keras.Input((5, 12, 16, 1)), layers.Masking(), *pools])
+    return keras.Sequential([keras.Input((5, 12, 16, 1), BATCH), layers.Masking(), *pools])
 
 
 @contextmanager

@@ -78,11 +78,11 @@ def test_both_spellings_are_used():
 def test_each_loss_is_of_its_own_step():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Flatten()])
     model.compile("sgd", "mean_absolute_error")
-    counts = []
-    steps = demo.StepLosses(counts.append)
+    losses, counts = [], []
+    record = demo.record_losses(losses, counts.append)
     x = np.array([[4.0], [1.0], [2.0]], "float32")
-    model.fit(x, 0 * x, batch_size=1, epochs=2, shuffle=False, verbose=0, callbacks=[steps])
-    assert steps.losses == [4.0, 1.0, 2.0] * 2
+    model.fit(x, 0 * x, batch_size=1, epochs=2, shuffle=False, verbose=0, callbacks=[record])
+    assert losses == [4.0, 1.0, 2.0] * 2
     assert counts == [1, 2, 3, 4, 5, 6]
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from rich.console import Console
 
 from keras_maxpool.tools import console as consoles
+from keras_maxpool.tools.atomic_file import draft
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read
 from keras_maxpool.tools.report.html import page
 from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
-from keras_maxpool.tools.whole_file import draft
 
 
 def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:

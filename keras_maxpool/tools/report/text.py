@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
@@ -64,11 +65,7 @@ def unknowns(report: Report) -> list[str]:
 
 def bytes_text(count: int) -> str:
     """Returns a number of bytes, in the unit that suits it."""
-    size, units = float(abs(count)), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        units.pop(0)
-    return f"{'-' if count < 0 else ''}{size:.3g} {units[0]}"
+    return ("-" if count < 0 else "") + filesize.decimal(abs(count), precision=2)
 
 
 def total_saved(report: Report) -> str:
