@@ -1,41 +1,75 @@
-"""The functions that `layers` and `ops` call, of the backend that Keras runs on."""
+"""The seam: the functions that `layers` and `ops` call, of the backend that Keras runs on.
+
+A backend has all of them. Their arguments have been checked: `x`, `values`, `indices`, `like` are the backend's own
+dense tensors, of dtypes, ranks and shapes that fit together (sizes may be unknown in a graph), a `window` is a
+`geometry.window.Window` of their rank, a `data_format` is a name, and so on. Sizes that a graph learns only when it
+runs are checked then, by the backend. Each result has the dtype of `x` and is what the public op of that name
+documents; "indices" are int64 of the shape of the values.
+
+Whole operations:
+    max_pool(x, window, data_format, nonfinite, implementation, mask=None, indices=None): the values; with a dtype
+        `indices` ("int64", "int32") the pair of values and indices. The backend checks `mask` by `convert_mask`.
+    global_max_pool(x, data_format, keepdims, mask, return_indices, nonfinite): the values, or values and indices.
+        The backend checks `mask`.
+    adaptive_max_pool(x, outputs, data_format, return_indices): the same; `outputs` has an integer or None per axis.
+    fractional_max_pool(x, ratios, pseudo_random, overlapping, data_format, seed, return_indices): the same; `ratios`
+        has a float per axis, `seed` is an integer, a `keras.random.SeedGenerator` or None.
+    max_unpool(values, indices, window, data_format, output_size, like, convention="torch"): the unpooled tensor, of
+        `output_size` (an integer per axis, or None) or the spatial sizes of `like` (a tensor or None). ValueError for
+        indices beyond the output, where the mode can say so.
+    convert_indices(indices, sizes, to, source, data_format): indices of the same shape and dtype; `sizes` is a tensor,
+        or a list as `sizes` returns it. ValueError where int32 does not count the elements.
+    pool_mask(mask, window): the outgoing mask of a mask `(batch, *spatial)`, booleans: whether a window has a visible
+        element.
+    where_mask_fits(mask, x, data_format): a boolean mask of the right rank; True everywhere if sizes that are known
+        late do not fit those of `x`.
+
+What comes in:
+    as_dense(value, name): the argument `name` as what Keras or `convert_to_tensor` can convert. TypeError for sparse
+        and ragged tensors, which says what to write.
+    convert_to_tensor(value, name): the same as a tensor; a KerasTensor stays one.
+    convert_mask(mask, shape, data_format): a boolean tensor that fits inputs of `shape`. TypeError or ValueError.
+    sizes(x): a list of the sizes: integers where known, and else scalar tensors.
+    check_implementation(implementation, window, dtype=None): ValueError or TypeError for a forced kernel that cannot
+        pool with this window, or tensors of this dtype (a name).
+    do_not_convert(function): the function as the backend's compiler should trace it: as it is.
+"""
+
+from keras_maxpool.compat import REFUSAL, keras
+
+if keras.config.backend() != "tensorflow":
+    raise ImportError(REFUSAL.format(keras.config.backend()))
 
 from keras_maxpool.backend.tensorflow import (
     adaptive_max_pool,
-    cast,
+    as_dense,
     check_implementation,
-    checked,
     convert_indices,
+    convert_mask,
     convert_to_tensor,
-    dense,
     do_not_convert,
     fractional_max_pool,
     global_max_pool,
-    is_eager,
     max_pool,
     max_unpool,
     pool_mask,
-    shape,
     sizes,
     where_mask_fits,
 )
 
 __all__ = [
     "adaptive_max_pool",
-    "cast",
+    "as_dense",
     "check_implementation",
-    "checked",
     "convert_indices",
+    "convert_mask",
     "convert_to_tensor",
-    "dense",
     "do_not_convert",
     "fractional_max_pool",
     "global_max_pool",
-    "is_eager",
     "max_pool",
     "max_unpool",
     "pool_mask",
-    "shape",
     "sizes",
     "where_mask_fits",
 ]

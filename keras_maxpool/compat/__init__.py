@@ -1,4 +1,4 @@
-"""Imported first: which Keras it is. On TensorFlow, or one sentence that says how to get there."""
+"""Which Keras is used: Keras 3, or Keras 2 behind TF_USE_LEGACY_KERAS. Imported before everything else."""
 
 import os
 
@@ -6,7 +6,7 @@ REFUSAL = (
     "keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {}. Set the environment variable "
     "KERAS_BACKEND=tensorflow before Keras is first imported, or the backend in its keras.json."
 )
-# As TensorFlow reads it, where it chooses what `tf.keras` is.
+# Read as TensorFlow reads it to choose `tf.keras`.
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 
 if LEGACY:
@@ -15,11 +15,9 @@ else:
     try:
         import keras  # type: ignore[no-redef]
     except ImportError:
-        # Keras fails inside where its backend is not installed.
+        # Importing Keras fails where its backend is not installed.
         if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
             raise
         raise ImportError(REFUSAL.format(os.environ["KERAS_BACKEND"])) from None
-    if keras.config.backend() != "tensorflow":
-        raise ImportError(REFUSAL.format(keras.config.backend()))
 
-__all__ = ["LEGACY", "keras"]
+__all__ = ["LEGACY", "REFUSAL", "keras"]

@@ -1,4 +1,4 @@
-"""Keras 2 in the shape of Keras 3: what the layers use, where `TF_USE_LEGACY_KERAS` makes `tf.keras` Keras 2."""
+"""The names of Keras 3 that this package uses, for Keras 2: where `TF_USE_LEGACY_KERAS` makes `tf.keras` Keras 2."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -18,16 +18,29 @@ layers = tf_keras.layers
 saving = tf_keras.saving
 DTypePolicy = tf_keras.mixed_precision.Policy
 KerasTensor = tf_keras.__internal__.KerasTensor
-# Of a functional model's graph, Keras 2 makes its nodes itself.
-Operation = tf_keras.layers.Layer
+
+
+class Operation(tf_keras.layers.Layer):
+    """Stands for Keras 3's class: a layer that neither casts its inputs nor takes masks."""
+
+    def __init__(self, name: str | None = None) -> None:
+        """Names the operation."""
+        super().__init__(name=name, autocast=False)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns no mask."""
+
+    def symbolic_call(self, *args: Any) -> Any:
+        """Calls the layer, which makes its node in a functional model."""
+        return self(*args)
 
 
 class Variable:
-    """Keras 3's own. Keras 2 has TensorFlow's."""
+    """Stands for Keras 3's class, of which Keras 2 has no instances."""
 
 
 class SeedGenerator(tf.Module):
-    """Keras 3's: a state of two integers, a pair of them for every call."""
+    """Stands for Keras 3's class: its state is a pair of integers, a new one for every call."""
 
     def __init__(self, seed: int | None = None) -> None:
         """Starts from `seed`, or from TensorFlow's global seed for None."""
@@ -36,7 +49,7 @@ class SeedGenerator(tf.Module):
         self.state = tf.Variable(tf.stack([tf.cast(first, tf.int64), 0]), trainable=False)
 
     def next(self) -> tf.Tensor:
-        """The state, which then counts up."""
+        """Returns the state, which then counts up."""
         seed = self.state.read_value()
         with tf.control_dependencies([seed]):
             self.state.assign_add([0, 1])
@@ -47,6 +60,8 @@ def _randint(shape: Any, minval: int, maxval: int) -> tf.Tensor:
     return tf.random.uniform(shape, minval, maxval, tf.int64)
 
 
-config = SimpleNamespace(image_data_format=tf_keras.backend.image_data_format)
+config = SimpleNamespace(
+    backend=lambda: "tensorflow", image_data_format=tf_keras.backend.image_data_format
+)
 random = SimpleNamespace(SeedGenerator=SeedGenerator, randint=_randint)
 tree = SimpleNamespace(map_structure=tf.nest.map_structure)

@@ -1,10 +1,10 @@
-"""Further inputs in a functional model's file from Keras 2, which Keras 3 passes to a layer as the file names them."""
+"""Restores further inputs of a layer in a functional model's file from Keras 2, of which Keras 3 reads only names."""
 
 from typing import Any
 
 
 def revived(argument: Any, values: Any) -> Any:
-    """The tensor for `[layer's name, node, output]`, among those that led to `values`; any other argument as it is."""
+    """Returns the tensor for `[layer's name, node, output]`, looked up before `values`; other arguments unchanged."""
     if not (isinstance(argument, list) and len(argument) == 3 and isinstance(argument[0], str)):
         return argument
     name, node, output = argument

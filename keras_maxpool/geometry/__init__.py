@@ -1,1 +1,1 @@
-"""Windows, output sizes and pads in plain integers, without any array library."""
+"""Windows, output shapes and checks in plain integers, without any array library."""

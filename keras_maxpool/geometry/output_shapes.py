@@ -1,11 +1,11 @@
-"""The shapes that pooling and unpooling give; sizes that are not known are None."""
+"""Output shapes of pooling and unpooling; unknown sizes are None."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from keras_maxpool import arguments
+from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 from keras_maxpool.geometry.window import Window
 
@@ -16,7 +16,7 @@ FINEST = 10**6
 def max_pooled(
     shape: Sequence[int | None], window: Window, data_format: str
 ) -> tuple[int | None, ...]:
-    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError where no window fits."""
+    """Returns the output shape of max pooling; raises a ValueError where no window fits."""
     return _max_pooled(tuple(shape), window, data_format)
 
 
@@ -29,7 +29,7 @@ def _max_pooled(
     sizes = spatial_sizes(shape, data_format)
     pooled = window.output_sizes(sizes, data_format, channels)
     result = with_spatial_sizes(shape, data_format, pooled)
-    arguments.countable(result, f"`padding` {window.padding!r} makes", "Write less of it.")
+    checks.size_limits(result, f"`padding` {window.padding!r} makes", "Write less of it.")
     return result
 
 
@@ -40,7 +40,7 @@ def max_unpooled(
     output_size: Sequence[int] | None = None,
     like: Sequence[int | None] | None = None,
 ) -> tuple[int | None, ...]:
-    """The shape that unpooling gives for values of `shape`, None where unknown; a ValueError where it gives none."""
+    """Returns the output shape of unpooling values of `shape`; raises a ValueError where it is too large."""
     sizes: Sequence[Any]
     if like is not None:
         sizes, subject = spatial_sizes(like, data_format), "`like` makes"
@@ -53,47 +53,44 @@ def max_unpooled(
         subject = f"`pool_size` {window.pool}, `strides` {window.strides} and `padding` {window.padding!r} make"
         fix = "Pass the pooled tensor as like=, or its spatial sizes as output_size=."
     result = with_spatial_sizes(shape, data_format, sizes)
-    arguments.countable(result, subject, fix)
+    checks.size_limits(result, subject, fix)
     return result
 
 
 def global_max_pooled(
     shape: Sequence[int | None], data_format: str, keepdims: bool
 ) -> tuple[int | None, ...]:
-    """The shape that pooling gives for inputs of `shape`, None where unknown; a ValueError for empty volumes."""
-    channels_first = data_format == "channels_first"
-    batch, channels = shape[0], shape[1 if channels_first else -1]
-    spatial = shape[2:] if channels_first else shape[1:-1]
-    if 0 in spatial:
+    """Returns the output shape of global max pooling; raises a ValueError for empty volumes."""
+    sizes = spatial_sizes(shape, data_format)
+    if 0 in sizes:
         raise ValueError(
             "`inputs` must have an element on every spatial axis, as nothing has no maximum; "
             f'received shape {tuple(shape)} with data_format="{data_format}". Leave such inputs out, or pad them '
             "and mask the padding."
         )
-    if not keepdims:
-        return batch, channels
-    ones = (1,) * len(spatial)
-    return (batch, channels, *ones) if channels_first else (batch, *ones, channels)
+    if keepdims:
+        return with_spatial_sizes(shape, data_format, (1,) * len(sizes))
+    return with_spatial_sizes(shape, data_format, ())
 
 
 def adaptive_max_pooled(
     shape: Sequence[int | None], outputs: Sequence[int | None], data_format: str
 ) -> tuple[int | None, ...]:
-    """The shape that pooling gives for inputs of `shape`, None where unknown."""
+    """Returns the output shape of adaptive max pooling; raises a ValueError for an axis without elements."""
     sizes = spatial_sizes(shape, data_format)
-    for place, (size, output) in enumerate(zip(sizes, outputs, strict=True)):
+    for axis, (size, output) in enumerate(zip(sizes, outputs, strict=True)):
         if size == 0 and output is not None:
-            raise ValueError(f"{no_elements(place)} Received spatial sizes {tuple(sizes)}.")
+            raise ValueError(f"{no_elements(axis)} Received spatial sizes {tuple(sizes)}.")
     pooled = [s if o is None else o for s, o in zip(sizes, outputs, strict=True)]
     result = with_spatial_sizes(shape, data_format, pooled)
-    arguments.countable(result, f"`output_size` {tuple(outputs)} makes", "Write smaller sizes.")
+    checks.size_limits(result, f"`output_size` {tuple(outputs)} makes", "Write smaller sizes.")
     return result
 
 
-def no_elements(place: int) -> str:
-    """The message where spatial axis `place` has nothing to pool."""
+def no_elements(axis: int) -> str:
+    """Returns the message where a spatial axis has nothing to pool."""
     return (
-        f"Spatial axis {place} has no elements, and no maximum. "
+        f"Spatial axis {axis} has no elements, and no maximum. "
         "Give it at least one, or keep its size with None in `output_size`."
     )
 
@@ -101,33 +98,33 @@ def no_elements(place: int) -> str:
 def fractional_max_pooled(
     shape: Sequence[int | None], ratios: Sequence[float], data_format: str
 ) -> tuple[int | None, ...]:
-    """The shape that pooling gives for inputs of `shape`, None where unknown."""
+    """Returns the output shape of fractional max pooling; raises a ValueError where nothing is left."""
     sizes = spatial_sizes(shape, data_format)
     pooled = [
         None if size is None else fractional_size(size, ratio)
         for size, ratio in zip(sizes, ratios, strict=True)
     ]
     if 0 in pooled:
-        place = pooled.index(0)
-        message = nothing_left(place, f"{sizes[place]} elements", ratios[place])
+        axis = pooled.index(0)
+        message = nothing_left(axis, f"{sizes[axis]} elements", ratios[axis])
         raise ValueError(f"{message} Received spatial sizes {tuple(sizes)}.")
     return with_spatial_sizes(shape, data_format, pooled)
 
 
 def exact_ratio(ratio: float) -> Fraction:
-    """The fraction nearest to a ratio: so 10 / (10 / 7) is 7, whatever its rounding as floats."""
+    """Returns the fraction nearest to a ratio: so 10 / (10 / 7) is 7, however it is rounded as a float."""
     return Fraction(ratio).limit_denominator(FINEST)
 
 
 def fractional_size(size: int, ratio: float) -> int:
-    """floor(size / ratio), in integers."""
+    """Returns floor(size / ratio), computed in integers."""
     exact = exact_ratio(ratio)
     return size * exact.denominator // exact.numerator
 
 
-def nothing_left(place: int, elements: str, ratio: float) -> str:
-    """The message where `ratio` leaves none of the elements of spatial axis `place`."""
+def nothing_left(axis: int, elements: str, ratio: float) -> str:
+    """Returns the message where `ratio` leaves none of the elements of a spatial axis."""
     return (
-        f"`pooling_ratio` leaves nothing of spatial axis {place}, which has {elements}; received "
+        f"`pooling_ratio` leaves nothing of spatial axis {axis}, which has {elements}; received "
         f"pooling_ratio={ratio} there. Use a smaller ratio, or a larger input."
     )

@@ -1,7 +1,7 @@
 """The geometry of a pooling window in plain integers: output sizes and explicit pads.
 
-A `Window` is parsed once from the user's arguments and reused at every call. No TensorFlow import: sizes may be ints,
-None, or scalar tensors, since the formulas need only arithmetic and a maximum that the caller can pass in.
+A `Window` is parsed once from the user's arguments and reused at every call. Sizes may be integers, None, or scalar
+tensors, since the formulas need only arithmetic and a maximum that the caller can pass in.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from keras_maxpool import arguments
 
 
 def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
-    """number / divisor rounded up, for a number above -divisor; either may be a tensor.
+    """Returns number / divisor rounded up, for a number above -divisor; either may be a tensor.
 
-    Neither `//` rounding down nor one that rounds towards zero, as ONNX has it, makes a difference, and no step is
-    larger than both arguments.
+    The result is the same whether `//` rounds down or towards zero, as ONNX does, and no intermediate value is larger
+    than both arguments.
     """
     quotient = number // divisor
     rest = maximum(number - quotient * divisor, 0)
@@ -25,7 +25,7 @@ def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The window along one spatial axis: `pool` elements, `dilation` apart, every `stride` steps."""
+    """A window along one spatial axis: `pool` elements, `dilation` apart, every `stride` steps."""
 
     pool: int
     stride: int
@@ -35,18 +35,18 @@ class Axis:
 
     @property
     def length(self) -> int:
-        """Elements from the window's first to its last, gaps of the dilation included."""
+        """Returns the number of elements from the window's first to its last, gaps of the dilation included."""
         return (self.pool - 1) * self.dilation + 1
 
     @property
     def dilated(self) -> bool:
-        """Whether there are gaps."""
+        """Returns whether there are gaps."""
         return self.length > self.pool
 
     def output_size(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
-        """How many windows fit on `size` elements; below 1 where not even one fits.
+        """Returns how many windows fit on `size` elements; below 1 where none fits.
 
-        Named paddings give ceil(size / stride), as TensorFlow and ONNX have it; explicit ones follow PyTorch.
+        Named paddings give ceil(size / stride), as in TensorFlow and ONNX; explicit ones follow PyTorch.
         """
         if isinstance(self.padding, str):
             return ceil_divide(size, self.stride, maximum)
@@ -59,35 +59,35 @@ class Axis:
         return overhanging - maximum(overhanging - starting_in_reach, 0)
 
     def unpooled_size(self, outputs: Any) -> Any:
-        """The input's size that `outputs` windows without gaps stand for, where nothing else tells it.
+        """Returns the input's size for `outputs` windows without gaps, where nothing else tells it.
 
-        As `torch.nn.MaxUnpool2d` infers it; for named paddings the largest of the sizes that give so many windows.
+        It is inferred as by `torch.nn.MaxUnpool2d`; for named paddings it is the largest that gives so many windows.
         """
         if isinstance(self.padding, str):
             return outputs * self.stride
         return (outputs - 1) * self.stride + self.length - sum(self.padding)
 
-    def too_large(self, place: int, elements: str) -> str:
-        """The message where no window fits on the elements of spatial axis `place`."""
+    def too_large(self, axis: int, elements: str) -> str:
+        """Returns the message where no window fits on the elements of spatial axis number `axis`."""
         pads = sum(self.padding) if isinstance(self.padding, tuple) else 0
         return (
-            f"The window is larger than its input: spatial axis {place} has {elements}"
+            f"The window is larger than its input: spatial axis {axis} has {elements}"
             f"{f' and {pads} of padding' if pads else ''}, and the window spans {self.length} "
             f"(pool_size={self.pool}, dilation_rate={self.dilation}). "
             'Use a smaller pool_size, padding="same", or a larger input.'
         )
 
     def sees_only_padding(self, size: int) -> bool:
-        """Whether some window has none of `size` elements, which those with gaps can step over."""
+        """Returns whether some window has none of the `size` elements; windows with gaps can step over them."""
         if size >= self.dilation or (size and not self.dilated):
             return False
         before, _ = self.pads(size)
         starts = (window * self.stride - before for window in range(self.output_size(size)))
-        # From its start a window first meets the input, if at all, at the start's remainder.
+        # The first element at or after index 0 that a window can reach from its start is the start's remainder.
         return any(start % self.dilation >= size for start in starts)
 
     def pads(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> tuple[Any, Any]:
-        """The padding before and after `size` elements, with which a plain "valid" pooling gives the same windows."""
+        """Returns the padding before and after `size` elements with which a "valid" pooling has the same windows."""
         reach = (self.output_size(size, maximum) - 1) * self.stride + self.length
         if isinstance(self.padding, tuple):
             before, after = self.padding
@@ -101,43 +101,43 @@ class Axis:
 
 @dataclass(frozen=True)
 class Window:
-    """A pooling window: one `Axis` for each spatial axis."""
+    """A pooling window: one `Axis` per spatial axis."""
 
     axes: tuple[Axis, ...]
 
     @property
     def rank(self) -> int:
-        """The number of spatial axes."""
+        """Returns the number of spatial axes."""
         return len(self.axes)
 
     @cached_property
     def pool(self) -> tuple[int, ...]:
-        """Elements along each axis."""
+        """Returns the number of elements along each axis."""
         return tuple(axis.pool for axis in self.axes)
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """The stride along each axis."""
+        """Returns the stride along each axis."""
         return tuple(axis.stride for axis in self.axes)
 
     @cached_property
     def gaps(self) -> tuple[int, ...]:
-        """The step from element to element along each axis."""
+        """Returns the dilation along each axis."""
         return tuple(axis.dilation for axis in self.axes)
 
     @cached_property
     def needs_pads(self) -> bool:
-        """Whether a plain "valid" or "same" pooling needs more than its own padding."""
+        """Returns whether more than the padding of a "valid" or "same" pooling is needed."""
         return self.padding not in ("valid", "same") or any(axis.ceil_mode for axis in self.axes)
 
     @cached_property
     def dilated(self) -> bool:
-        """Whether any axis has gaps."""
+        """Returns whether any axis has gaps."""
         return any(axis.dilated for axis in self.axes)
 
     @cached_property
     def padding(self) -> str | arguments.Pads:
-        """The padding as a user writes it: a name, or one (before, after) pair an axis."""
+        """Returns the padding as a user writes it: a name, or one (before, after) pair per axis."""
         if isinstance(self.axes[0].padding, str):
             return self.axes[0].padding
         pads = tuple(axis.padding for axis in self.axes if not isinstance(axis.padding, str))
@@ -149,51 +149,47 @@ class Window:
         data_format: str = "channels_last",
         channels: int | None = None,
     ) -> list[int | None]:
-        """The output's spatial sizes; unknown ones stay unknown. `data_format` and `channels` serve the error alone."""
-        outputs = [
-            None if size is None else axis.output_size(size)
-            for axis, size in zip(self.axes, sizes, strict=True)
-        ]
-        for place, (axis, size, output) in enumerate(zip(self.axes, sizes, outputs, strict=True)):
-            if (
-                size is not None
-                and output is not None
-                and output < 1
-                and not (size == 0 and isinstance(axis.padding, str))
-            ):
-                raise ValueError(self._too_large(place, sizes, data_format, channels))
-            if size is not None and size + sum(axis.pads(size)) >= arguments.AXIS_LIMIT:
+        """Returns the output's spatial sizes, None where unknown; the other arguments serve the error message."""
+        outputs: list[int | None] = []
+        for index, (axis, size) in enumerate(zip(self.axes, sizes, strict=True)):
+            if size is None:
+                outputs.append(None)
+                continue
+            outputs.append(axis.output_size(size))
+            # Named paddings fit any size, and give no outputs for no elements.
+            if axis.output_size(size) < 1 and not isinstance(axis.padding, str):
+                raise ValueError(self._too_large(index, sizes, data_format, channels))
+            padded = size + sum(axis.pads(size))
+            if padded >= arguments.AXIS_LIMIT:
                 raise ValueError(
-                    f"`pool_size`, `dilation_rate` and `padding` stretch the {size} elements of spatial axis {place} "
-                    f"to {size + sum(axis.pads(size))}, and 2**31 - 1 or more is too long; received "
-                    f"pool_size={axis.pool}, dilation_rate={axis.dilation}, padding={axis.padding!r}. "
-                    "Make one of them smaller."
+                    f"`pool_size`, `dilation_rate` and `padding` stretch the {size} elements of spatial axis {index} "
+                    f"to {padded}, and 2**31 - 1 or more is too long; received pool_size={axis.pool}, "
+                    f"dilation_rate={axis.dilation}, padding={axis.padding!r}. Make one of them smaller."
                 )
         return outputs
 
     def unpooled_sizes(self, outputs: Sequence[Any]) -> list[Any]:
-        """The input's spatial sizes that so many windows stand for; unknown ones stay unknown."""
+        """Returns the input's spatial sizes for so many windows, None where unknown."""
         return [
             None if count is None else axis.unpooled_size(count)
             for axis, count in zip(self.axes, outputs, strict=True)
         ]
 
     def _too_large(
-        self, place: int, sizes: Sequence[int | None], data_format: str, channels: int | None
+        self, index: int, sizes: Sequence[int | None], data_format: str, channels: int | None
     ) -> str:
         message = (
-            f"{self.axes[place].too_large(place, f'{sizes[place]} elements')} "
+            f"{self.axes[index].too_large(index, f'{sizes[index]} elements')} "
             f"Received spatial sizes {tuple(sizes)}."
         )
-        other = "channels_first" if data_format == "channels_last" else "channels_last"
-        # The axis that the other format would call channels: the first spatial one, or the last.
-        moved = (
-            [*sizes[1:], channels] if data_format == "channels_last" else [channels, *sizes[:-1]]
-        )
-        fits = all(
-            n is None or a.output_size(n) >= 1 for a, n in zip(self.axes, moved, strict=True)
-        )
-        if channels is not None and fits:
+        # Sizes if the channels were where the other data format has them.
+        last = data_format == "channels_last"
+        moved = [*sizes[1:], channels] if last else [channels, *sizes[:-1]]
+        if channels is not None and all(
+            size is None or axis.output_size(size) >= 1
+            for axis, size in zip(self.axes, moved, strict=True)
+        ):
+            other = "channels_first" if last else "channels_last"
             message += (
                 f' The shape looks like data_format="{other}"; this call uses "{data_format}".'
             )
@@ -221,7 +217,7 @@ def _build(
             )
         if isinstance(axis.padding, tuple) and max(axis.padding) >= axis.length:
             raise ValueError(
-                "`padding` must be smaller than the window, or some windows see nothing else; "
+                "`padding` must be smaller than the window, or some windows contain nothing else; "
                 f"received padding={padding} for a window that spans {axis.length}. "
                 f"Write at most {axis.length - 1} there, or pad the input first."
             )
@@ -236,11 +232,11 @@ def _build(
 def parse(
     rank: int, pool_size: Any, strides: Any, padding: Any, dilation_rate: Any, ceil_mode: Any
 ) -> Window:
-    """The window that a user's arguments describe.
+    """Returns the window that a user's arguments describe.
 
     Args:
         rank: the number of spatial axes, 1 to 3.
-        pool_size, strides, padding, dilation_rate, ceil_mode: as `keras_maxpool.MaxPooling2D` takes them.
+        pool_size, strides, padding, dilation_rate, ceil_mode: as `keras_maxpool.ops.max_pool` takes them.
 
     Raises:
         TypeError: an argument of the wrong type.

@@ -5,6 +5,7 @@ from typing import Any, Self, TypedDict
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 from keras_maxpool.layers import unknown_arguments
 
 
@@ -78,17 +79,17 @@ class SpatialLayer(keras.layers.Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Applies the layer, as Keras does, to what fits it."""
-        inputs = backend.checked(inputs, "inputs")
+        inputs = backend.as_dense(inputs, "inputs")
         # Before Keras's own checks, whose messages cannot know which layer would fit.
         shape = getattr(inputs, "shape", None)
         if shape is not None:
-            arguments.dtype_or_castable(inputs.dtype)
+            checks.dtype_or_castable(checks.dtype_name(inputs))
             self.check_shape(shape)
         return super().__call__(inputs, *args, **kwargs)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
-        arguments.input_rank(shape, self.rank, type(self).__name__, self.family)
+        checks.layer_inputs(shape, self.rank, type(self).__name__, self.family)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.layers.registry import PACKAGE
 
@@ -41,7 +42,6 @@ class MaskPooling(keras.Operation):
 
     def call(self, mask: Any, inputs: Any | None = None) -> Any:
         """Returns the pooled mask."""
-        mask = backend.cast(mask, "bool")
         if inputs is not None:
             mask = backend.where_mask_fits(mask, inputs, self._data_format)
         return backend.pool_mask(mask, self._window)
@@ -53,5 +53,5 @@ class MaskPooling(keras.Operation):
         if inputs is None:
             batch, *sizes = mask.shape
         else:
-            batch, *sizes = arguments.mask_shape(inputs.shape, self._data_format)
+            batch, *sizes = checks.mask_shape(inputs.shape, self._data_format)
         return keras.KerasTensor((batch, *self._window.output_sizes(sizes)), "bool")

@@ -144,9 +144,12 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         if not self.return_indices or self.indices_convention == "torch":
             return pooled
         values, indices = pooled
-        sizes = backend.convert_to_tensor(backend.sizes(inputs))
         return values, backend.convert_indices(
-            indices, sizes, self.indices_convention, "torch", self.data_format
+            indices,
+            backend.sizes(inputs),
+            self.indices_convention,
+            "torch",
+            self.data_format,
         )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Unpack
 
 from keras_maxpool import arguments, backend, ops
 from keras_maxpool.compat import keras, keras_2_nodes
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.layers.base import LayerArguments
 from keras_maxpool.layers.windowed_layer import WindowedLayer
 
@@ -96,20 +96,18 @@ class BaseMaxUnpooling(WindowedLayer):
                 f"{type(self).__name__}(..., output_size=...)."
             )
         indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
-        values = backend.checked(values, "values")
-        indices = backend.checked(indices, "indices")
-        like = backend.checked(like, "like")
-        arguments.tensor(indices, "indices")
         if like is not None:
-            kwargs["like"] = like
-        return super().__call__(values, indices, **kwargs)
+            kwargs["like"] = _tensor(like, "like")
+        return super().__call__(
+            backend.as_dense(values, "values"), _tensor(indices, "indices"), **kwargs
+        )
 
     def call(self, values: Any, indices: Any, like: Any | None = None) -> Any:
         """Writes values to their indices."""
-        self._check(values, indices, like)
+        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
         return backend.max_unpool(
             values,
-            backend.convert_to_tensor(indices),  # Keras 2 converts the first argument alone
+            indices,
             self._window,
             self.data_format,
             self.output_size,
@@ -143,23 +141,16 @@ class BaseMaxUnpooling(WindowedLayer):
         `kwargs` are what the call of a subclass takes besides.
         """
         values, indices, like = _unpacked(values, indices, like)
-        self._check(values, indices, like)
+        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
         like_shape = None if like is None else like.shape
         shape = self.compute_output_shape(values.shape, indices.shape, like_shape)
         return keras.KerasTensor(shape, values.dtype)
 
-    def _check(self, values: Any, indices: Any, like: Any) -> None:
-        arguments.tensor(indices, "indices")
-        if like is not None:
-            arguments.tensor(like, "like")
-        arguments.unpooling(
-            values.shape,
-            indices.shape,
-            getattr(indices.dtype, "name", indices.dtype),
-            self.output_size,
-            getattr(like, "shape", None),
-            self.indices_convention,
-        )
+
+def _tensor(value: Any, name: str) -> Any:
+    """Returns an argument of the call as a tensor. Keras 2 converts the first one alone."""
+    checks.has_shape(value, name)
+    return backend.convert_to_tensor(value, name)
 
 
 def _unpacked(values: Any, indices: Any, like: Any) -> tuple[Any, Any, Any]:

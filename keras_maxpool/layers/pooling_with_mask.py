@@ -4,8 +4,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from keras_maxpool import arguments, backend
+from keras_maxpool import backend
 from keras_maxpool.compat import LEGACY, keras
+from keras_maxpool.geometry import checks
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.indexed_pooling import IndexedPooling
 
@@ -25,12 +26,12 @@ class PoolingWithMask(IndexedPooling):
         attached = getattr(inputs, "_keras_mask", None)
         # Sequential passes the mask that its inputs carry.
         if mask is not None and mask is not attached:
-            mask = backend.checked(mask, "mask")
+            mask = backend.as_dense(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
                 self.check_shape(inputs.shape)
                 # Keras 2's calls the layer, Keras 3's its `call`.
                 if not time_distributed.is_calling():
-                    arguments.mask(mask, inputs.shape, self.data_format)
+                    checks.mask(mask, inputs.shape, self.data_format)
             if args:
                 args = mask, *args[1:]
             else:
@@ -61,12 +62,12 @@ class PoolingWithMask(IndexedPooling):
         # What is no tensor is no mask of Keras's, and is checked when it has become one.
         if inputs is None or not hasattr(mask, "shape"):
             return mask
-        if not arguments.mask_fits(mask, inputs.shape, self.data_format):
+        if not checks.mask_fits(mask, inputs.shape, self.data_format):
             if not self._has_warned:
                 self._has_warned = True
                 self._warn(mask, inputs.shape)
             return None
-        if isinstance(inputs, keras.KerasTensor) or backend.is_eager():
+        if isinstance(inputs, keras.KerasTensor):
             return mask
         is_attached = mask is getattr(inputs, "_keras_mask", None)
         if is_attached or time_distributed.is_calling(2):
@@ -75,7 +76,7 @@ class PoolingWithMask(IndexedPooling):
 
     def _warn(self, mask: Any, inputs: Sequence[int | None]) -> None:
         shape = "unknown" if getattr(mask.shape, "rank", 0) is None else tuple(mask.shape)
-        wanted = arguments.mask_shape(inputs, self.data_format)
+        wanted = checks.mask_shape(inputs, self.data_format)
         warnings.warn(
             f"{type(self).__name__} {self.name!r} ignores the mask that Keras propagates with its inputs, as the "
             f"built-in layer does, because it cannot fit: inputs of shape {tuple(inputs)} take booleans of shape "

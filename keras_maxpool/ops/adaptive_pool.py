@@ -3,12 +3,25 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import DataFormat, OutputSize
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class AdaptiveMaxPool(Operation):
+    """A call of `adaptive_max_pool` in a functional model."""
+
+    tensors = ("inputs",)
+
+
+@AdaptiveMaxPool.of
 def adaptive_max_pool(
-    inputs: Any, output_size: Any, data_format: str | None = None, *, return_indices: bool = False
+    inputs: Any,
+    output_size: OutputSize,
+    data_format: DataFormat | None = None,
+    *,
+    return_indices: bool = False,
 ) -> Any:
     """Computes max pooling over 1, 2 or 3 spatial axes to a given output size.
 
@@ -47,9 +60,13 @@ def adaptive_max_pool(
     >>> values[0, :, 0].numpy().tolist(), indices[0, :, 0].numpy().tolist()
     ([3.0, 5.0, 5.0], [0, 3, 3])
     """
-    x = backend.dense(inputs)
-    outputs = arguments.output_sizes(output_size, arguments.spatial_rank(backend.shape(x)))
+    x = backend.convert_to_tensor(inputs, "inputs")
+    shape, dtype = checks.op_inputs(x, output_size=output_size), checks.dtype_name(x)
+    outputs = arguments.output_sizes(output_size, len(shape) - 2)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(return_indices, "return_indices")
-    arguments.dtype(x.dtype.name)
+    checks.dtype(dtype)
+    if is_symbolic(x):
+        pooled = output_shapes.adaptive_max_pooled(shape, outputs, data_format)
+        return output_spec(pooled, dtype, "int64" if return_indices else None)
     return backend.adaptive_max_pool(x, outputs, data_format, return_indices)

@@ -1,19 +1,29 @@
 """`convert_indices`: flat indices of maxima in the conventions of other libraries."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import DataFormat, IndicesConvention
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class ConvertIndices(Operation):
+    """A call of `convert_indices` in a functional model."""
+
+    tensors = ("indices",)
+
+
+@ConvertIndices.of
 def convert_indices(
     indices: Any,
-    shape: Any,
+    shape: Sequence[int | None] | Any,
     *,
-    to: str = "torch",
-    source: str = "torch",
-    data_format: str | None = None,
+    to: IndicesConvention = "torch",
+    source: IndicesConvention = "torch",
+    data_format: DataFormat | None = None,
 ) -> Any:
     """Converts flat indices of maxima from one convention to another.
 
@@ -55,24 +65,26 @@ def convert_indices(
     >>> converted[0, :, :, 1].numpy().tolist()
     [[11, 15], [27, 31]]
     """
-    found = backend.dense(indices, "indices")
+    x = backend.convert_to_tensor(indices, "indices")
     arguments.choice(to, "to", arguments.INDICES_CONVENTIONS)
     arguments.choice(source, "source", arguments.INDICES_CONVENTIONS)
-    if found.dtype.name not in arguments.INDICES_DTYPES:
+    dtype = checks.dtype_name(x)
+    if dtype not in arguments.INDICES_DTYPES:
         raise TypeError(
-            f"`indices` takes {' or '.join(arguments.INDICES_DTYPES)}; received {found.dtype.name}. "
+            f"`indices` takes {' or '.join(arguments.INDICES_DTYPES)}; received {dtype}. "
             "Cast them, for example with tf.cast(indices, tf.int64)."
         )
-    sizes = backend.convert_to_tensor(shape)
-    if sizes.shape != (found.shape.rank,):
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
+    sizes: Any = shape if hasattr(shape, "shape") else list(shape)
+    rank = len(checks.known_rank(x.shape) or ())
+    is_known = sizes is shape or all(size is not None for size in sizes[1:])
+    if not is_known or tuple(getattr(sizes, "shape", (len(sizes),))) != (rank,):
         raise ValueError(
-            f"`shape` must tell one size for each of the {found.shape.rank} axes of the indices; received {shape!r}. "
-            "Pass the shape of the tensor that was pooled."
+            f"`shape` must tell one size for each of the {rank} axes of the indices, and only the batch size may be "
+            f"None; received {shape!r}. Pass the shape of the tensor that was pooled."
         )
-    return backend.convert_indices(
-        found,
-        sizes,
-        to,
-        source,
-        arguments.data_format(data_format, keras.config.image_data_format()),
-    )
+    if is_symbolic(x):
+        return output_spec(tuple(x.shape), dtype)
+    if sizes is not shape and sizes[0] is None:
+        sizes[0] = backend.sizes(x)[0]
+    return backend.convert_indices(x, sizes, to, source, data_format)

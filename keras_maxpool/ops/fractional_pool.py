@@ -3,16 +3,25 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import DataFormat, Ratios
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class FractionalMaxPool(Operation):
+    """A call of `fractional_max_pool` in a functional model."""
+
+    tensors = ("inputs",)
+
+
+@FractionalMaxPool.of
 def fractional_max_pool(
     inputs: Any,
-    pooling_ratio: Any,
+    pooling_ratio: Ratios,
     pseudo_random: bool = False,
     overlapping: bool = False,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
     *,
     seed: Any = None,
     return_indices: bool = False,
@@ -61,15 +70,19 @@ def fractional_max_pool(
     >>> keras_maxpool.ops.fractional_max_pool(ramp, 1.44, seed=0).shape
     TensorShape([1, 6, 6, 1])
     """
-    x = backend.dense(inputs)
-    ratios = arguments.ratios(pooling_ratio, arguments.spatial_rank(backend.shape(x)))
+    x = backend.convert_to_tensor(inputs, "inputs")
+    shape, dtype = checks.op_inputs(x, pooling_ratio=pooling_ratio), checks.dtype_name(x)
+    ratios = arguments.ratios(pooling_ratio, len(shape) - 2)
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     if not isinstance(seed, keras.random.SeedGenerator):
         arguments.seed(seed)
     arguments.flag(return_indices, "return_indices")
-    arguments.dtype(x.dtype.name)
+    checks.dtype(dtype)
+    if is_symbolic(x):
+        pooled = output_shapes.fractional_max_pooled(shape, ratios, data_format)
+        return output_spec(pooled, dtype, "int64" if return_indices else None)
     return backend.fractional_max_pool(
         x, ratios, pseudo_random, overlapping, data_format, seed, return_indices
     )

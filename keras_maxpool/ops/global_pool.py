@@ -3,19 +3,27 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import DataFormat, Nonfinite
 from keras_maxpool.compat import keras
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class GlobalMaxPool(Operation):
+    """A call of `global_max_pool` in a functional model."""
+
+    tensors = ("inputs", "mask")
+
+
+@GlobalMaxPool.of
 def global_max_pool(
     inputs: Any,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
     keepdims: bool = False,
     *,
     mask: Any = None,
     return_indices: bool = False,
-    nonfinite: str = "backend",
+    nonfinite: Nonfinite = "backend",
 ) -> Any:
     """Computes the maximum over all elements of 1, 2 or 3 spatial axes.
 
@@ -64,12 +72,16 @@ def global_max_pool(
     >>> values.numpy().tolist(), indices.numpy().tolist()
     ([[7.0]], [[2]])
     """
-    x = backend.dense(inputs)
-    arguments.spatial_rank(backend.shape(x))
+    x = backend.convert_to_tensor(inputs, "inputs")
+    shape, dtype = checks.op_inputs(x), checks.dtype_name(x)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(keepdims, "keepdims")
     arguments.flag(return_indices, "return_indices")
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-    arguments.dtype(x.dtype.name)
-    output_shapes.global_max_pooled(x.shape, data_format, keepdims)
+    checks.dtype(dtype)
+    pooled = output_shapes.global_max_pooled(shape, data_format, keepdims)
+    if is_symbolic(x, mask):
+        if mask is not None:
+            backend.convert_mask(mask, shape, data_format)
+        return output_spec(pooled, dtype, "int64" if return_indices else None)
     return backend.global_max_pool(x, data_format, keepdims, mask, return_indices, nonfinite)

@@ -3,27 +3,42 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import (
+    DataFormat,
+    Implementation,
+    IndicesDtype,
+    Ints,
+    Nonfinite,
+    Padding,
+)
 from keras_maxpool.compat import keras
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class MaxPool(Operation):
+    """A call of `max_pool` in a functional model."""
+
+    tensors = ("inputs", "mask")
+
+
+@MaxPool.of
 def max_pool(
     inputs: Any,
-    pool_size: Any = 2,
-    strides: Any = None,
-    padding: Any = "valid",
-    data_format: str | None = None,
+    pool_size: Ints = 2,
+    strides: Ints | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
     *,
-    dilation_rate: Any = 1,
+    dilation_rate: Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    nonfinite: str = "backend",
-    implementation: str = "auto",
+    nonfinite: Nonfinite = "backend",
+    implementation: Implementation = "auto",
     mask: Any = None,
-    indices_dtype: str = "int64",
+    indices_dtype: IndicesDtype = "int64",
 ) -> Any:
     """Computes max pooling over 1, 2 or 3 spatial axes.
 
@@ -91,17 +106,21 @@ def max_pool(
     >>> indices[0, :, :, 0].numpy().tolist()
     [[5, 7], [13, 15]]
     """
-    x = backend.dense(inputs)
-    rank = arguments.spatial_rank(backend.shape(x))
-    window = windows.parse(rank, pool_size, strides, padding, dilation_rate, ceil_mode)
+    x = backend.convert_to_tensor(inputs, "inputs")
+    shape, dtype = checks.op_inputs(x, pool_size=pool_size), checks.dtype_name(x)
+    window = windows.parse(len(shape) - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     implementation = arguments.implementation(implementation)
-    arguments.dtype(x.dtype.name)
+    checks.dtype(dtype)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
-    output_shapes.max_pooled(x.shape, window, data_format)
+    pooled = output_shapes.max_pooled(shape, window, data_format)
     indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None
     if indices == "int32":
-        sizes = spatial_sizes(x.shape.as_list(), data_format)
-        arguments.counted_in_32_bits(sizes, "indices", 'Write indices_dtype="int64".')
+        checks.int32_limit(spatial_sizes(shape, data_format), 'Write indices_dtype="int64".')
+    if is_symbolic(x, mask):
+        backend.check_implementation(implementation, window, dtype)
+        if mask is not None:
+            backend.convert_mask(mask, shape, data_format)
+        return output_spec(pooled, dtype, indices)
     return backend.max_pool(x, window, data_format, nonfinite, implementation, mask, indices)

@@ -3,22 +3,31 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
+from keras_maxpool.arguments import DataFormat, IndicesConvention, Ints, Padding
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
+from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
-@backend.do_not_convert
+class MaxUnpool(Operation):
+    """A call of `max_unpool` in a functional model."""
+
+    tensors = ("values", "indices", "like")
+
+
+@MaxUnpool.of
 def max_unpool(
     values: Any,
     indices: Any,
-    pool_size: Any = 2,
-    strides: Any = None,
-    padding: Any = "valid",
-    data_format: str | None = None,
+    pool_size: Ints = 2,
+    strides: Ints | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
     *,
-    output_size: Any = None,
+    output_size: Ints | None = None,
     like: Any = None,
-    indices_convention: str = "torch",
+    indices_convention: IndicesConvention = "torch",
 ) -> Any:
     """Computes the inverse of max pooling: writes values to their flat indices, and zeros elsewhere.
 
@@ -70,17 +79,21 @@ def max_unpool(
     >>> keras_maxpool.ops.max_unpool(values, indices, 2, like=x)[0, :, 0].numpy().tolist()
     [0.0, 5.0, 0.0, 4.0, 0.0]
     """
-    y = backend.dense(values, "values")
-    rank = arguments.spatial_rank(backend.shape(y), "values")
-    window = windows.parse(rank, pool_size, strides, padding, 1, False)
-    data_format = arguments.data_format(data_format, keras.config.image_data_format())
-    size = arguments.optional_sizes(output_size, rank, "output_size")
-    arguments.dtype(y.dtype.name)
-    arguments.choice(indices_convention, "indices_convention", arguments.INDICES_CONVENTIONS)
-    found = backend.dense(indices, "indices")
-    like = None if like is None else backend.dense(like, "like")
-    like_shape = getattr(like, "shape", None)
-    arguments.unpooling(
-        y.shape, found.shape, found.dtype.name, size, like_shape, indices_convention
+    values = backend.convert_to_tensor(values, "values")
+    shape, dtype = (
+        checks.op_inputs(values, "values", pool_size=pool_size),
+        checks.dtype_name(values),
     )
-    return backend.max_unpool(y, found, window, data_format, size, like, indices_convention)
+    window = windows.parse(len(shape) - 2, pool_size, strides, padding, 1, False)
+    data_format = arguments.data_format(data_format, keras.config.image_data_format())
+    size = arguments.optional_sizes(output_size, len(shape) - 2, "output_size")
+    checks.dtype(dtype)
+    arguments.choice(indices_convention, "indices_convention", arguments.INDICES_CONVENTIONS)
+    indices = backend.convert_to_tensor(indices, "indices")
+    like = None if like is None else backend.convert_to_tensor(like, "like")
+    checks.unpooling(values, indices, like, size, indices_convention)
+    if is_symbolic(values, indices, like):
+        like_shape = None if like is None else tuple(like.shape)
+        unpooled = output_shapes.max_unpooled(shape, window, data_format, size, like_shape)
+        return output_spec(unpooled, dtype)
+    return backend.max_unpool(values, indices, window, data_format, size, like, indices_convention)

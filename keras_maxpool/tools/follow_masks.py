@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_maxpool import arguments
+from keras_maxpool.geometry import checks
 from keras_maxpool.tools.layer_tree import walk
 
 
@@ -56,7 +56,7 @@ def _watched(layer: Any, path: str, found: dict[str, bool]) -> Callable[..., Any
 
     def watched(inputs: Any, mask: Any = None) -> Any:
         if mask is not None:
-            fits = arguments.mask_fits(mask, inputs.shape, layer.data_format)
+            fits = checks.mask_fits(mask, inputs.shape, layer.data_format)
             found[path] = found.get(path, False) or fits
         return call(inputs, mask=mask)
 

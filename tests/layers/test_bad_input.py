@@ -131,7 +131,7 @@ def bad_integers(name: str, rank: int) -> Iterator[BadArgument]:
         values.append(("too few", (2,) * (rank - 1), f"which has {rank - 1}"))
     for error, table in ((TypeError, types), (ValueError, values)):
         for shown, value, why in table:
-            fix = f"Write one positive integer, {name}=2, or one an axis, {name}={example}."
+            fix = f"Write one positive integer, {name}=2, or one per axis, {name}={example}."
             fragments = f"`{name}`", received(name, value), why, fix
             yield BadArgument(rank, {name: value}, error, fragments, f"{name}={shown}")
 

@@ -1,17 +1,20 @@
 """Flat indices of maxima in the conventions of other libraries."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from keras_maxpool import arguments
+from keras_maxpool.geometry.checks import int32_limit
 from keras_maxpool.geometry.layout import spatial_sizes
 
 
 def convert_indices(
-    found: tf.Tensor, sizes: tf.Tensor, to: str, source: str, data_format: str
+    found: tf.Tensor, sizes: Any, to: str, source: str, data_format: str
 ) -> tf.Tensor:
     """`convert_indices` for arguments that have been checked."""
+    sizes = tf.convert_to_tensor(sizes)
     if found.dtype == tf.int32:
         with tf.control_dependencies(_checks(sizes, (source, to), data_format)):
             sizes = tf.identity(sizes)
@@ -56,7 +59,7 @@ def _checks(sizes: tf.Tensor, conventions: Sequence[str], data_format: str) -> l
             fits = tf.reduce_prod(of) < arguments.INT_LIMIT
             checks.append(tf.debugging.Assert(fits, [message, *of]))
         else:
-            arguments.counted_in_32_bits(of, "indices", fix)
+            int32_limit(of, fix)
     return checks
 
 

@@ -30,7 +30,7 @@ def global_max_pool(
     channel = 1 if data_format == "channels_first" else x.shape.rank - 1
     axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
     if mask is not None:
-        mask = masks.checked(mask, x.shape, data_format)
+        mask = masks.convert_mask(mask, x.shape, data_format)
     static_shape = output_shapes.global_max_pooled(x.shape, data_format, keepdims)
     nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
     if nothing is not None:

@@ -8,12 +8,13 @@ import tensorflow as tf
 from keras_maxpool.compat import keras
 
 
-def dense(value: Any, name: str = "inputs") -> tf.Tensor:
-    """The argument `name` as a tensor, from whatever converts to one."""
-    return tf.convert_to_tensor(checked(value, name))
+def convert_to_tensor(value: Any, name: str) -> Any:
+    """Returns the argument `name` as a tensor; a KerasTensor stays one."""
+    value = as_dense(value, name)
+    return value if isinstance(value, keras.KerasTensor) else tf.convert_to_tensor(value)
 
 
-def checked(value: Any, name: str) -> Any:
+def as_dense(value: Any, name: str) -> Any:
     """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if not dense."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):

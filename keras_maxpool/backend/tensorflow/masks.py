@@ -5,34 +5,34 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_maxpool import arguments
 from keras_maxpool.backend.tensorflow import export as converter
 from keras_maxpool.backend.tensorflow import inputs, shapes
 from keras_maxpool.backend.tensorflow.gather_scatter import gather
 from keras_maxpool.backend.tensorflow.indices import first_maxima
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
 from keras_maxpool.backend.tensorflow.select import select
+from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 
-def checked(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
+def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
     """`mask` as a tensor that fits inputs of `shape`, or an error."""
-    mask = inputs.checked(mask, "mask")
+    mask = inputs.as_dense(mask, "mask")
     try:
-        tensor = tf.convert_to_tensor(mask)
+        tensor = inputs.convert_to_tensor(mask, "mask")
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"`mask` takes a tensor of booleans, or what converts to one; received mask={mask!r}. "
             "Write one boolean for each spatial place of a sample."
         ) from error
-    arguments.mask(tensor, shape, data_format)
+    checks.mask(tensor, shape, data_format)
     return tensor
 
 
 def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     """`mask` of the right rank, but True everywhere if its sizes, which may be known late, are not those of `x`."""
-    shape = arguments.mask_shape(x.shape.as_list(), data_format)
+    shape = checks.mask_shape(x.shape, data_format)
     if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
         return mask
     sizes = tf.shape(x)
@@ -40,7 +40,7 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
     given = tf.shape(mask)
     shared, nothing = tf.minimum(given, wanted), tf.zeros_like(given)
     # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
-    cut = tf.slice(tf.cast(mask, tf.float32), nothing, shared)
+    cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), nothing, shared)
     cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
     result = cut | ~tf.reduce_all(given == wanted)
     result.set_shape(shape)
@@ -69,7 +69,9 @@ def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 def pool_mask(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
     """The outgoing mask: whether a window sees any element of which `mask` is True; `repeat` as `shapes.pad` has it."""
-    seen = KERNELS["separable"](tf.expand_dims(tf.cast(mask, tf.float32), -1), window, repeat)
+    # Of Keras's masks, some are numbers.
+    mask = tf.cast(tf.cast(mask, tf.bool), tf.float32)
+    seen = KERNELS["separable"](tf.expand_dims(mask, -1), window, repeat)
     return tf.squeeze(seen, -1) > 0
 
 

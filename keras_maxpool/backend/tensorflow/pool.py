@@ -33,7 +33,7 @@ def max_pool(
 ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
     if mask is not None:
-        mask = masks.checked(mask, x.shape, data_format)
+        mask = masks.convert_mask(mask, x.shape, data_format)
     shape = x.shape.as_list()
     if 0 in shape:
         results = shapes.without_elements(

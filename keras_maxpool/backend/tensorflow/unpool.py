@@ -40,9 +40,7 @@ def max_unpool(
         # Other conventions count further than one volume, and come as floats too. LiteRT divides in 32 bits.
         bits = tf.int32 if converter.current() == "LiteRT" else tf.int64
         indices = tf.cast(indices, bits)
-        indices = convert_indices(
-            indices, tf.convert_to_tensor(sizes), "torch", convention, data_format
-        )
+        indices = convert_indices(indices, sizes, "torch", convention, data_format)
     spatial: Sequence[shapes.Size] = spatial_sizes(sizes, data_format)
     values, indices = (layout.channels_last(x, data_format) for x in (values, indices))
     # Comparisons with the windows' own places are in 32 bits.

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_maxpool import arguments
+from keras_maxpool.geometry import checks
 from keras_maxpool.tools.follow_masks import model_inputs
 from keras_maxpool.tools.layer_tree import walk
 from keras_maxpool.tools.report.layer_kinds import POOLING
@@ -58,7 +58,7 @@ def _watched(layer: Any, path: str, seen: dict[str, Seen]) -> Callable[..., Any]
         results = call(inputs, *args, **kwargs)
         # Keras keeps a mask on its tensor, also for layers that do not ask for it.
         mask = getattr(inputs, "_keras_mask", None)
-        masked = mask is not None and arguments.mask_fits(mask, inputs.shape, layer.data_format)
+        masked = mask is not None and checks.mask_fits(mask, inputs.shape, layer.data_format)
         outputs = tuple(map(_tensor, keras.tree.flatten(results)))
         seen.setdefault(path, Seen(_tensor(inputs), outputs, masked))
         return results

@@ -1,0 +1,195 @@
+"""Checks of tensors by their shapes and dtypes: each function raises where no operation could take them.
+
+A tensor is any object with `shape` and `dtype`, symbolic ones included.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from keras_maxpool import arguments
+
+Shape = Sequence[int | None]
+"""Sizes of the axes, None where unknown."""
+
+
+def known_rank(shape: Any) -> tuple[int | None, ...] | None:
+    """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank."""
+    return None if getattr(shape, "rank", 0) is None else tuple(shape)
+
+
+def same_sizes(a: Shape, b: Shape) -> bool:
+    """Returns whether the axes that both shapes have are of the same size, as far as sizes are known."""
+    return all(None in pair or pair[0] == pair[1] for pair in zip(a, b, strict=False))
+
+
+def dtype_name(x: Any) -> str:
+    """Returns the name of a tensor's dtype, which Keras's own tensors have as a string."""
+    return getattr(x.dtype, "name", x.dtype)
+
+
+def dtype(name: str) -> None:
+    """Refuses a dtype that has no order or no kernel."""
+    if name not in arguments.DTYPES:
+        raise TypeError(
+            f"max pooling takes {', '.join(arguments.DTYPES)}; received inputs of dtype {name}. "
+            'Cast them first, for example with keras.ops.cast(inputs, "float32").'
+        )
+
+
+def dtype_or_castable(name: str) -> None:
+    """Refuses a dtype that Keras cannot cast to one for pooling: it casts floats alone."""
+    if not name.startswith(("float", "bfloat")):
+        dtype(name)
+
+
+def has_shape(value: Any, name: str) -> None:
+    """Refuses what is not a tensor."""
+    if not hasattr(value, "shape"):
+        raise TypeError(
+            f"`{name}` takes a tensor; received {name}={value!r}, which is of type {type(value).__name__}. "
+            "Pass what belongs to one pooling; a size goes to the layer as output_size=."
+        )
+
+
+def size_limits(shape: Shape, subject: str, fix: str = "Use smaller tensors.") -> None:
+    """Refuses a shape beyond the sizes that TensorFlow's operations count; entries may be scalar tensors."""
+    known = [size for size in shape if isinstance(size, int)]
+    if (
+        all(0 <= size < arguments.AXIS_LIMIT for size in known)
+        and prod(filter(None, known)) < 2**63
+    ):
+        return
+    shown = tuple(size if isinstance(size, int) else None for size in shape)
+    raise ValueError(
+        f"{subject} the shape {shown}, and TensorFlow counts from 0 to 2**31 - 2 elements on an axis, and fewer than "
+        f"2**63 in all, empty axes left out. {fix}"
+    )
+
+
+def int32_limit(sizes: Shape, fix: str) -> None:
+    """Refuses int32 indices of more elements than 32 bits count."""
+    elements = prod(size for size in sizes if size is not None)
+    if elements >= arguments.INT_LIMIT:
+        raise ValueError(
+            "`indices` of int32 count fewer than 2**31 elements; "
+            f"received {elements}, in sizes of {tuple(sizes)}. {fix}"
+        )
+
+
+def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[int | None, ...]:
+    """Returns the shape of a tensor with 1 to 3 spatial axes; `per_axis` are options with an item for each."""
+    shape = known_rank(x.shape)
+    if shape is None or len(shape) not in (3, 4, 5):
+        raise ValueError(
+            f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
+            f"received shape {shape}. Add the missing axes, or set the shape."
+        )
+    size_limits(shape, f"`{name}` have")
+    for option, value in per_axis.items():
+        if len(arguments.sequence(value) or ()) == len(shape) - 1:
+            raise ValueError(
+                f"`{option}` has one item too many for the spatial axes between batch and channels; received "
+                f"{option}={value!r} and `{name}` of shape {shape}. If the batch axis is missing, add it: "
+                f"keras.ops.expand_dims({name}, 0)."
+            )
+    return shape
+
+
+def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") -> None:
+    """Refuses inputs whose rank is not that of the layer `name`, and says what would fit."""
+    if known_rank(shape) is None:
+        raise ValueError(
+            f"{name} takes inputs of rank {rank + 2}; received a tensor of unknown rank. "
+            "Give it one with inputs.set_shape or keras.ops.reshape."
+        )
+    given = len(shape) - 2
+    if given == rank:
+        return size_limits(shape, "`inputs` have")
+    if given == rank - 1:
+        hint = (
+            "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
+            "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1)."
+        )
+        if rank > 1:
+            axes = f"{given} spatial {'axis' if given == 1 else 'axes'}"
+            hint += f" If it is a batch with {axes}, {family}{given}D fits."
+    elif given == rank - 2:
+        hint = (
+            "If these are spatial axes alone, add the batch axis and the channel axis: "
+            "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1)."
+        )
+        if rank == 3:
+            hint += f" If they are batch, steps and channels, {family}1D fits."
+    elif 1 <= given <= 3:
+        hint = f"{family}{given}D fits inputs of that rank."
+    else:
+        hint = "Max pooling exists for 1, 2 and 3 spatial axes."
+    raise ValueError(
+        f"{name} takes inputs of rank {rank + 2}, (batch, {rank} spatial, channels in either data format); "
+        f"received inputs of rank {given + 2}, shape {tuple(shape)}. {hint}"
+    )
+
+
+def mask_shape(inputs: Shape, data_format: str) -> tuple[int | None, ...]:
+    """Returns the shape (batch, *spatial) of a mask for inputs of a shape."""
+    shape = tuple(inputs)
+    return (shape[0], *shape[2:]) if data_format == "channels_first" else shape[:-1]
+
+
+def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:
+    """Returns whether a mask is of booleans and (batch, *spatial) or (batch,), as far as sizes are known."""
+    wanted, given = mask_shape(inputs, data_format), known_rank(mask.shape)
+    if given is None or len(given) not in (1, len(wanted)) or dtype_name(mask) != "bool":
+        return False
+    return same_sizes(given, wanted)
+
+
+def mask(given: Any, inputs: Shape, data_format: str) -> None:
+    """Refuses a mask, which is a tensor, that does not fit."""
+    if dtype_name(given) != "bool":
+        raise TypeError(
+            f"`mask` takes booleans; received a mask of dtype {dtype_name(given)}. "
+            'Cast it first: keras.ops.cast(mask, "bool").'
+        )
+    if not mask_fits(given, inputs, data_format):
+        shape = known_rank(given.shape)
+        raise ValueError(
+            f"`mask` must have the shape (batch, *spatial), which is {mask_shape(inputs, data_format)} for inputs of "
+            f'shape {tuple(inputs)} with data_format="{data_format}"; received a mask of shape '
+            f"{'unknown' if shape is None else shape}. "
+            "Write one boolean for each spatial position of a sample, whatever the data_format, or one for each sample."
+        )
+
+
+def unpooling(
+    values: Any, indices: Any, like: Any, output_size: Sequence[int] | None, convention: str
+) -> None:
+    """Refuses indices that do not belong to the values, and a `like` that does not fit them."""
+    # Much code for TensorFlow casts its argmax to floats. Those of 16 bits do not hold it.
+    floats = () if convention == "torch" else ("float32", "float64")
+    allowed = (*arguments.INDICES_DTYPES, *floats)
+    if dtype_name(indices) not in allowed:
+        raise TypeError(
+            f"`indices` takes {' or '.join(allowed)}; received {dtype_name(indices)}. Take them from a max pooling "
+            "with return_indices=True, and keep casts to floats away from them."
+        )
+    for tensor, name, of in ((indices, "indices", "shape"), (like, "like", "rank")):
+        if tensor is None:
+            continue
+        given, wanted = known_rank(tensor.shape), tuple(values.shape)
+        # Only batch and channels of `like` are the values' own, and the data format says which axes those are.
+        if (
+            given is None
+            or len(given) != len(wanted)
+            or (name == "indices" and not same_sizes(given, wanted))
+        ):
+            raise ValueError(
+                f"`{name}` must have the {of} of the values, {wanted}; received shape {given}. "
+                "Pass what belongs to one pooling."
+            )
+    if like is not None and output_size is not None:
+        raise ValueError(
+            f"`output_size` and `like` both tell the output's size; received output_size={tuple(output_size)} and "
+            f"like of shape {tuple(like.shape)}. Leave one of them out."
+        )

@@ -1,0 +1,79 @@
+"""Lets public ops take KerasTensors, as Keras's own ops do: they become operations of a functional model."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from keras_maxpool import backend
+from keras_maxpool.compat import keras
+
+Op = TypeVar("Op", bound=Callable[..., Any])
+
+
+def is_symbolic(*values: Any) -> bool:
+    """Returns whether any value is a KerasTensor."""
+    return any(isinstance(value, keras.KerasTensor) for value in values)
+
+
+def output_spec(shape: tuple[int | None, ...], dtype: str, indices: str | None = None) -> Any:
+    """Returns a KerasTensor, or a pair of them where `indices` names the dtype of the second."""
+    values = keras.KerasTensor(shape, dtype)
+    return values if indices is None else (values, keras.KerasTensor(shape, indices))
+
+
+class Operation(keras.Operation):
+    """A call of a public op in a functional model.
+
+    A subclass names the arguments of its op that are tensors; all others are in the config.
+    """
+
+    tensors: tuple[str, ...]
+    op: Callable[..., Any]
+
+    def __init_subclass__(cls) -> None:
+        """Registers a subclass under the package and its public module, for saving."""
+        super().__init_subclass__()
+        cls.__module__ = "keras_maxpool.ops"
+        keras.saving.register_keras_serializable("keras_maxpool", cls.__name__)(cls)
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        """Holds the op's options."""
+        super().__init__(name=name)
+        self.options = options
+
+    @classmethod
+    def of(cls, op: Op) -> Op:
+        """Wraps an op, which returns KerasTensors for KerasTensors, so that such a call becomes part of a model."""
+        cls.op = staticmethod(backend.do_not_convert(op))
+        signature = inspect.signature(op)
+
+        @functools.wraps(op)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            if not is_symbolic(*args, *kwargs.values()):
+                return op(*args, **kwargs)
+            options = signature.bind(*args, **kwargs).arguments
+            tensors = [options.pop(name, None) for name in cls.tensors]
+            return cls(**options).symbolic_call([x for x in tensors if x is not None])
+
+        return backend.do_not_convert(public)
+
+    def call(self, tensors: Any) -> Any:
+        """Computes the op's results."""
+        # Keras 2 saves no further positional arguments, and makes a single tensor of a list of one.
+        tensors = tensors if isinstance(tensors, (list, tuple)) else [tensors]
+        named = dict(zip(self.tensors, tensors, strict=False))
+        return type(self).op(**named, **self.options)
+
+    def compute_output_spec(self, tensors: Any) -> Any:
+        """Returns the shapes and dtypes of the results."""
+        return self.call(tensors)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the name and the options; a seed generator among them has a config of its own."""
+        return {"name": self.name, **keras.saving.serialize_keras_object(self.options)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Operation":
+        """Returns the operation that a config describes."""
+        return cls(**keras.saving.deserialize_keras_object(config))

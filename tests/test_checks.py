@@ -1,0 +1,100 @@
+"""Each check of a tensor: what it lets through, and what it says of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_maxpool import arguments
+from keras_maxpool.geometry import checks
+
+
+def refused(error: type[Exception], check: Callable, *args: Any) -> str:
+    """The text of the error that a check raises."""
+    with pytest.raises(error) as caught:
+        check(*args)
+    assert caught.type is error
+    return str(caught.value)
+
+
+# dtypes
+
+GOOD_DTYPES = [
+    *("float16", "bfloat16", "float32", "float64"),
+    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+]
+BAD_DTYPES = ["bool", "string", "complex64", "complex128", "object", "qint8", "resource"]
+
+
+def test_dtypes_are_listed_once() -> None:
+    assert sorted(arguments.DTYPES) == sorted(GOOD_DTYPES)
+
+
+@pytest.mark.parametrize("name", GOOD_DTYPES)
+def test_dtype(name: str) -> None:
+    checks.dtype(name)
+    # Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name.
+    for given in (name, tf.as_dtype(name), np.dtype(tf.as_dtype(name).as_numpy_dtype)):
+        checks.dtype_or_castable(getattr(given, "name", given))
+
+
+@pytest.mark.parametrize("name", BAD_DTYPES)
+def test_dtype_refuses(name: str) -> None:
+    text = refused(TypeError, checks.dtype, name)
+    assert f"received inputs of dtype {name}" in text
+    assert "Cast them first" in text
+    for good in GOOD_DTYPES:
+        assert good in text
+    assert refused(TypeError, checks.dtype_or_castable, name) == text
+
+
+def test_a_float_that_keras_casts() -> None:
+    """The layer never sees one: Keras casts it to the layer's own dtype."""
+    checks.dtype_or_castable("float8_e4m3fn")
+    refused(TypeError, checks.dtype, "float8_e4m3fn")
+
+
+# layer_inputs
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_layer_inputs(rank: int) -> None:
+    for shape in ((2,) * (rank + 2), [None] * (rank + 2), tf.TensorShape([None] * (rank + 2))):
+        checks.layer_inputs(shape, rank, "MaxPooling")
+
+
+@pytest.mark.parametrize(
+    ("shape", "rank", "fragments"),
+    [
+        ((8, 8), 1, ["rank 3", "rank 2, shape (8, 8)", "batch axis", "channel axis"]),
+        ((8, 8, 3), 2, ["rank 4", "rank 3", "batch axis", "channel axis", "MaxPool1D fits"]),
+        ((8, 8, 8, 3), 3, ["rank 5", "rank 4", "batch axis", "channel axis", "MaxPool2D fits"]),
+        ((2, 8, 8, 3), 1, ["rank 3", "rank 4", "MaxPool2D fits"]),
+        ((2, 8, 8, 8, 3), 1, ["MaxPool3D fits"]),
+        ((2, 8, 8, 8, 3), 2, ["MaxPool3D fits"]),
+        ((2, 8, 3), 3, ["MaxPool1D fits"]),
+        ((2,) * 6, 2, ["rank 6", "1, 2 and 3 spatial axes"]),
+        ((), 2, ["rank 0, shape ()"]),
+        ([None, 8, 3], 2, ["shape (None, 8, 3)"]),
+        (tf.TensorShape([None, 8, 3]), 2, ["shape (None, 8, 3)", "MaxPool1D fits"]),
+    ],
+    ids=str,
+)
+def test_layer_inputs_refuses(shape: Any, rank: int, fragments: list[str]) -> None:
+    text = refused(ValueError, checks.layer_inputs, shape, rank, "SomeLayer")
+    for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
+        assert fragment in text
+
+
+def test_one_spatial_axis_is_not_axes() -> None:
+    assert "1 spatial axes" not in refused(ValueError, checks.layer_inputs, (8, 8, 3), 2, "Layer")
+
+
+def test_unknown_rank() -> None:
+    text = refused(ValueError, checks.layer_inputs, tf.TensorShape(None), 2, "SomeLayer")
+    assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text
+    assert "set_shape" in text
