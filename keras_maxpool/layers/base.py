@@ -1,6 +1,7 @@
 """What all layers of the package share: checks before Keras's own, the data format, and the config."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, TypedDict
 
 from keras_maxpool import arguments, backend
@@ -86,6 +87,13 @@ class SpatialLayer(keras.layers.Layer):
             checks.dtype_or_castable(checks.dtype_name(inputs))
             self.check_shape(shape)
         return super().__call__(inputs, *args, **kwargs)
+
+    def rematerialized_call(
+        self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Callable[..., Any]:
+        """Wraps Keras 3.15's, which in a `keras.RematScope` and a graph takes no keywords, not even `mask=None`."""
+        again = super().rematerialized_call(partial(layer_call, **kwargs), *args)
+        return lambda *args, **kwargs: again(*args)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
