@@ -90,10 +90,6 @@ def test_layer_inputs_refuses(shape: Any, rank: int, fragments: list[str]) -> No
         assert fragment in text
 
 
-def test_one_spatial_axis_is_not_axes() -> None:
-    assert "1 spatial axes" not in refused(ValueError, checks.layer_inputs, (8, 8, 3), 2, "Layer")
-
-
 def test_unknown_rank() -> None:
     text = refused(ValueError, checks.layer_inputs, tf.TensorShape(None), 2, "SomeLayer")
     assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text

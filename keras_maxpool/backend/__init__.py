@@ -40,36 +40,5 @@ from keras_maxpool.compat import REFUSAL, keras
 if keras.config.backend() != "tensorflow":
     raise ImportError(REFUSAL.format(keras.config.backend()))
 
-from keras_maxpool.backend.tensorflow import (
-    adaptive_max_pool,
-    as_dense,
-    check_implementation,
-    convert_indices,
-    convert_mask,
-    convert_to_tensor,
-    do_not_convert,
-    fractional_max_pool,
-    global_max_pool,
-    max_pool,
-    max_unpool,
-    pool_mask,
-    sizes,
-    where_mask_fits,
-)
-
-__all__ = [
-    "adaptive_max_pool",
-    "as_dense",
-    "check_implementation",
-    "convert_indices",
-    "convert_mask",
-    "convert_to_tensor",
-    "do_not_convert",
-    "fractional_max_pool",
-    "global_max_pool",
-    "max_pool",
-    "max_unpool",
-    "pool_mask",
-    "sizes",
-    "where_mask_fits",
-]
+from keras_maxpool.backend.tensorflow import *  # noqa: F403
+from keras_maxpool.backend.tensorflow import __all__ as __all__

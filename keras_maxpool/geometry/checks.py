@@ -4,10 +4,12 @@ A tensor is any object with `shape` and `dtype`, symbolic ones included.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 from keras_maxpool import arguments
+from keras_maxpool.geometry.layout import spatial_sizes
 
 Shape = Sequence[int | None]
 """Sizes of the axes, None where unknown."""
@@ -77,15 +79,21 @@ def int32_limit(sizes: Shape, fix: str) -> None:
         )
 
 
-def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[int | None, ...]:
-    """Returns the shape of a tensor with 1 to 3 spatial axes; `per_axis` are options with an item for each."""
-    shape = known_rank(x.shape)
+# Asked at every eager call.
+@lru_cache(maxsize=1024)
+def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | None, ...]:
     if shape is None or len(shape) not in (3, 4, 5):
         raise ValueError(
             f"`{name}` must have 1, 2 or 3 spatial axes, so a known rank of 3 to 5 with batch and channels; "
             f"received shape {shape}. Add the missing axes, or set the shape."
         )
     size_limits(shape, f"`{name}` have")
+    return shape
+
+
+def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[tuple[int | None, ...], str]:
+    """Returns the shape and the dtype of an op's inputs; `per_axis` are options with an item per spatial axis."""
+    shape = _op_shape(known_rank(x.shape), name)
     for option, value in per_axis.items():
         if len(arguments.sequence(value) or ()) == len(shape) - 1:
             raise ValueError(
@@ -93,7 +101,8 @@ def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[int | None
                 f"{option}={value!r} and `{name}` of shape {shape}. If the batch axis is missing, add it: "
                 f"keras.ops.expand_dims({name}, 0)."
             )
-    return shape
+    dtype(dtype_name(x))
+    return shape, dtype_name(x)
 
 
 def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") -> None:
@@ -106,25 +115,17 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
     given = len(shape) - 2
     if given == rank:
         return size_limits(shape, "`inputs` have")
-    if given == rank - 1:
-        hint = (
-            "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
-            "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1)."
-        )
-        if rank > 1:
-            axes = f"{given} spatial {'axis' if given == 1 else 'axes'}"
-            hint += f" If it is a batch with {axes}, {family}{given}D fits."
-    elif given == rank - 2:
-        hint = (
-            "If these are spatial axes alone, add the batch axis and the channel axis: "
-            "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1)."
-        )
-        if rank == 3:
-            hint += f" If they are batch, steps and channels, {family}1D fits."
-    elif 1 <= given <= 3:
-        hint = f"{family}{given}D fits inputs of that rank."
-    else:
-        hint = "Max pooling exists for 1, 2 and 3 spatial axes."
+    hints = {
+        rank - 1: "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
+        "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). ",
+        rank - 2: "If these are spatial axes alone, add the batch axis and the channel axis: "
+        "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1). ",
+    }
+    hint = hints.get(given, "") + (
+        f"{family}{given}D fits inputs of that rank."
+        if given in (1, 2, 3)
+        else "Max pooling exists for 1, 2 and 3 spatial axes."
+    )
     raise ValueError(
         f"{name} takes inputs of rank {rank + 2}, (batch, {rank} spatial, channels in either data format); "
         f"received inputs of rank {given + 2}, shape {tuple(shape)}. {hint}"
@@ -134,7 +135,7 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
 def mask_shape(inputs: Shape, data_format: str) -> tuple[int | None, ...]:
     """Returns the shape (batch, *spatial) of a mask for inputs of a shape."""
     shape = tuple(inputs)
-    return (shape[0], *shape[2:]) if data_format == "channels_first" else shape[:-1]
+    return (shape[0], *spatial_sizes(shape, data_format))
 
 
 def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:

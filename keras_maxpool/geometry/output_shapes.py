@@ -61,6 +61,7 @@ def global_max_pooled(
     shape: Sequence[int | None], data_format: str, keepdims: bool
 ) -> tuple[int | None, ...]:
     """Returns the output shape of global max pooling; raises a ValueError for empty volumes."""
+    shape = tuple(shape)  # TensorFlow's own takes long to slice
     sizes = spatial_sizes(shape, data_format)
     if 0 in sizes:
         raise ValueError(
@@ -77,6 +78,7 @@ def adaptive_max_pooled(
     shape: Sequence[int | None], outputs: Sequence[int | None], data_format: str
 ) -> tuple[int | None, ...]:
     """Returns the output shape of adaptive max pooling; raises a ValueError for an axis without elements."""
+    shape = tuple(shape)
     sizes = spatial_sizes(shape, data_format)
     for axis, (size, output) in enumerate(zip(sizes, outputs, strict=True)):
         if size == 0 and output is not None:

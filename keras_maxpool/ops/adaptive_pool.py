@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, OutputSize
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
@@ -18,8 +17,8 @@ class AdaptiveMaxPool(Operation):
 @AdaptiveMaxPool.of
 def adaptive_max_pool(
     inputs: Any,
-    output_size: OutputSize,
-    data_format: DataFormat | None = None,
+    output_size: arguments.OutputSize,
+    data_format: arguments.DataFormat | None = None,
     *,
     return_indices: bool = False,
 ) -> Any:
@@ -61,11 +60,10 @@ def adaptive_max_pool(
     ([3.0, 5.0, 5.0], [0, 3, 3])
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, output_size=output_size), checks.dtype_name(x)
+    shape, dtype = checks.op_inputs(x, output_size=output_size)
     outputs = arguments.output_sizes(output_size, len(shape) - 2)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(return_indices, "return_indices")
-    checks.dtype(dtype)
     if is_symbolic(x):
         pooled = output_shapes.adaptive_max_pooled(shape, outputs, data_format)
         return output_spec(pooled, dtype, "int64" if return_indices else None)

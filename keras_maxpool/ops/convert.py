@@ -1,10 +1,8 @@
 """`convert_indices`: flat indices of maxima in the conventions of other libraries."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, IndicesConvention
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
@@ -19,11 +17,11 @@ class ConvertIndices(Operation):
 @ConvertIndices.of
 def convert_indices(
     indices: Any,
-    shape: Sequence[int | None] | Any,
+    shape: Any,
     *,
-    to: IndicesConvention = "torch",
-    source: IndicesConvention = "torch",
-    data_format: DataFormat | None = None,
+    to: arguments.IndicesConvention = "torch",
+    source: arguments.IndicesConvention = "torch",
+    data_format: arguments.DataFormat | None = None,
 ) -> Any:
     """Converts flat indices of maxima from one convention to another.
 
@@ -75,16 +73,17 @@ def convert_indices(
             "Cast them, for example with tf.cast(indices, tf.int64)."
         )
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
-    sizes: Any = shape if hasattr(shape, "shape") else list(shape)
     rank = len(checks.known_rank(x.shape) or ())
-    is_known = sizes is shape or all(size is not None for size in sizes[1:])
-    if not is_known or tuple(getattr(sizes, "shape", (len(sizes),))) != (rank,):
+    is_tensor = hasattr(shape, "shape")
+    sizes: Any = shape if is_tensor else list(shape)
+    fits = checks.known_rank(shape.shape) == (rank,) if is_tensor else len(sizes) == rank
+    if not fits or (not is_tensor and any(size is None for size in sizes[1:])):
         raise ValueError(
             f"`shape` must tell one size for each of the {rank} axes of the indices, and only the batch size may be "
             f"None; received {shape!r}. Pass the shape of the tensor that was pooled."
         )
     if is_symbolic(x):
         return output_spec(tuple(x.shape), dtype)
-    if sizes is not shape and sizes[0] is None:
+    if not is_tensor and sizes[0] is None:
         sizes[0] = backend.sizes(x)[0]
     return backend.convert_indices(x, sizes, to, source, data_format)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, Ratios
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
@@ -18,10 +17,10 @@ class FractionalMaxPool(Operation):
 @FractionalMaxPool.of
 def fractional_max_pool(
     inputs: Any,
-    pooling_ratio: Ratios,
+    pooling_ratio: arguments.Ratios,
     pseudo_random: bool = False,
     overlapping: bool = False,
-    data_format: DataFormat | None = None,
+    data_format: arguments.DataFormat | None = None,
     *,
     seed: Any = None,
     return_indices: bool = False,
@@ -71,7 +70,7 @@ def fractional_max_pool(
     TensorShape([1, 6, 6, 1])
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, pooling_ratio=pooling_ratio), checks.dtype_name(x)
+    shape, dtype = checks.op_inputs(x, pooling_ratio=pooling_ratio)
     ratios = arguments.ratios(pooling_ratio, len(shape) - 2)
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")
@@ -79,7 +78,6 @@ def fractional_max_pool(
     if not isinstance(seed, keras.random.SeedGenerator):
         arguments.seed(seed)
     arguments.flag(return_indices, "return_indices")
-    checks.dtype(dtype)
     if is_symbolic(x):
         pooled = output_shapes.fractional_max_pooled(shape, ratios, data_format)
         return output_spec(pooled, dtype, "int64" if return_indices else None)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, Nonfinite
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
@@ -18,12 +17,12 @@ class GlobalMaxPool(Operation):
 @GlobalMaxPool.of
 def global_max_pool(
     inputs: Any,
-    data_format: DataFormat | None = None,
+    data_format: arguments.DataFormat | None = None,
     keepdims: bool = False,
     *,
     mask: Any = None,
     return_indices: bool = False,
-    nonfinite: Nonfinite = "backend",
+    nonfinite: arguments.Nonfinite = "backend",
 ) -> Any:
     """Computes the maximum over all elements of 1, 2 or 3 spatial axes.
 
@@ -40,12 +39,13 @@ def global_max_pool(
         keepdims: whether to keep the spatial axes, with one element each.
         mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
             formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
-            wins. A sample with no visible element gives 0, with the index -1, and has no gradient.
+            wins. The result of a sample with no visible element is 0, with the index -1 and without
+            a gradient.
         return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
             the shape of the values. Each is the flat index of the first maximum in the spatial
             volume of its own sample and channel, in row-major order: PyTorch's convention, in both
             data formats. (Where NaN is the maximum, PyTorch has the last.)
-        nonfinite: what NaN gives. `"backend"` is TensorFlow's answer at no cost, which depends on the
+        nonfinite: the result for NaN. `"backend"` is TensorFlow's answer at no cost, which depends on the
             mode. `"ieee"` is the answer of NumPy and PyTorch in every mode, at the cost of a second
             reduction. Infinities are exact with both.
 
@@ -73,12 +73,11 @@ def global_max_pool(
     ([[7.0]], [[2]])
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x), checks.dtype_name(x)
+    shape, dtype = checks.op_inputs(x)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(keepdims, "keepdims")
     arguments.flag(return_indices, "return_indices")
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-    checks.dtype(dtype)
     pooled = output_shapes.global_max_pooled(shape, data_format, keepdims)
     if is_symbolic(x, mask):
         if mask is not None:

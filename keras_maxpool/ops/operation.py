@@ -13,7 +13,10 @@ Op = TypeVar("Op", bound=Callable[..., Any])
 
 def is_symbolic(*values: Any) -> bool:
     """Returns whether any value is a KerasTensor."""
-    return any(isinstance(value, keras.KerasTensor) for value in values)
+    for value in values:  # noqa: SIM110, as `any` takes twice the time in every eager call
+        if isinstance(value, keras.KerasTensor):
+            return True
+    return False
 
 
 def output_spec(shape: tuple[int | None, ...], dtype: str, indices: str | None = None) -> Any:

@@ -3,14 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import (
-    DataFormat,
-    Implementation,
-    IndicesDtype,
-    Ints,
-    Nonfinite,
-    Padding,
-)
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
@@ -27,18 +19,18 @@ class MaxPool(Operation):
 @MaxPool.of
 def max_pool(
     inputs: Any,
-    pool_size: Ints = 2,
-    strides: Ints | None = None,
-    padding: Padding = "valid",
-    data_format: DataFormat | None = None,
+    pool_size: arguments.Ints = 2,
+    strides: arguments.Ints | None = None,
+    padding: arguments.Padding = "valid",
+    data_format: arguments.DataFormat | None = None,
     *,
-    dilation_rate: Ints = 1,
+    dilation_rate: arguments.Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    nonfinite: Nonfinite = "backend",
-    implementation: Implementation = "auto",
+    nonfinite: arguments.Nonfinite = "backend",
+    implementation: arguments.Implementation = "auto",
     mask: Any = None,
-    indices_dtype: IndicesDtype = "int64",
+    indices_dtype: arguments.IndicesDtype = "int64",
 ) -> Any:
     """Computes max pooling over 1, 2 or 3 spatial axes.
 
@@ -55,7 +47,7 @@ def max_pool(
         padding: elements to add around the input. They never win a maximum. One of the following
             (strings in any case):
             `"valid"`: none.
-            `"same"`: as many as give ceil(size / strides) outputs, the surplus at the end, as
+            `"same"`: as many as make ceil(size / strides) outputs, the surplus at the end, as
             TensorFlow does.
             `"same_lower"`: as many, the surplus at the start, as ONNX's SAME_LOWER.
             `"causal"`: in 1D only, all of them before the first step, as in `keras.layers.Conv1D`, so
@@ -73,8 +65,8 @@ def max_pool(
             and have the shape of the values. Each is the flat index of the window's first maximum in
             the spatial volume of its own sample and channel, in row-major order and without padding:
             PyTorch's convention, in both data formats. A window of padding alone has the index -1.
-        nonfinite: what NaN, and windows without a value above the dtype's lowest finite number, give.
-            `"backend"` is TensorFlow's answer at no cost, which depends on the mode. `"ieee"` is
+        nonfinite: the result for NaN, and for windows without a value above the dtype's lowest finite
+            number. `"backend"` is TensorFlow's answer at no cost, which depends on the mode. `"ieee"` is
             the answer of NumPy and PyTorch in every mode, at the cost of a second pooling: NaN
             propagates, and -inf stays -inf.
         implementation: `"auto"`, or the kernel to use: `"direct"` (one `tf.nn.max_pool`),
@@ -82,7 +74,7 @@ def max_pool(
             differ in speed alone.
         mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
             formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
-            wins. A window with no visible element gives 0, with the index -1.
+            wins. The result of a window with no visible element is 0, with the index -1.
         indices_dtype: `"int64"` or `"int32"`. The latter counts volumes of fewer than 2**31 elements.
 
     Returns:
@@ -107,12 +99,11 @@ def max_pool(
     [[5, 7], [13, 15]]
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, pool_size=pool_size), checks.dtype_name(x)
+    shape, dtype = checks.op_inputs(x, pool_size=pool_size)
     window = windows.parse(len(shape) - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     implementation = arguments.implementation(implementation)
-    checks.dtype(dtype)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     pooled = output_shapes.max_pooled(shape, window, data_format)
     indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None

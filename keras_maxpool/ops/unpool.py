@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_maxpool import arguments, backend
-from keras_maxpool.arguments import DataFormat, IndicesConvention, Ints, Padding
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
@@ -20,14 +19,14 @@ class MaxUnpool(Operation):
 def max_unpool(
     values: Any,
     indices: Any,
-    pool_size: Ints = 2,
-    strides: Ints | None = None,
-    padding: Padding = "valid",
-    data_format: DataFormat | None = None,
+    pool_size: arguments.Ints = 2,
+    strides: arguments.Ints | None = None,
+    padding: arguments.Padding = "valid",
+    data_format: arguments.DataFormat | None = None,
     *,
-    output_size: Ints | None = None,
+    output_size: arguments.Ints | None = None,
     like: Any = None,
-    indices_convention: IndicesConvention = "torch",
+    indices_convention: arguments.IndicesConvention = "torch",
 ) -> Any:
     """Computes the inverse of max pooling: writes values to their flat indices, and zeros elsewhere.
 
@@ -80,14 +79,10 @@ def max_unpool(
     [0.0, 5.0, 0.0, 4.0, 0.0]
     """
     values = backend.convert_to_tensor(values, "values")
-    shape, dtype = (
-        checks.op_inputs(values, "values", pool_size=pool_size),
-        checks.dtype_name(values),
-    )
+    shape, dtype = checks.op_inputs(values, "values", pool_size=pool_size)
     window = windows.parse(len(shape) - 2, pool_size, strides, padding, 1, False)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     size = arguments.optional_sizes(output_size, len(shape) - 2, "output_size")
-    checks.dtype(dtype)
     arguments.choice(indices_convention, "indices_convention", arguments.INDICES_CONVENTIONS)
     indices = backend.convert_to_tensor(indices, "indices")
     like = None if like is None else backend.convert_to_tensor(like, "like")

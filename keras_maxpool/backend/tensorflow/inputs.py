@@ -11,7 +11,9 @@ from keras_maxpool.compat import keras
 def convert_to_tensor(value: Any, name: str) -> Any:
     """Returns the argument `name` as a tensor; a KerasTensor stays one."""
     value = as_dense(value, name)
-    return value if isinstance(value, keras.KerasTensor) else tf.convert_to_tensor(value)
+    # 4 us, which an eager call notices, to convert a tensor to itself.
+    is_tensor = isinstance(value, (tf.Tensor, keras.KerasTensor))
+    return value if is_tensor else tf.convert_to_tensor(value)
 
 
 def as_dense(value: Any, name: str) -> Any:
