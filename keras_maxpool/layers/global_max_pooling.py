@@ -74,14 +74,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            data_format=data_format,
-            keepdims=keepdims,
-            return_indices=return_indices,
-            nonfinite=nonfinite,
-        )
+        super().__init__(locals())
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         arguments.flag(own["keepdims"], "keepdims")

@@ -67,16 +67,7 @@ class BaseMaxUnpooling(WindowedLayer):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            pool_size=pool_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            output_size=output_size,
-            indices_convention=indices_convention,
-        )
+        super().__init__(locals())
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         sizes = arguments.optional_sizes(own["output_size"], self.rank, "output_size")
