@@ -32,7 +32,7 @@ class BaseMaxUnpooling(WindowedLayer):
     `layer([values, indices, like])`:
         values: tensor, or what converts to one, of the input shape below.
         {indices}
-            TensorFlow Addons calls them `mask`, and so may you.
+            TensorFlow Addons names this argument `mask`, which is accepted too.
         {like}
 
     Input shape:
@@ -145,7 +145,7 @@ def _tensor(value: Any, name: str) -> Any:
 
 
 def _unpacked(values: Any, indices: Any, like: Any) -> tuple[Any, Any, Any]:
-    """Returns the three, of which two or all may come as one list."""
+    """Returns the three tensors or None, where the first may be a list of two or all."""
     if indices is None and isinstance(values, (list, tuple)) and len(values) in (2, 3):
         return (*values, like)[:3]
     return values, indices, like
