@@ -46,7 +46,7 @@ model.train_on_batch(np.zeros((0, 4, 4, 1)), np.zeros((0, 4)))
     "strides of 2**31": "MaxPool2D(2, strides=2**31)(anything((1, 4, 4, 1)))",
     'a window of 2**31 - 1, "same"': "MaxPool2D(2**31 - 1, strides=1, padding='same')(anything((1, 4, 4, 1)))",
     "a stride of 0": "MaxPool2D(2, strides=0)(anything((1, 4, 4, 1)))",
-    "whole numbers in 3D": "MaxPool3D()(anything((1, 4, 4, 4, 1), 'int32'))",
+    "integers in 3D": "MaxPool3D()(anything((1, 4, 4, 4, 1), 'int32'))",
     "float64 in 3D": "MaxPool3D(dtype='float64')(anything((1, 4, 4, 4, 1), 'float64'))",
     "adaptive, to one element": "AdaptiveMaxPooling2D(1)(anything((1, 4, 4, 1)))",
     "adaptive, an empty batch: gradient, in a graph": (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from unittest import mock
@@ -331,22 +330,12 @@ def thresholds(example: Example) -> Iterator[None]:
 
     def forget() -> None:
         plan.choose.cache_clear()
-        pools._graph_gradient.cache_clear()
+        pools._traced_gradient.cache_clear()
 
-    # By name: the package `kernels` shows functions under the names of two of its modules.
-    kernels = [
-        sys.modules[f"keras_maxpool.backend.tensorflow.kernels.{name}"]
-        for name in ("separable", "shifted")
-    ]
-    with ExitStack() as stack:
-        for module, name, low in [
-            (plan, "LARGE", 1),
-            *((m, "NARROW", 2) for m in (plan, *kernels)),
-        ]:
-            stack.enter_context(mock.patch.object(module, name, low))
+    with mock.patch.multiple(plan, LARGE=1, NARROW=2):
         forget()
-        stack.callback(forget)
         yield
+    forget()
 
 
 class Outcome(NamedTuple):

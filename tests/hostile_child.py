@@ -287,7 +287,7 @@ def jobs(place: Path, job: str, count: int) -> Iterator[dict[str, Any]]:
     if job == "greedy":
         yield from greedy(watch, place)
         return
-    # So that what asks for all memory takes a second, and what Keras 3.3 looks for without end half a minute.
+    # So that what asks for all memory takes a second, and what Keras 3.7 looks for without end half a minute.
     limits.SPARE_BYTES, limits.SPARE_SECONDS = 2**29, 30.0
     if job == "all":
         yield from vast(watch, place)

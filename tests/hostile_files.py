@@ -333,18 +333,16 @@ def _harms() -> dict[str, Harm]:
                 suffix, its_config(2, pool_size=[2**40, 2**40], padding="same"), "pool_size"
             ),
             "huge weights": in_weights(suffix, huge, "its weights would be 4000000"),
-            "weights in another file": in_weights(suffix, outside, "stands in another file"),
-            "weights by a link outside": in_weights(
-                suffix, external_link, "a link to another place"
-            ),
-            "weights by a link": in_weights(suffix, soft_link, "a link to another place"),
+            "weights in another file": in_weights(suffix, outside, "is stored in another file"),
+            "weights by a link outside": in_weights(suffix, external_link, "a link to other data"),
+            "weights by a link": in_weights(suffix, soft_link, "a link to other data"),
         }
         harms |= {f"{name}, {suffix}": harm for name, harm in found.items()}
     return harms | {
-        "a member above the file": with_member("../../FOLDER/trace", "a way out of the file"),
-        "a member at the root": with_member("FOLDER/trace", "a way out of the file"),
-        "a member on a drive": with_member("C:\\trace", "a way out of the file"),
-        "a member that is a link": with_member("assets/link", "a way out of the file", link=True),
+        "a member above the file": with_member("../../FOLDER/trace", "a path out of the file"),
+        "a member at the root": with_member("FOLDER/trace", "a path out of the file"),
+        "a member on a drive": with_member("C:\\trace", "a path out of the file"),
+        "a member that is a link": with_member("assets/link", "a path out of the file", link=True),
         "two members of one name": with_member("config.json", "it holds two files of one name"),
         "a config that is a bomb": bomb("config.json"),
         "weights that are a bomb": bomb("model.weights.h5"),

@@ -59,7 +59,7 @@ def test_help_imports_no_tool(tmp_path):
 import sys
 import keras_maxpool
 before = set(sys.modules)
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 try:
     main(["demo", "--help"])
 finally:
@@ -83,10 +83,10 @@ def test_version(capsys):
     [
         ([], "required: COMMAND"),
         (["nope"], "invalid choice: 'nope'"),
-        (["demo", "--epochs", "0"], "'0' is not a whole number from 1 up"),
-        (["demo", "--epochs", "two"], "'two' is not a whole number from 1 up"),
+        (["demo", "--epochs", "0"], "'0' is not an integer from 1 up"),
+        (["demo", "--epochs", "two"], "'two' is not an integer from 1 up"),
         (["demo", "--seed", "-1"], "--seed"),
-        (["demo", "--seed", str(2**32)], "is not a whole number from 0 to 4294967295"),
+        (["demo", "--seed", str(2**32)], "is not an integer from 0 to 4294967295"),
         (["convert", "in.pb", "out.keras"], "'in.pb' does not end in .keras, .h5 or .hdf5"),
         (["convert", "in.keras", "out.h5"], "'in.keras' does not exist"),
         (["convert"], "required: IN, OUT"),
@@ -200,7 +200,7 @@ def test_demo_where_a_layer_is_wrong(tmp_path, demo_extra):
 import sys
 import keras
 import keras_maxpool
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools import demo
 demo.OURS = demo.Spellings("planted", keras.layers.AveragePooling2D, keras_maxpool.MaxPooling2D)
 sys.exit(main(["demo", "--epochs", "1"]))
@@ -219,7 +219,7 @@ def test_demo_stopped(tmp_path, demo_extra):
     code = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools import demo
 demo.RELOAD = "import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
 sys.exit(main(["demo", "--epochs", "1"]))

@@ -57,6 +57,8 @@ def test_edited_configs(layer: keras.Layer) -> None:
             place = name.partition(" = ")[0].split(".")
             inside = place[0] == "config" and len(place) > 1
             words = place[1:2] if inside else [type(layer).__name__]
+            if place == ["config"]:  # Keras 3.7 does not check its type, and ignores a zero
+                words += ["is not iterable", "missing 1 required positional argument"]
             if place[1:2] in (
                 ["pool_size"],
                 ["dilation_rate"],
@@ -121,7 +123,7 @@ def damaged_json(count: int) -> list[tuple[str, bytes]]:
 def from_json(text: bytes) -> Exception | None:
     """What stands in the way of a model, if anything does."""
     try:
-        # Keras 3.3 looks without end for a tensor that no layer gives.
+        # Keras 3.7 looks without end for a tensor that no layer gives.
         with limits.limited_by_size(Path("config.json")):
             # The text may hold any byte, as that of a file.
             assert isinstance(keras.models.model_from_json(text.decode("latin-1")), keras.Model)

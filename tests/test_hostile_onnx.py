@@ -158,7 +158,7 @@ def pool(*more: Any) -> Any:
         (Field(name="storage_order", i=2), "`storage_order` takes 0 or 1; received storage_order=2"),
         (
             Field(name="kernel_shape", ints=[3]),
-            r"`kernel_shape` stands twice in the MaxPool node 'y'; received kernel_shape=\[2\] and kernel_shape=\[3\]",
+            r"`kernel_shape` occurs twice in the MaxPool node 'y'; received kernel_shape=\[2\] and kernel_shape=\[3\]",
         ),
         (
             Field(name="strides", type=6, floats=[2.0], ints=[]),

@@ -8,7 +8,7 @@ import tensorflow as tf
 from either_keras import keras
 
 import keras_maxpool
-from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow.context import current_context
 
 
 class LastMaximum(keras_maxpool.MaxPooling2D):
@@ -109,7 +109,7 @@ class WrongInXla(keras_maxpool.MaxPooling2D):
     """It is right in the other modes."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return super().call(inputs) + (1 if mode.current() == "xla" else 0)
+        return super().call(inputs) + (1 if current_context().mode == "xla" else 0)
 
 
 class WrongForAnyBatch(keras_maxpool.MaxPooling2D):

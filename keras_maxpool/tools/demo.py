@@ -1,4 +1,4 @@
-"""keras-maxpool demo: two twins on real digits, equal bit for bit.
+"""keras-maxpool demo: trains two equal models on real digits, one with our layers and one with Keras's own.
 
 `run` trains, saves, reloads and returns values; `render` shows them; `main` is the command.
 """
@@ -71,7 +71,7 @@ class Digits:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What one twin gave: the loss of every step, and its predictions for the test images."""
+    """The results of one twin: the loss of every step, and its predictions for the test images."""
 
     losses: np.ndarray
     predictions: np.ndarray
@@ -136,7 +136,7 @@ def compare(name: str, left: np.ndarray, right: np.ndarray | None) -> Comparison
 
 
 def load_data() -> Digits:
-    """The 1,797 scanned digits of scikit-learn, a fifth of them for the test."""
+    """Returns the 1,797 scanned digits of scikit-learn, a fifth of them for the test."""
     images, labels = load_digits(return_X_y=True)
     images = (images / 16).astype("float32").reshape(-1, 8, 8, 1)
     train_images, test_images, train_labels, test_labels = train_test_split(
@@ -146,7 +146,7 @@ def load_data() -> Digits:
 
 
 def build(layers: Spellings) -> keras.Model:
-    """The compiled classifier, with both spellings of the layer in it."""
+    """Returns the compiled classifier, with both spellings of the layer in it."""
     model = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -178,7 +178,7 @@ class StepLosses(keras.callbacks.Callback):
         self.model.reset_metrics()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Takes the loss down."""
+        """Records the loss."""
         self.losses.append(float((logs or {})["loss"]))
         self._each(len(self.losses))
 
@@ -186,7 +186,7 @@ class StepLosses(keras.callbacks.Callback):
 def train(
     layers: Spellings, data: Digits, epochs: int, seed: int, advance: Advance
 ) -> tuple[keras.Model, Trained]:
-    """Trains one twin; the same seed gives the same weights, order and dropout."""
+    """Trains one twin; the same seed means the same weights, order and dropout."""
     keras.utils.set_random_seed(seed)
     model = build(layers)
     size = len(data.train_images)
@@ -215,7 +215,7 @@ def predict_in_fresh_process(
         np.save(given, images)
         child = subprocess.run(
             [sys.executable, "-c", RELOAD, saved, given, predicted],
-            # A GPU picks its algorithms anew in each process unless told to be deterministic.
+            # A GPU picks its algorithms again in each process unless it has to be deterministic.
             env={**os.environ, "TF_DETERMINISTIC_OPS": "1"},
             capture_output=True,
             text=True,
@@ -257,7 +257,7 @@ def render(result: DemoResult, console: Console) -> None:
 
 
 def main(epochs: int, seed: int) -> int:
-    """Runs the demo, its progress on stderr and its result on stdout; 0 if all is equal, 1 if not."""
+    """Runs the demo, its progress on stderr and its result on stdout; returns 0 if all is equal, 1 if not."""
     # On a GPU, a model trained twice need not even equal itself without this.
     tf.config.experimental.enable_op_determinism()
     errors = Console(stderr=True)

@@ -1,6 +1,6 @@
-"""What a model's file holds, looked at before Keras reads it: no code, no way out of the file, no bomb.
+"""Checks a model's file before Keras reads it: no code, no paths out of the file, no decompression bomb.
 
-The newest Keras checks much of this itself; 3.3 runs a Lambda from .h5 and imports any module that a config names.
+The newest Keras checks much of this itself; 3.7 runs a Lambda from .h5 and imports any module that a config names.
 """
 
 import io
@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 
 EXPANSION = 100
-"""How many times its own size a file may unpack to, beside LEAST: weights as Keras writes them are not packed."""
+"""How many times its size a file may unpack to, on top of LEAST: weights as Keras writes them are not compressed."""
 
 LEAST = 2**28
 """Bytes that any file may unpack to."""
@@ -25,7 +25,7 @@ MOST_CONFIG = 2**26
 """Bytes of a config."""
 
 PACKAGES = ("keras", "keras_maxpool", "keras_cv", "keras_hub", "keras_nlp")
-"""Whose classes a file may name: those that Keras 3.15 imports by itself, and ours."""
+"""Packages whose classes a file may name: those that Keras 3.15 imports by itself, and ours."""
 
 FUNCTIONS = tuple(
     f"keras.{module}"
@@ -40,7 +40,7 @@ LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
 """Layers that read a vocabulary from a file if their config holds a path."""
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that steer a terminal, or that no file can hold: half of a pair."""
+"""Characters that control a terminal, or that no file can hold: lone surrogates."""
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 H5_CONFIG, H5_SETTINGS = "model_config", "training_config"
@@ -54,19 +54,19 @@ class NotKerasError(ValueError):
 
 
 def is_keras_format(path: Path) -> bool:
-    """Whether a file's name says that it is a .keras file, and no HDF5 file."""
+    """Returns whether a file's name says that it is a .keras file, and no HDF5 file."""
     return path.suffix.lower() == ".keras"
 
 
 def check(path: Path, settings: bool = True) -> None:
-    """Refuses a .keras or .h5 file that no model was saved to in good faith, or that is damaged where it shows.
+    """Refuses a .keras or .h5 file that is malicious, or visibly damaged.
 
     Args:
         path: the file.
-        settings: False leaves the compile settings unchecked, for who does not load them.
+        settings: False leaves the compile settings unchecked, for callers who do not load them.
 
     Raises:
-        ValueError: what is wrong with it, as the end of a sentence that began with the path.
+        ValueError: what is wrong with it, to be appended to the path.
         OSError: it cannot be read.
     """
     limit = EXPANSION * path.stat().st_size + LEAST
@@ -92,7 +92,7 @@ def _check_zip(path: Path, limit: int, settings: bool) -> None:
             raise ValueError("it holds two files of one name")
         for item in items:
             if _leads_out(item):
-                raise ValueError(f"it holds {item.filename!r}, a way out of the file")
+                raise ValueError(f"it holds {item.filename!r}, a path out of the file")
         unpacked = sum(item.file_size for item in items)
         if unpacked > limit:
             raise ValueError(f"it would unpack to {unpacked} bytes, and {limit} is the most")
@@ -103,7 +103,7 @@ def _check_zip(path: Path, limit: int, settings: bool) -> None:
         check_config(file.read(CONFIG), settings)
         if WEIGHTS in names:
             with file.open(WEIGHTS) as packed:
-                # Going back in what is packed means to begin anew.
+                # Seeking backwards in compressed data would decompress it again.
                 stored = file.getinfo(WEIGHTS).compress_type == zipfile.ZIP_STORED
                 with h5py.File(packed if stored else io.BytesIO(packed.read())) as weights:
                     _check_h5(weights, limit)
@@ -119,33 +119,33 @@ def _leads_out(item: zipfile.ZipInfo) -> bool:
 
 def _check_h5(file: h5py.File, limit: int) -> None:
     """Follows hard links alone, each object once: links may form a ring."""
-    waiting, seen, declared = [file["/"]], set(), 0
+    waiting, checked, declared = [file["/"]], set(), 0
     while waiting:
         group = waiting.pop()
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{group.name!r} in it holds {name!r}, a link to another place")
+                raise ValueError(f"{group.name!r} in it holds {name!r}, a link to other data")
             item = group[name]
-            place = h5py.h5o.get_info(item.id).addr
-            if place in seen:
+            address = h5py.h5o.get_info(item.id).addr
+            if address in checked:
                 continue
-            seen.add(place)
+            checked.add(address)
             if isinstance(item, h5py.Group):
                 waiting.append(item)
             elif isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:
-                    raise ValueError(f"{item.name!r} in it stands in another file")
+                    raise ValueError(f"{item.name!r} in it is stored in another file")
                 declared += math.prod(item.shape or ()) * item.dtype.itemsize
     if declared > limit:
         raise ValueError(f"its weights would be {declared} bytes, and {limit} is the most")
 
 
 def check_config(text: str | bytes, settings: bool = True) -> None:
-    """Refuses a config, as JSON, with code in it or with what stands in nobody's package of layers.
+    """Refuses a config, as JSON, with code in it, or that names a class or function from elsewhere.
 
     Args:
         text: the config.
-        settings: False passes over the compile settings in it.
+        settings: False skips the compile settings in it.
     """
     if len(text) > MOST_CONFIG:
         raise ValueError(f"its config is longer than {MOST_CONFIG} bytes")
@@ -164,7 +164,7 @@ def check_config(text: str | bytes, settings: bool = True) -> None:
 
 
 def without_settings(tree: Any) -> Any:
-    """A config without the compile settings in it, at any depth."""
+    """Returns a config without the compile settings in it, at any depth."""
     if isinstance(tree, dict):
         return {key: without_settings(value) for key, value in tree.items() if key != SETTINGS}
     if isinstance(tree, list):
@@ -173,7 +173,7 @@ def without_settings(tree: Any) -> Any:
 
 
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a config, at any depth."""
+    """Yields every object in a config, at any depth."""
     waiting = [tree]
     while waiting:
         item = waiting.pop()
@@ -185,7 +185,7 @@ def _entries(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_name(name: Any) -> None:
-    """Refuses a name that would do more in a terminal than to be read there."""
+    """Refuses a name that would control a terminal."""
     if isinstance(name, str) and CONTROLS.search(name):
         raise ValueError(f"it holds the name {name!a}, with control characters in it")
 
@@ -207,7 +207,7 @@ def _check_entry(entry: dict[str, Any]) -> None:
     elif kind == "__typespec__":
         allowed = package == "tensorflow"
     else:
-        # What a class's name does not look like is a function, such as one that fetches files.
+        # A lower-case name is a function, such as one that fetches files.
         allowed = package in PACKAGES and all(name[:1].isupper() for name in names)
     if not allowed:
         shown = config if kind == "function" else kind

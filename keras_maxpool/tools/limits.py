@@ -1,6 +1,6 @@
-"""How much memory and time work on a file may take, by the file's size: a small file can ask for any amount of either.
+"""Limits the memory and time that work on a file may take, by its size: a small file can ask for any amount of either.
 
-Only where the system can limit a process: memory on Linux, time in the main thread of Unix systems.
+Where the system can limit a process: memory on Linux, time in the main thread on Unix.
 """
 
 import signal
@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SPARE_BYTES, BYTES_A_BYTE = 4 * 2**30, 16
-"""Memory for the work on any file, and for each byte of it."""
+"""Bytes of memory for any file, and for each byte of it."""
 
 SPARE_SECONDS, SECONDS_A_BYTE = 120.0, 1e-4
-"""Time for the work on any file, and for each byte of it."""
+"""Seconds for any file, and for each byte of it."""
 
 
 @contextmanager
 def limited_by_size(path: Path) -> Iterator[None]:
-    """Raises a MemoryError, or what TensorFlow says then, or a TimeoutError in work that takes too much."""
+    """Raises a MemoryError, or TensorFlow's equal, or a TimeoutError in work that takes too much."""
     try:
         size = path.stat().st_size
-    except OSError:  # whoever reads it will say so
+    except OSError:  # the reader will say so
         size = 0
     with (
         _memory(SPARE_BYTES + BYTES_A_BYTE * size),
@@ -48,7 +48,7 @@ def _memory(more: int) -> Iterator[None]:
 
 
 def _used_memory() -> int | None:
-    """Bytes of this process's own, as RLIMIT_DATA counts them, or None where there is no such limit.
+    """Returns this process's bytes as RLIMIT_DATA counts them, or None where there is no such limit.
 
     Not the address space: a thread reserves far more of that than it uses.
     """
@@ -74,7 +74,7 @@ def _time(seconds: float) -> Iterator[None]:
         )
 
     before = signal.signal(signal.SIGALRM, stop)
-    # Again each second: whoever catches the first one goes on working.
+    # Again each second, in case the first one is caught.
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Models in files: read without running code from them, written whole or not at all."""
+"""Reads models from files without running code from them, and writes them completely or not at all."""
 
 import json
 import re
@@ -29,7 +29,7 @@ SHOWN = 500
 """Characters of an error's first line: Keras's may hold a whole config."""
 
 PYTHONS = (AttributeError, IndexError, KeyError, TypeError)
-"""Errors that Python itself raises, in words that tell of Keras's code, where a value is of another type."""
+"""Errors that Python itself raises, about its own code, where a value is of another type."""
 
 NO_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 
@@ -40,7 +40,7 @@ NOT_FOUND = re.compile(
 """How Keras says that it does not know a class or function."""
 
 BY_OUTPUT = ("accuracy", "acc", "crossentropy", "ce")
-"""Metrics that are no functions: which one is meant, Keras tells by the shape of the output."""
+"""Metrics that Keras replaces by one of several functions, depending on the shape of the output."""
 
 IN_PYTHON = (
     "a class or function of your own is not in a model's file: load the model in Python, where it is defined, and use "
@@ -53,19 +53,19 @@ class FileError(Exception):
 
 
 def read(path: Path) -> keras.Model:
-    """The model in a file, not compiled. It is refused if Keras would have to run code from the file."""
+    """Returns the model in a file, not compiled. It is refused if Keras would have to run code from the file."""
     return _read(path, lambda: _load_bare(path))
 
 
 def read_compiled(path: Path, note: Callable[[str], None]) -> keras.Model:
-    """The model in a file, compiled as it was saved; or else not compiled, and a note says why."""
+    """Returns the model in a file, compiled as it was saved; or not compiled, and a note says why."""
     return _read(path, lambda: _load_compiled(path, note))
 
 
 def _read(path: Path, load: Callable[[], Any]) -> keras.Model:
     try:
         model = load()
-    except Exception as error:  # what a broken file makes Keras raise has no common class
+    except Exception as error:  # the errors that broken files cause have no common class
         reason = _reason(error)
         if isinstance(error, NotKerasError) or NOT_FOUND.search(str(error)):
             reason = f"{reason}; {IN_PYTHON}"
@@ -92,10 +92,10 @@ def _load_compiled(path: Path, note: Callable[[str], None]) -> Any:
             return keras.saving.load_model(named)
     except (*NO_MEMORY, TimeoutError):
         raise
-    except Exception as error:  # which may be the compile settings' alone
+    except Exception as error:  # perhaps of the compile settings alone
         model = _load_bare(path)
         note(
-            f"{path}: its compile settings do not load and are left behind, with the optimizer's state: "
+            f"{path}: its compile settings do not load and are left out, with the optimizer's state: "
             f"{_reason(error)}. Before training goes on, compile the new model again"
         )
         return model
@@ -109,7 +109,7 @@ def _load_bare(path: Path) -> Any:
 
 @contextmanager
 def _named_for_keras(path: Path, bare: bool = False) -> Iterator[Path]:
-    """The file, or a copy under a name that Keras takes, or one without the compile settings of inner models."""
+    """Yields the file, or a copy under a name that Keras takes, or one without the compile settings of inner models."""
     suffix = path.suffix.lower()
     bare = bare and is_keras_format(path)
     if path.suffix == suffix and not bare:
@@ -125,7 +125,7 @@ def _named_for_keras(path: Path, bare: bool = False) -> Iterator[Path]:
 
 
 def copy_changed(source: Path, target: Path, change: Callable[[Any], Any]) -> None:
-    """Copies a .keras file, with `change(config)` in place of its config."""
+    """Copies a .keras file, with `change(config)` for its config."""
     with zipfile.ZipFile(source) as old_file, zipfile.ZipFile(target, "w") as new_file:
         for item in old_file.infolist():
             if item.filename == CONFIG:
@@ -139,7 +139,7 @@ def copy_changed(source: Path, target: Path, change: Callable[[Any], Any]) -> No
 
 
 def _check_h5_settings(path: Path) -> None:
-    """Refuses settings of the user's own, which from HDF5 Keras takes for its own by name, or until the model trains.
+    """Refuses settings of the user's own, which Keras reads from HDF5 as its own by name, or accepts until training.
 
     Raises:
         ValueError, TypeError: Keras's own, with the name.
@@ -159,7 +159,7 @@ def _check_h5_settings(path: Path) -> None:
 
 
 def _names(setting: Any) -> Iterator[str]:
-    """The names in one compile setting, which may be a list or a dict of others."""
+    """Yields the names in one compile setting, which may be a list or a dict of others."""
     if isinstance(setting, str):
         yield setting
     elif isinstance(setting, dict) and "class_name" in setting:
@@ -170,19 +170,19 @@ def _names(setting: Any) -> Iterator[str]:
 
 
 def write(model: keras.Model, path: Path) -> None:
-    """Saves the model in a form that loads, or leaves the file alone."""
+    """Saves the model so that it loads, or leaves the file unchanged."""
     try:
         with draft(path) as made:
             model.save(made)
             # Not all that Keras saves to .h5 can it load.
             keras.saving.load_model(made, compile=False)
-    except Exception as error:  # nor has what a model that cannot be saved makes it raise
+    except Exception as error:  # nor have the errors of a model that cannot be saved
         raise FileError(f"{path} cannot be written: {one_line(error)}") from error
 
 
 def one_line(error: Exception) -> str:
-    """What an error says went wrong, in one line, cut where it is very long."""
-    # Keras puts a whole config before what went wrong, and a line that says where it was.
+    """Returns an error's message in one line, cut where it is very long."""
+    # Keras puts a whole config before the message, and a line that says where it was raised.
     _, _, text = str(error).rpartition("Exception encountered: ")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
@@ -193,7 +193,7 @@ def one_line(error: Exception) -> str:
     if line.endswith(":") and len(lines) > 1:
         line = f"{line} {lines[1]}"
     if isinstance(error, KeyError) and error.args:  # whose text is its argument's repr
-        # HDF5's says what is wrong, others are the key that is missing.
+        # HDF5's is a sentence, others are the missing key.
         words = " " in str(error.args[0])
         line = str(error.args[0]) if words else f"there is no entry {line}"
     # Keras quotes what it finds.

@@ -1,4 +1,4 @@
-"""Pictures of max pooling, drawn on matplotlib Axes: what the windows see, what wins, and what is left.
+"""Draws pictures of max pooling on matplotlib Axes: the windows, the pixels that win, and the results.
 
 All are readable in greyscale. Needs `pip install 'keras_maxpool[plot]'`.
 """
@@ -35,7 +35,7 @@ def plot_windows(
 ) -> Axes:
     """Draws every window of a 2D pooling over an image, and marks the pixels that win.
 
-    A frame is a window, with a dot in its first corner, so that windows which overlap can be told apart. A circle is
+    A frame is a window, with a dot in its first corner, so that overlapping windows can be distinguished. A circle is
     a pixel that wins, the larger the more windows it wins. Padding is an empty margin.
 
     Args:
@@ -96,7 +96,7 @@ def plot_windows(
 def plot_before_after(
     image: Any, pool_sizes: Sequence[int] = (2, 4, 8), axes: Sequence[Axes] | None = None
 ) -> list[Axes]:
-    """Draws an image, and what is left of it after pooling with several windows.
+    """Draws an image, and the results of pooling it with several windows.
 
     Args:
         image: numbers of shape (height, width).
@@ -176,7 +176,9 @@ def _pooled(pool: Callable[..., Any], pixels: np.ndarray, size: int) -> np.ndarr
 def _side_by_side(parts: Mapping[str, np.ndarray], axes: Sequence[Axes] | None) -> list[Axes]:
     axes = _new_axes(len(parts)) if axes is None else list(axes)
     if len(axes) != len(parts):
-        raise ValueError(f"`axes` must be {len(parts)} Axes, one a picture; received {len(axes)}.")
+        raise ValueError(
+            f"`axes` must be {len(parts)} Axes, one per picture; received {len(axes)}."
+        )
     for ax, (name, pixels) in zip(axes, parts.items(), strict=True):
         _show(ax, pixels)
         ax.set_title(f"{name}, {_size(pixels.shape)}")
@@ -201,7 +203,7 @@ def _size(shape: Sequence[int]) -> str:
 
 def _starts(axis: windows.Axis, size: int) -> list[int]:
     before, _ = axis.pads(size)
-    return [place * axis.stride - before for place in range(axis.output_size(size))]
+    return [index * axis.stride - before for index in range(axis.output_size(size))]
 
 
 def _end(starts: list[int], length: int, size: int) -> float:

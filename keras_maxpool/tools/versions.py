@@ -1,4 +1,4 @@
-"""What figures and verdicts depend on: versions and the machine's kind."""
+"""Versions and the kind of machine, on which figures and verdicts depend."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import keras_maxpool
 
 
 def versions() -> dict[str, str | int | None]:
-    """Versions of what pools, and what it runs on."""
+    """Returns the versions of the packages, and the machine."""
     return {
         "keras_maxpool": keras_maxpool.__version__,
         "tensorflow": tf.__version__,

@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were: whoever reads or writes one at the same time sees no part of another."""
+"""Writes files in one step: whoever reads or writes one at the same time never sees a part of it."""
 
 import os
 import tempfile
@@ -9,8 +9,8 @@ from pathlib import Path
 
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
-    """A path to write to; what stands there takes the place of `path` in one step, if all went well."""
-    # Such as /dev/stdout, which nothing can take the place of.
+    """Yields a path to write to; if all went well, the file written there replaces `path` in one step."""
+    # Such as /dev/stdout, which cannot be replaced.
     if path.exists() and not path.is_file():
         yield path
         return

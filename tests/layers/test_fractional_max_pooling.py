@@ -29,6 +29,7 @@ from running import (
 
 import keras_maxpool
 from keras_maxpool.backend.tensorflow import regions
+from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.compat import keras as keras_used
 
 # Ratios below and above 2, whole ones, and one an axis.
@@ -194,7 +195,7 @@ def pool_between(x: np.ndarray, cuts: list[regions_oracle.Cut], upstream: np.nda
     axes = [
         regions.between(np.array(s), np.array(e), int(np.max(np.subtract(e, s)))) for s, e in cuts
     ]
-    function = with_both(lambda x: regions.pool_channels_last(x, axes))
+    function = with_both(lambda x: regions.pool_channels_last(x, axes, current_context(x)))
     return run(function, "eager", x, upstream)
 
 

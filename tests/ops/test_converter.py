@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_maxpool import ops
-from keras_maxpool.backend.tensorflow import export as converter
+from keras_maxpool.backend.tensorflow import converter
 
 MODULES = {
     "LiteRT": "keras.src.export.litert",
@@ -36,8 +36,8 @@ def spec(rank: int = 2, dtype: str = "float32", size: int | None = 6) -> tf.Tens
 
 def test_nobody_converts() -> None:
     found = []
-    tf.function(lambda: found.append(converter.current()), autograph=False)()
-    assert found == [None]
+    tf.function(lambda: found.append(converter.target()), autograph=False)()
+    assert found == [(None, None)]
     graph = tf.function(lambda x: ops.max_pool(x, 2), autograph=False)
     kinds = {op.type for op in graph.get_concrete_function(spec(3)).graph.get_operations()}
     assert "MaxPool3D" in kinds
@@ -119,7 +119,7 @@ def test_forced_kernels(runtime: str, implementation: str) -> None:
     if implementation == "shifted":
         traced(runtime, pooled, spec(dtype="int16"))
     else:
-        with pytest.raises(TypeError, match=f"no whole numbers in {runtime}; received .* int32"):
+        with pytest.raises(TypeError, match=f"no integers in {runtime}; received .* int32"):
             traced(runtime, pooled, spec(dtype="int16"))
 
 
@@ -177,7 +177,7 @@ def test_quantisation_is_known(bits: int | None, settings: dict[str, Any]) -> No
     found = []
 
     def pooled(x: tf.Tensor) -> tf.Tensor:
-        found.append(converter.quantized_bits())
+        found.append(converter.target()[1])
         return x
 
     quantised(pooled, spec(), **settings)

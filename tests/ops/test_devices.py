@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
+from keras_maxpool.backend.tensorflow import context
 from keras_maxpool.ops import max_pool
 
 
@@ -23,7 +23,7 @@ def results(jit_compile: bool | None, x: tf.Tensor, data_format: str) -> list[tf
 
 def test_what_this_machine_has() -> None:
     kinds = {device.device_type for device in tf.config.list_physical_devices()}
-    assert mode.is_on_cpu() == (kinds == {"CPU"})
+    assert context.is_on_cpu() == (kinds == {"CPU"})
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -34,6 +34,6 @@ def test_plain_plan(
 ) -> None:
     x = tf.constant(np.random.default_rng(rank).integers(0, 3, [2, *[6] * rank, 4]), "float32")
     wanted = results(jit_compile, x, data_format)
-    monkeypatch.setattr(mode, "is_on_cpu", lambda: False)
+    monkeypatch.setattr(context, "is_on_cpu", lambda: False)
     for one, other in zip(results(jit_compile, x, data_format), wanted, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())

@@ -27,6 +27,7 @@ from running import (
     with_gradient,
 )
 
+from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.backend.tensorflow.kernels import indexed
 from keras_maxpool.ops import convert_indices, max_pool
 
@@ -240,7 +241,7 @@ def test_small_offsets_are_for_xla(mode: str) -> None:
     counts, found = (2**7, 2**7 + 1, 2**15, 2**15 + 1), []
 
     def function(x: tf.Tensor) -> tf.Tensor:
-        found.extend(indexed._offset_type(count) for count in counts)
+        found.extend(indexed._offset_type(count, current_context(x)) for count in counts)
         return x
 
     run(function, mode, np.zeros(1))

@@ -10,6 +10,7 @@ from running import MODES, assert_same, distinct, in_mode, run, with_gradient
 
 from keras_maxpool.backend.tensorflow import adaptive_pool, shapes
 from keras_maxpool.backend.tensorflow import gather_scatter as places
+from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool
 
 by_mode = pytest.mark.parametrize("mode", MODES)
@@ -59,7 +60,9 @@ def test_scatter_by_segments_or_without(
     values = np.array([[[1.0], [2.0], [3.0], [4.0]]], "float32")
     found = np.array([[[4], [0], [4], [-1]]])
     upstream = np.arange(1, 6, dtype="float32").reshape(1, 5, 1)
-    function = with_gradient(lambda v: places.scatter(v, tf.constant(found), [5]))
+    function = with_gradient(
+        lambda v: places.scatter(v, tf.constant(found), [5], current_context(v))
+    )
     if "unknown" in mode:
         unknown = tf.TensorSpec([None, None, None])
         function = tf.function(function, input_signature=[unknown, unknown])

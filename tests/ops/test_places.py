@@ -10,10 +10,15 @@ import pytest
 import tensorflow as tf
 from running import FLOATS, INTEGERS, MODES, assert_same, nodes, run
 
-from keras_maxpool.backend.tensorflow import gather_scatter as of_places
+from keras_maxpool.backend.tensorflow import gather_scatter
+from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
 
 SPATIAL = (2, 3)
+
+
+def gathered(volume: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    return gather(volume, indices, current_context(volume))
 
 
 def example(dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -30,14 +35,18 @@ def test_scatter_and_gather(dtype: str, mode: str) -> None:
     # The oracle leaves out -1 alone.
     inside = np.where((places >= 0) & (places < math.prod(SPATIAL)), places, -1)
     volume = oracle.unpool(values, inside, SPATIAL)
-    assert_same(run(lambda v, p: scatter(v, p, SPATIAL), mode, values, places), volume)
-    assert_same(run(gather, mode, volume, places), oracle.gather(volume, inside))
+    assert_same(
+        run(lambda v, p: scatter(v, p, SPATIAL, current_context(v)), mode, values, places), volume
+    )
+    assert_same(run(gathered, mode, volume, places), oracle.gather(volume, inside))
 
 
 def test_places_beyond_32_bits_are_outside() -> None:
     values, places = example("float32")
     far = places.astype("int64") + np.where(places < 0, 0, 2**32)
-    assert not scatter(tf.constant(values), tf.constant(far), SPATIAL).numpy().any()
+    assert (
+        not scatter(tf.constant(values), tf.constant(far), SPATIAL, Context("eager")).numpy().any()
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +60,7 @@ def test_places_beyond_32_bits_are_outside() -> None:
 )
 def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
     specs = tf.TensorSpec((1, size, 1)), tf.TensorSpec((1, 1, 1), tf.int64)
-    (gathers,) = [node for node in nodes(gather, *specs) if node.op == "GatherV2"]
+    (gathers,) = [node for node in nodes(gathered, *specs) if node.op == "GatherV2"]
     assert gathers.attr["Tindices"].type == dtype.as_datatype_enum
 
 
@@ -59,10 +68,10 @@ def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> Non
 def test_places_in_a_volume_that_32_bits_do_not_count(dtype: str) -> None:
     places = tf.constant([[[5], [-1]]], dtype)
     # The volume itself would take gigabytes.
-    ids = of_places._ids(places, (2**16, 2**15), outside=-7)
+    ids = gather_scatter._ids(places, (2**16, 2**15), Context("eager"), outside=-7)
     np.testing.assert_array_equal(ids, [[[5], [-7]]])
 
 
 def test_an_empty_volume() -> None:
     places = tf.zeros([2, 1, 1, 3], tf.int64)
-    np.testing.assert_array_equal(gather(tf.zeros([2, 0, 3, 3]), places), np.zeros((2, 1, 1, 3)))
+    np.testing.assert_array_equal(gathered(tf.zeros([2, 0, 3, 3]), places), np.zeros((2, 1, 1, 3)))

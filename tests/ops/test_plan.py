@@ -1,4 +1,4 @@
-"""The plan: a pure table, so each row is stated here as it stands there, and no tensor is made."""
+"""The plan: a pure table, so each row is stated here as it is there, and no tensor is made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from keras_maxpool import arguments
 from keras_maxpool.backend.tensorflow import kernels, plan
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.geometry.window import Window, parse
 
 DTYPES = arguments.DTYPES
@@ -20,9 +21,16 @@ def window(rank: int, dilation: int = 1, padding: object = "valid") -> Window:
     return parse(rank, 3, 2, padding, dilation, False)
 
 
+def work(of: Window, dtype: str, mode: str, taped: bool = False, **facts: object) -> plan.Work:
+    """As `plan.Work`, with the context's mode and tape spelled out."""
+    return plan.Work(of, dtype, Context(mode, taped), **facts)
+
+
 def choose(implementation: str, of: Window, dtype: str, mode: str, onednn: bool = True) -> tuple:
-    work = plan.Work(of, dtype, mode, channels=64, onednn_3d=onednn)
-    return plan.choose(implementation, work)[:2]
+    """The kernel, and the one whose gradient a tape gets."""
+    chosen = plan.choose(implementation, work(of, dtype, mode, True, channels=64, onednn_3d=onednn))
+    own = chosen.gradient == plan.OWN
+    return chosen.kernel, chosen.kernel if own else chosen.gradient
 
 
 WINDOWS = {
@@ -43,7 +51,7 @@ def test_auto_takes_one_operation_where_there_is_one(dtype: str, of: Window) -> 
 
 @with_windows
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_auto_takes_slices_in_xla(dtype: str, of: Window) -> None:
+def test_auto_takes_views_in_xla(dtype: str, of: Window) -> None:
     assert choose("auto", of, dtype, "xla") == ("shifted", "shifted")
 
 
@@ -57,7 +65,7 @@ def test_a_forced_kernel_computes_the_values(implementation: str, mode: str, of:
 
 @with_windows
 @pytest.mark.parametrize("implementation", KERNELS)
-def test_slices_lend_every_gradient_in_xla(implementation: str, of: Window) -> None:
+def test_views_have_every_gradient_in_xla(implementation: str, of: Window) -> None:
     if implementation != "direct" or not of.dilated:
         assert choose(implementation, of, "float32", "xla")[1] == "shifted"
 
@@ -80,12 +88,12 @@ def test_slices_lend_every_gradient_in_xla(implementation: str, of: Window) -> N
         ("shifted", 1, "graph", True, "shifted"),
     ],
 )
-def test_who_lends_the_gradient(
+def test_whose_gradient_is_used(
     implementation: str, rank: int, mode: str, onednn: bool, gradient: str
 ) -> None:
     for dtype in NATIVE:
-        _, lender = choose(implementation, window(rank), dtype, mode, onednn)
-        assert lender == gradient
+        _, chosen = choose(implementation, window(rank), dtype, mode, onednn)
+        assert chosen == gradient
 
 
 @pytest.mark.parametrize(
@@ -112,31 +120,37 @@ def test_who_lends_the_gradient(
         (63, 3, "xla", True, "shifted"),
     ],
 )
-def test_large_windows_and_few_channels_are_folded(
+def test_large_windows_and_few_channels_are_pooled_by_axis(
     pool: object, channels: int | None, mode: str, taped: bool, kernel: str
 ) -> None:
     of = parse(2, pool, 1, "same", 1, False)
-    work = plan.Work(of, "float32", mode, taped, channels)
-    assert plan.choose("auto", work).kernel == kernel
+    few = work(of, "float32", mode, taped, channels=channels)
+    assert plan.choose("auto", few).kernel == kernel
 
 
 @pytest.mark.parametrize(("pool", "kernel"), [(9, "direct"), (10, "separable")])
 def test_longer_strides_read_each_element_less_often(pool: int, kernel: str) -> None:
-    work = plan.Work(parse(2, pool, 2, "same", 1, False), "float32", "eager", channels=3)
-    assert plan.choose("auto", work).kernel == kernel
+    few = work(parse(2, pool, 2, "same", 1, False), "float32", "eager", channels=3)
+    assert plan.choose("auto", few).kernel == kernel
 
 
 def test_one_axis_is_pooled_directly_whatever_its_window() -> None:
-    work = plan.Work(parse(1, 99, 1, "same", 1, False), "float32", "graph", channels=3)
-    assert plan.choose("auto", work).kernel == "direct"
+    long = work(parse(1, 99, 1, "same", 1, False), "float32", "graph", channels=3)
+    assert plan.choose("auto", long).kernel == "direct"
 
 
 @pytest.mark.parametrize("implementation", ["auto", *KERNELS])
 def test_large_inputs_have_a_graphs_gradient_in_eager_mode(implementation: str) -> None:
-    for elements, lent in ((2**17 - 1, False), (2**17, True), (2**18, True), (None, False)):
-        work = plan.Work(window(2), "float32", "eager", True, 64, elements)
-        assert (plan.choose(implementation, work).gradient == plan.GRAPH) is lent
-        assert plan.choose(implementation, work._replace(mode="graph")).gradient != plan.GRAPH
+    for elements, in_graph in ((2**17 - 1, False), (2**17, True), (2**18, True), (None, False)):
+        eager, graph = (
+            plan.choose(
+                implementation,
+                work(window(2), "float32", mode, True, channels=64, elements=elements),
+            )
+            for mode in ("eager", "graph")
+        )
+        assert (eager.gradient == plan.GRAPH) is in_graph
+        assert graph.gradient != plan.GRAPH
 
 
 @with_windows
@@ -145,8 +159,8 @@ def test_on_other_devices_the_operation_stays(dtype: str, of: Window) -> None:
     """Where nothing was measured nothing is better; only who wins a tie is still looked after."""
     has_one = not of.dilated and (of.rank < 3 or dtype in NATIVE)
     for mode in MODES:
-        work = plan.Work(of, dtype, mode, True, 1, plan.LARGE, measured=False)
-        chosen = plan.choose("auto", work)
+        other = Context(mode, taped=True, on_cpu=False)
+        chosen = plan.choose("auto", plan.Work(of, dtype, other, 1, plan.LARGE))
         assert chosen.kernel == ("direct" if has_one else "separable")
         assert chosen.gradient != plan.GRAPH
 
@@ -164,47 +178,74 @@ def test_on_other_devices_the_operation_stays(dtype: str, of: Window) -> None:
     ],
 )
 def test_gradients_of_16_bits_are_summed_in_32(dtype: str, mode: str, widened: bool) -> None:
-    assert plan.choose("auto", plan.Work(window(2), dtype, mode)).widened is widened
+    assert plan.choose("auto", work(window(2), dtype, mode, True)).widened is widened
 
 
 @pytest.mark.parametrize(
-    ("padding", "mode", "taped", "elements", "in_place"),
+    ("padding", "mode", "taped", "elements", "layout"),
     [
-        ("valid", "eager", False, 1, True),
-        ("same", "eager", False, 1, True),
+        ("valid", "eager", False, 1, plan.AS_IS),
+        ("same", "eager", False, 1, plan.AS_IS),
         # A small input's gradient is taken eagerly, where channels first has none.
-        ("same", "eager", True, 1, False),
-        ("same", "eager", True, plan.LARGE, True),
-        ("same", "graph", False, None, True),
-        ("same", "graph", True, None, True),
-        (1, "eager", False, 1, False),
-        ("same", "xla", False, 1, False),
+        ("same", "eager", True, 1, plan.TRANSPOSED),
+        ("same", "eager", True, plan.LARGE, plan.AS_IS),
+        ("same", "graph", False, None, plan.AS_IS),
+        ("same", "graph", True, None, plan.AS_IS),
+        (1, "eager", False, 1, plan.TRANSPOSED),
+        ("same", "xla", False, 1, plan.CHANNELS_AS_SAMPLES),
     ],
 )
-def test_what_is_pooled_channels_first(
-    padding: object, mode: str, taped: bool, elements: int | None, in_place: bool
+def test_layouts_of_channels_first(
+    padding: object, mode: str, taped: bool, elements: int | None, layout: str
 ) -> None:
-    of = window(2, padding=padding)
-    work = plan.Work(of, "float32", mode, taped, 64, elements, channels_first=True)
-    assert plan.choose("auto", work).in_place is in_place
-    assert not plan.choose("separable", work).in_place
-    assert not plan.choose("auto", work._replace(channels_first=False)).in_place
+    first = work(
+        window(2, padding=padding),
+        "float32",
+        mode,
+        taped,
+        channels=64,
+        elements=elements,
+        data_format="channels_first",
+        native_channels_first=True,
+    )
+    moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
+    assert plan.choose("auto", first).layout == layout
+    assert plan.choose("separable", first).layout == moved
+    assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
+    last = first._replace(data_format="channels_last", native_channels_first=False)
+    assert plan.choose("auto", last).layout == plan.AS_IS
 
 
-def test_nothing_is_gained_from_what_a_call_does_not_tell() -> None:
-    """Neither a tape, nor oneDNN, nor its layout."""
-    few = plan.Work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
+def test_defaults_claim_nothing() -> None:
+    """Neither a tape, nor oneDNN."""
+    few = work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
     assert plan.choose("auto", few).kernel == "direct"
-    assert plan.choose("auto", plan.Work(window(3), "float32", "graph")).gradient == "separable"
-    assert not plan.choose("auto", plan.Work(window(2), "float32", "eager")).in_place
+    assert plan.choose("auto", work(window(3), "float32", "graph")).gradient == "separable"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mode", "taped"),
+    [("int32", "graph", True), ("uint8", "xla", True), ("float16", "eager", False)],
+)
+def test_what_has_no_gradient_needs_none(dtype: str, mode: str, taped: bool) -> None:
+    chosen = plan.choose("auto", work(window(3), dtype, mode, taped, elements=plan.LARGE))
+    assert (chosen.gradient, chosen.widened) == (plan.OWN, False)
+
+
+def test_the_gradient_is_not_that_of_repeated_elements() -> None:
+    for padding, gradient in (("valid", plan.OWN), ("same", plan.OWN), (1, "direct")):
+        of = work(window(2, padding=padding), "float32", "graph", channels=64, repeats=True)
+        assert plan.choose("auto", of).gradient == gradient
+        assert plan.choose("auto", of._replace(repeats=False)).gradient == plan.OWN
 
 
 @with_windows
 def test_names_are_kernels(of: Window) -> None:
     for mode, dtype, onednn in itertools.product(MODES, DTYPES, (True, False)):
-        chosen = plan.choose("auto", plan.Work(of, dtype, mode, onednn_3d=onednn))
+        chosen = plan.choose("auto", work(of, dtype, mode, True, onednn_3d=onednn))
         assert isinstance(chosen, plan.Plan)
-        assert {chosen.kernel, chosen.gradient} <= kernels.KERNELS.keys()
+        assert chosen.kernel in kernels.KERNELS
+        assert chosen.gradient in {*kernels.KERNELS, plan.OWN}
 
 
 def test_implementations_are_auto_and_the_kernels() -> None:

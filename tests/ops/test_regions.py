@@ -16,6 +16,7 @@ from regions_running import upstream_for, with_both
 from running import FLOATS, INTEGERS, MODES, assert_same, distinct, nodes, run, ties, wild
 
 from keras_maxpool.backend.tensorflow import regions
+from keras_maxpool.backend.tensorflow.context import current_context
 
 # Regions of several sizes that overlap, leave gaps, and stand in no order.
 CUTS = {
@@ -40,7 +41,7 @@ def pool(
             regions.between(to(starts), to(ends), int(np.max(np.subtract(ends, starts))))
             for starts, ends in cuts
         ]
-        values, places = regions.pool_channels_last(x, axes)
+        values, places = regions.pool_channels_last(x, axes, current_context(x))
         return values, tf.cast(places, tf.int64)
 
     return function
@@ -118,15 +119,17 @@ def test_any_regions(volume: tuple[np.ndarray, list], as_tensors: bool) -> None:
 
 
 @by_mode
-def test_tiles_are_reshaped(mode: str) -> None:
+def test_regions_of_one_length_are_reshaped(mode: str) -> None:
     """Regions that follow one another and are of one length need no gather; axes without regions stay."""
     x = distinct((2, 6, 4, 3), "float32", np.random.default_rng(5)).astype("float32")
     starts, ends = np.array([0, 2, 4]), np.array([2, 4, 6])
-    tiles = regions.Regions(tiles=(3, 2))
+    halves = regions.Regions(split=(3, 2))
     expected = regions_oracle.pool(
         x, [(list(starts), list(ends)), regions_oracle.adaptive(4, None)]
     )
-    values, places = run(lambda x: regions.pool_channels_last(x, [tiles, None]), mode, x)
+    values, places = run(
+        lambda x: regions.pool_channels_last(x, [halves, None], current_context(x)), mode, x
+    )
     assert_same(values, expected.values)
     np.testing.assert_array_equal(places, expected.places)
 
@@ -136,7 +139,10 @@ def test_tiles_are_reshaped(mode: str) -> None:
     [(9, tf.int32), (2**31 - 2, tf.int32), (2**31 - 1, tf.int64), (None, tf.int64)],
 )
 def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
-    traced = nodes(lambda x: regions.pool_channels_last(x, [None]), tf.TensorSpec((1, size, 1)))
+    traced = nodes(
+        lambda x: regions.pool_channels_last(x, [None], current_context(x)),
+        tf.TensorSpec((1, size, 1)),
+    )
     (places,) = [node for node in traced if node.op == "Range"]
     assert places.attr["Tidx"].type == dtype.as_datatype_enum
 
@@ -145,7 +151,10 @@ def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> Non
 def test_no_regions_at_all(mode: str) -> None:
     x = distinct((2, 3, 4, 3), "float32", np.random.default_rng(6)).astype("float32")
     _, places, gradient = run(
-        with_both(lambda x: regions.pool_channels_last(x, [None, None])), mode, x, x
+        with_both(lambda x: regions.pool_channels_last(x, [None, None], current_context(x))),
+        mode,
+        x,
+        x,
     )
     wanted = np.broadcast_to(np.arange(12, dtype="int32").reshape(1, 3, 4, 1), x.shape)
     np.testing.assert_array_equal(places, wanted)

@@ -9,20 +9,20 @@ from export_cases import CASES, Case
 from running import Config, case, nodes, run, ties
 
 import keras_maxpool
-from keras_maxpool.backend.tensorflow import export as converter
-from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow import converter, padding
+from keras_maxpool.backend.tensorflow.context import Context
 
 
 @pytest.mark.parametrize("pads", [(0, 0), (1, 0), (0, 2), (3, 4)])
 def test_the_nearest_element(pads: tuple[int, int]) -> None:
     x = np.arange(5.0)[None, :, None]
-    got = shapes.pad(tf.constant(x), [pads], [1])
+    got = padding.pad(tf.constant(x), [pads], Context("eager"), [1])
     np.testing.assert_array_equal(got, np.pad(x, [(0, 0), pads, (0, 0)], "edge"))
 
 
 def test_the_nearest_element_at_whole_gaps() -> None:
     x = tf.reshape(tf.range(5), [1, 5, 1])
-    got = tf.reshape(shapes.pad(x, [(5, 4)], [2]), [-1])
+    got = tf.reshape(padding.pad(x, [(5, 4)], Context("eager"), [2]), [-1])
     np.testing.assert_array_equal(got, [1, 0, 1, 0, 1, 0, 1, 2, 3, 4, 3, 4, 3, 4])
 
 
@@ -66,8 +66,7 @@ def test_no_far_number_for_a_quantising_runtime(name: str, monkeypatch: pytest.M
     [option] = [c for c in CASES if str(c) == name]
     model = option.model()
     specs = [tf.TensorSpec((2, *x.shape[1:]), x.dtype) for x in model.inputs]
-    monkeypatch.setattr(converter, "current", lambda: "LiteRT")
-    monkeypatch.setattr(converter, "quantized_bits", lambda: 8)
+    monkeypatch.setattr(converter, "target", lambda: ("LiteRT", 8))
     given = [specs] if len(specs) > 1 else specs
     assert np.abs(numbers(nodes(model, *given))).max() < 1e3
 

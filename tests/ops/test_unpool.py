@@ -22,7 +22,7 @@ from running import (
     ties,
 )
 
-from keras_maxpool.backend.tensorflow import tiles
+from keras_maxpool.backend.tensorflow import adjacent_windows
 from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool, max_unpool
 
@@ -59,14 +59,14 @@ by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
     ],
     ids=str,
 )
-def test_small_windows_side_by_side_are_tiles(window: tuple, small: bool) -> None:
-    assert tiles.are_tiles(parse(2, *window, 1, False)) is small
+def test_small_windows_side_by_side_are_adjacent(window: tuple, small: bool) -> None:
+    assert adjacent_windows.are_adjacent(parse(2, *window, 1, False)) is small
 
 
 @pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), TILED], ids=str)
-def test_tiles_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adjacent_windows_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     given = case(config, distinct)
-    monkeypatch.setattr(tiles, "scatter", None)
+    monkeypatch.setattr(adjacent_windows, "scatter", None)
     unpooled = unpooling(config)(given.values, given.places, given.x)
     assert_same(unpooled.numpy(), oracle.unpool(given.values, given.places, config.spatial))
 

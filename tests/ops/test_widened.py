@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from running import MODES, run
 
-from keras_maxpool.backend.tensorflow.widened import widened
+from keras_maxpool.backend.tensorflow.numerics import widened
 
 
 @pytest.mark.parametrize("mode", MODES)

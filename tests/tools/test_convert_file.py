@@ -96,7 +96,7 @@ def test_compile_settings_that_do_not_load(tmp_path: Path, capsys: pytest.Captur
     given, target = tmp_path / "in.h5", tmp_path / "out.keras"
     save(given, loss="mse")
     assert main(["convert", str(given), str(target)]) == 0
-    assert "compile settings do not load and are left behind" in capsys.readouterr().err
+    assert "compile settings do not load and are left out" in capsys.readouterr().err
     assert not keras.saving.load_model(target).compiled
 
 
@@ -136,7 +136,7 @@ def test_piped_and_stopped(tmp_path: Path) -> None:
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 import keras
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 arguments = sys.argv[1:]
 assert main(["convert", *arguments[:1], arguments[1] + ".keras"]) == 0
 save = keras.Model.save

@@ -175,7 +175,7 @@ def test_compile_settings_of_ones_own(
         assert err.splitlines() == [f"reading {given}", "following net"]
         assert main(["convert", str(given), str(target)]) == 0
     _, note, *_ = capsys.readouterr().err.splitlines()
-    assert note.startswith(f"{given}: its compile settings do not load and are left behind")
+    assert note.startswith(f"{given}: its compile settings do not load and are left out")
     assert said in note
     assert note.endswith("Before training goes on, compile the new model again")
     assert not check_converted(target, model).compiled
@@ -191,7 +191,7 @@ def test_compile_settings_of_keras_own_stay(
     model = net(optimizer=optimizers.Adam(0.25), **settings)
     model.save(given)
     assert main(["convert", str(given), str(target)]) == 0
-    assert "left behind" not in capsys.readouterr().err
+    assert "left out" not in capsys.readouterr().err
     loaded = check_converted(target, model)
     assert isinstance(loaded.optimizer, optimizers.Adam)
     assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
@@ -245,7 +245,7 @@ def test_suffixes_in_any_case(
     saved.rename(tmp_path / source)
     assert main(["report", str(tmp_path / source)]) == 0
     assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
-    assert "left behind" not in capsys.readouterr().err
+    assert "left out" not in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {source, target}
     assert check_converted(tmp_path / target, model).compiled
 

@@ -70,13 +70,13 @@ def test_a_layer_need_not_compute_its_shape():
         ("LastMaximum", "eager", True, r"gradient .*: \d+ of 336 elements differ, first at \[0, "),
         ("LastMaximum", "graph", True, r"gradient .*: \d+ of 336 elements differ"),
         ("LastMaximum", "xla", True, r"gradient .*: \d+ of 336 elements differ"),
-        ("ZeroPadding", "eager", False, r"output .* elements differ, first at \[.*\]: 0\.0 in place of -1\.0\d+"),
-        ("ZeroPadding", "graph", False, r"output .*: 0\.0 in place of -1\.0\d+"),
-        ("StrideOffByOne", "graph", False, r"output .*: float32\(2, 3, 3, 3\) in place of float32\(2, 4, 4, 3\)"),
-        ("StrideOffByOne", "eager", False, r"output .*: float32\(2, 3, 3, 3\) in place of float32\(2, 4, 4, 3\)"),
-        ("WrongDtype", "eager", False, r"output .*: float64\(2, 4, 4, 3\) in place of float32\(2, 4, 4, 3\)"),
-        ("WrongDtype", "xla", False, r"output .*: float64\(2, 4, 4, 3\) in place of float32"),
-        ("FewerDigits", "eager", False, r"output .* elements differ, .*: -?1\.\d{0,7} in place of -?1\.\d{9,}"),
+        ("ZeroPadding", "eager", False, r"output .* elements differ, first at \[.*\]: 0\.0 instead of -1\.0\d+"),
+        ("ZeroPadding", "graph", False, r"output .*: 0\.0 instead of -1\.0\d+"),
+        ("StrideOffByOne", "graph", False, r"output .*: float32\(2, 3, 3, 3\) instead of float32\(2, 4, 4, 3\)"),
+        ("StrideOffByOne", "eager", False, r"output .*: float32\(2, 3, 3, 3\) instead of float32\(2, 4, 4, 3\)"),
+        ("WrongDtype", "eager", False, r"output .*: float64\(2, 4, 4, 3\) instead of float32\(2, 4, 4, 3\)"),
+        ("WrongDtype", "xla", False, r"output .*: float64\(2, 4, 4, 3\) instead of float32"),
+        ("FewerDigits", "eager", False, r"output .* elements differ, .*: -?1\.\d{0,7} instead of -?1\.\d{9,}"),
         ("TwiceTheGradient", "graph", False, r"gradient .* elements differ"),
         ("NoGradient", "eager", False, "gradient .*: there is none"),
         ("Failing", "graph", False, "output .*: raised RuntimeError: not in a graph"),
@@ -109,7 +109,7 @@ def test_a_wrong_shape_is_found_before_anything_runs():
         assert_parity(wrong_layers.WrongShape(2), BUILTIN(2), (None, 8, 8, 3))
     message = str(caught.value)
     assert message.startswith(
-        "compute_output_shape differs: (None, 5, 4, 3) in place of (None, 4, 4, 3)\n"
+        "compute_output_shape differs: (None, 5, 4, 3) instead of (None, 4, 4, 3)\n"
     )
     with pytest.raises(AssertionError, match="compute_output_shape differs"):
         exec(message.partition("To see it again: ")[2], {})
@@ -193,9 +193,9 @@ def test_ties_are_three_numbers():
     ("got", "expected", "text"),
     [
         ([1, np.nan, -0.0], [1, np.nan, 0.0], ""),
-        ([1, 2, 3], [1, 2, 3 + 2**-22], "1 of 3 elements differ, first at [2]: 3.0 in place of 3.000000238418579"),
-        ([1, np.nan, 3], [1, 2, 4], "2 of 3 elements differ, first at [1]: nan in place of 2.0"),
-        ([1, 2], [1, 2, 3], "float32(2,) in place of float32(3,)"),
+        ([1, 2, 3], [1, 2, 3 + 2**-22], "1 of 3 elements differ, first at [2]: 3.0 instead of 3.000000238418579"),
+        ([1, np.nan, 3], [1, 2, 4], "2 of 3 elements differ, first at [1]: nan instead of 2.0"),
+        ([1, 2], [1, 2, 3], "float32(2,) instead of float32(3,)"),
         (None, [1], "there is none"),
     ],
 )  # fmt: skip
@@ -205,7 +205,7 @@ def test_difference(got, expected, text):
 
 
 def test_difference_of_dtypes():
-    assert difference(np.zeros(2), np.zeros(2, "float32")) == "float64(2,) in place of float32(2,)"
+    assert difference(np.zeros(2), np.zeros(2, "float32")) == "float64(2,) instead of float32(2,)"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """keras-maxpool parity: what it compares, what it finds, and how it says so."""
 
+import contextlib
 import io
 import json
 import os
@@ -21,15 +22,15 @@ from rich.console import Console
 from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity import checks as parity_checks
-from keras_maxpool.tools.parity import children as parity_children
 from keras_maxpool.tools.parity import command as parity
 from keras_maxpool.tools.parity import files as parity_files
+from keras_maxpool.tools.parity import processes as parity_processes
 from keras_maxpool.tools.parity import report as parity_report
 from keras_maxpool.tools.parity import run as parity_run
 from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, MODES, RANKS, Case
-from keras_maxpool.tools.parity.children import Children
 from keras_maxpool.tools.parity.faults import FAULTS, Fault, Finding
 from keras_maxpool.tools.parity.outcome import Group, Outcome, Result
+from keras_maxpool.tools.parity.processes import probing
 
 ROOT = Path(__file__).parents[2]
 EAGER = Case(2, 3, 2, "same", "channels_last", "float32", "eager")
@@ -45,26 +46,15 @@ MET = Finding(FAULT, "did [it]", "")
 ABSENT = Finding(Fault("another", "", "", FAULTS[0].probe), "", "")
 
 
-class NoChildren:
+def no_processes(*findings):
     """In place of the processes, which take their time."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def poll(self):
-        return True
-
-    def wait(self):
-        return [MET, ABSENT]
+    return lambda: contextlib.nullcontext(lambda: list(findings))
 
 
 @pytest.fixture
 def few(monkeypatch):
     """A run of a few cases and no processes."""
-    monkeypatch.setattr(parity, "Children", NoChildren)
+    monkeypatch.setattr(parity, "probing", no_processes(MET, ABSENT))
     monkeypatch.setattr(parity_cases, "cases", lambda quick: FEW)
     monkeypatch.setattr(parity_cases, "forms", lambda quick: [FORM])
 
@@ -212,8 +202,8 @@ def test_what_the_builtin_cannot_do_is_left_out(few, monkeypatch):
     ("call", "change", "problem"),
     [
         ((parity_checks.names, 2), {"MaxPool2D": wrong_layers.ZeroPadding}, "are two classes"),
-        ((parity_checks.config, "MaxPool2D"), {"MaxPool2D": wrong_layers.Forgetful}, "in place of"),
-        ((parity_checks.spelling_in_a_config, "MaxPool2D"), {"MaxPool2D": wrong_layers.ZeroPadding}, "in place of"),
+        ((parity_checks.config, "MaxPool2D"), {"MaxPool2D": wrong_layers.Forgetful}, "instead of"),
+        ((parity_checks.spelling_in_a_config, "MaxPool2D"), {"MaxPool2D": wrong_layers.ZeroPadding}, "instead of"),
         ((parity_checks.saved_model, "MaxPool2D", ".h5"), {"MaxPool2D": keras.layers.AveragePooling2D}, "outputs"),
     ],
 )  # fmt: skip
@@ -318,7 +308,7 @@ def test_command(wrong, few, monkeypatch, tmp_path, capsys):
 
 
 def test_wrong_fault_of_ours_is_a_difference(few, monkeypatch, capsys):
-    monkeypatch.setattr(NoChildren, "wait", lambda self: [Finding(FAULTS[0], "", "did it")])
+    monkeypatch.setattr(parity, "probing", no_processes(Finding(FAULTS[0], "", "did it")))
     assert main(["parity", "--quick"]) == 1
     assert "ours: did it" in capsys.readouterr().out
 
@@ -363,7 +353,7 @@ def test_help(capsys):
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity import run as parity_run
 some = parity_cases.cases(quick=True)[:3]
@@ -425,8 +415,8 @@ def test_stopped(tmp_path):
 
 def test_a_process_that_does_not_start_is_no_fault(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
-    with Children() as children:
-        findings = children.wait()
+    with probing() as wait:
+        findings = wait()
     assert {finding.ours for finding in findings} == {"its process did not start: exit code 1"}
     assert {finding.met for finding in findings} == {True}
 
@@ -442,9 +432,9 @@ exec sleep 60
 """)
     script.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(script))
-    monkeypatch.setattr(parity_children, "PATIENCE", 1.0)
-    monkeypatch.setattr(parity_children, "FAULTS", FAULTS[:2])
-    with Children() as children:
-        findings = children.wait()
+    monkeypatch.setattr(parity_processes, "PATIENCE", 1.0)
+    monkeypatch.setattr(parity_processes, "FAULTS", FAULTS[:2])
+    with probing() as wait:
+        findings = wait()
     assert [finding.ours for finding in findings] == ["done", "did not end in 1 s"]
     assert [finding.builtin for finding in findings] == ["done", "did not end in 1 s"]

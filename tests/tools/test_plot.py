@@ -141,7 +141,7 @@ def test_an_image_of_another_shape(draw: Any, shape: tuple[int, ...]) -> None:
 
 def test_too_few_axes() -> None:
     _, ax = plt.subplots()
-    with pytest.raises(ValueError, match="`axes` must be 4 Axes, one a picture; received 1"):
+    with pytest.raises(ValueError, match="`axes` must be 4 Axes, one per picture; received 1"):
         plot.plot_alternatives(IMAGE, axes=[ax])
 
 

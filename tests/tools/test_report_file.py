@@ -150,7 +150,7 @@ def test_piped_and_stopped(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.cli import main
+from keras_maxpool.tools.cli import main
 arguments = sys.argv[1:]
 assert main(arguments[:2]) == 0
 from keras_maxpool.tools.report import command as report_file

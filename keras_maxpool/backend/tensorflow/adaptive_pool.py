@@ -7,45 +7,48 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
-from keras_maxpool.backend.tensorflow import export as converter
-from keras_maxpool.backend.tensorflow import regions, shapes
+from keras_maxpool.backend.tensorflow import export, regions, shapes
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.regions import Regions
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 
 
-@converter.carried
+@export.in_context
 def adaptive_max_pool(
-    x: tf.Tensor, outputs: Sequence[int | None], data_format: str, return_indices: bool
+    x: tf.Tensor,
+    context: Context,
+    outputs: Sequence[int | None],
+    data_format: str,
+    return_indices: bool,
 ) -> Any:
-    """`adaptive_max_pool` for arguments that have been checked."""
+    """Computes `adaptive_max_pool` for checked arguments."""
     static_shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
     nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
     if nothing is not None:
         return nothing
     sizes = spatial_sizes(shapes.sizes(x), data_format)
-    if mode.current() == "graph":
+    if context.mode == "graph":
         checks = [
-            tf.debugging.Assert(size > 0, [output_shapes.no_elements(place)])
-            for place, size in enumerate(sizes)
-            if isinstance(size, tf.Tensor) and outputs[place] is not None
+            (size > 0, [output_shapes.no_elements(i)])
+            for i, size in enumerate(sizes)
+            if isinstance(size, tf.Tensor) and outputs[i] is not None
         ]
-        with tf.control_dependencies(checks):
+        with shapes.asserted(checks):
             x = tf.identity(x)
     axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
-    return regions.pool(x, axes, data_format, static_shape, return_indices)
+    return regions.pool(x, axes, context, data_format, static_shape, return_indices)
 
 
 def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
-    """Region i of `outputs` goes from floor(i * size / outputs) to before ceil((i + 1) * size / outputs)."""
+    """Returns regions: i goes from floor(i * size / outputs) to before ceil((i + 1) * size / outputs)."""
     if outputs is None:
         return None
     if isinstance(size, int):
         if size == outputs:
             return None
         if size % outputs == 0:
-            return Regions(tiles=(outputs, size // outputs))
+            return Regions(split=(outputs, size // outputs))
         if max(size, outputs) <= shapes.MOST_STATIC:
             return _static_regions(size, outputs)
     # 32 bits, where they are enough: LiteRT divides no others.

@@ -1,13 +1,16 @@
-"""How the code is being run: eagerly, traced into a graph, or traced for XLA; on what; and whether a tape is watching.
+"""How the code is run: mode, tape, device and export target, looked up once per call and passed down.
 
-The only place that touches TensorFlow's private modules, and each touch has a fallback that is right, if slower.
+The only file that touches TensorFlow's private modules; each import has a fallback that is right, if slower.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import tensorflow as tf
+
+from keras_maxpool.backend.tensorflow import converter
 
 try:
     from tensorflow.python.eager.forwardprop_util import pack_tangents as _pack_tangents
@@ -27,32 +30,60 @@ except ImportError:  # pragma: no cover - a TensorFlow that has moved them
         return SimpleNamespace(tangents=tensors)
 
 
-Mode = Literal["eager", "graph", "xla"]
+@dataclass(frozen=True)
+class Context:
+    """What one call needs to know of how it is run.
+
+    Attributes:
+        mode: how operations that are made now will run.
+        taped: whether a tape or an accumulator is open, which may record what is computed now.
+        has_tangent: whether an open `tf.autodiff.ForwardAccumulator` follows the inputs: it sees through custom
+            gradients.
+        vectorized: whether `tf.vectorized_map` is tracing: it replaces operations by others.
+        on_cpu: whether this process sees no other devices than CPUs.
+        runtime: the runtime that the graph is traced for, "LiteRT", "ONNX" or "OpenVINO", if not TensorFlow.
+        quantized_bits: the bits of the integers that a converter makes of all floats, if it does.
+    """
+
+    mode: Literal["eager", "graph", "xla"]
+    taped: bool = False
+    has_tangent: bool = False
+    vectorized: bool = False
+    on_cpu: bool = True
+    runtime: str | None = None
+    quantized_bits: int | None = None
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient may be asked for: what is computed eagerly without a tape never has one."""
+        return self.mode != "eager" or self.taped
 
 
-def current() -> Mode:
-    """The mode in which operations made now will run."""
+def current_context(*tensors: tf.Tensor) -> Context:
+    """Looks up the context of a call with these inputs. A backward pass is a call of its own."""
+    taped = _tape_is_active()
     if tf.executing_eagerly():
-        return "eager"
-    return "xla" if _traced_for_xla(tf.compat.v1.get_default_graph()) else "graph"
+        return _eager(taped, taped and _have_tangent(tensors), is_on_cpu())
+    return Context(
+        "xla" if _traced_for_xla(tf.compat.v1.get_default_graph()) else "graph",
+        taped,
+        _have_tangent(tensors),
+        "loop_body" in tf.get_current_name_scope(),
+        is_on_cpu(),
+        *converter.target(),
+    )
 
 
 @cache
 def is_on_cpu() -> bool:
-    """Whether this process sees no other devices than CPUs."""
+    """Returns whether this process sees no other devices than CPUs."""
     return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
 
 
-def is_vectorized() -> bool:
-    """Whether `tf.vectorized_map` is tracing: it makes other operations of those that the code asks for."""
-    return "loop_body" in tf.get_current_name_scope()
+@cache
+def _eager(taped: bool, has_tangent: bool, on_cpu: bool) -> Context:
+    return Context("eager", taped, has_tangent, on_cpu=on_cpu)
 
 
-def tape_is_active() -> bool:
-    """Whether a gradient may be asked of operations made now by a tape that is already open."""
-    return _tape_is_active()
-
-
-def has_tangent(x: tf.Tensor) -> bool:
-    """Whether a `tf.autodiff.ForwardAccumulator` that is open now follows `x`: it sees through custom gradients."""
-    return bool(_pack_tangents([x]).tangents)
+def _have_tangent(tensors: tuple[tf.Tensor, ...]) -> bool:
+    return bool(_pack_tangents(list(tensors)).tangents)

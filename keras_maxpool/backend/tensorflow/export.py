@@ -1,31 +1,20 @@
-"""Which converter is tracing the code, if one is, and what the runtime lacks for which it does.
+"""What other runtimes lack, and what is done or refused for them while a graph is traced for one."""
 
-Neither Keras nor TensorFlow tells a layer where its graph will run, so this looks at who has called: 4 us for 40
-frames, where tracing a pooling takes 2,300. A SavedModel was traced before a converter reads it, and is taken as it is.
-"""
-
-import sys
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
-from types import FrameType
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec
 
 import tensorflow as tf
 
-F = TypeVar("F", bound=Callable[..., Any])
+from keras_maxpool.backend.tensorflow.context import Context, current_context
 
-RUNTIMES = {
-    "keras.src.export.litert": "LiteRT",
-    "tensorflow.lite.python.lite": "LiteRT",
-    "keras.src.export.onnx": "ONNX",
-    "keras.src.export.openvino": "OpenVINO",
-}
-"""For each module that traces models for a runtime, its name."""
+P = ParamSpec("P")
 
 _SMALL = dict.fromkeys(("int8", "uint8", "int16"), "int32")
 _FLOATS = {"float16": "float32", "float32": "float32", "float64": "float64"}
-CARRIERS = {
+DTYPES = {
     "LiteRT": {"float32": "float32", **_SMALL, "int32": "int32"},
     "ONNX": {
         "bfloat16": "float32",
@@ -35,95 +24,60 @@ CARRIERS = {
         "int32": "int32",
         "int64": "int64",
     },
-    # It computes whole numbers in float32.
+    # It computes integers in float32.
     "OpenVINO": {**_FLOATS, **_SMALL, "uint16": "int32"},
 }
-"""For each runtime, and each dtype that can travel there, the one in which all of its operations exist."""
+"""For each runtime, and each dtype of inputs that it can have, the one in which all of its operations exist."""
 
 
-def current() -> str | None:
-    """The runtime for which a converter is tracing now, or None."""
-    frame = _converting_frame()
-    return None if frame is None else RUNTIMES[frame.f_globals["__name__"]]
+def in_context(function: Callable[Concatenate[tf.Tensor, Context, P], Any]) -> Callable[..., Any]:
+    """Wraps a function of the seam so that it gets its context, and inputs that are cast for export.
 
-
-def quantized_bits() -> int | None:
-    """The bits of the integers that the converter which is tracing now makes of all floats, or None.
-
-    With `optimizations` alone it keeps floats between operations; with a representative data set, too, it does not.
-    """
-    frame = _converting_frame()
-    exporter = None if frame is None else frame.f_locals.get("self")
-    if exporter is None:
-        return None
-    # Keras's exporter holds the converter's settings as keyword arguments.
-    settings = getattr(exporter, "kwargs", None) or exporter.__dict__
-    if not (settings.get("optimizations") and settings.get("representative_dataset")):
-        return None
-    target = settings.get("target_spec")
-    operations = target if isinstance(target, dict) else vars(target) if target else {}
-    return 16 if any("INT16" in str(ops) for ops in operations.get("supported_ops", ())) else 8
-
-
-def check_indices() -> None:
-    """Refuses to compute with indices where nothing but numbers of 16 bits can be computed."""
-    if quantized_bits() == 16:
-        raise ValueError(
-            "`return_indices` does not go through 16-bit quantisation to unpooling, through a mask, or out of a global "
-            f"pooling, as {current()} has no arithmetic of indices there. Quantise to 8 bits, or drop return_indices."
-        )
-
-
-def _converting_frame() -> FrameType | None:
-    """The innermost call of a converter's function, if one is tracing."""
-    if tf.executing_eagerly():
-        return None
-    frame: FrameType | None = sys._getframe()
-    while frame and frame.f_globals.get("__name__", "") not in RUNTIMES:
-        frame = frame.f_back
-    return frame
-
-
-def carried(function: F) -> F:
-    """`function`, of a tensor and more, in a dtype that the runtime has and that holds all values of the tensor's own.
-
-    Returns what `function` does, a tensor or a pair, of which the first is of the argument's dtype.
+    The function returns a tensor or a pair, of which the first is of the dtype of its first argument.
     """
 
     @wraps(function)
-    def carrying(x: tf.Tensor, *args: Any, **kwargs: Any) -> Any:
-        runtime = current()
-        if runtime is None:
-            return function(x, *args, **kwargs)
+    def call(x: tf.Tensor, *args: P.args, **kwargs: P.kwargs) -> Any:
+        context = current_context(x)
+        if context.runtime is None:
+            return function(x, context, *args, **kwargs)
         try:
-            return _carried(function, runtime, x, *args, **kwargs)
+            results = function(_cast(x, context.runtime), context, *args, **kwargs)
         except (TypeError, ValueError) as error:
-            if runtime == "LiteRT":
-                # `TFLiteConverter.from_keras_model` drops the error, and fails with another one that tells nothing.
+            if context.runtime == "LiteRT":
+                # `TFLiteConverter.from_keras_model` drops the error, and fails with another one that says nothing.
                 warnings.warn(str(error), stacklevel=2)
             raise
+        values, *indices = results if isinstance(results, tuple) else (results,)
+        if values.dtype == x.dtype:
+            return results
+        if not x.dtype.is_floating:
+            # A window of padding alone holds the smallest value of the dtype that it was cast to.
+            values = tf.maximum(values, x.dtype.min)
+        values = tf.cast(values, x.dtype)
+        return (values, *indices) if indices else values
 
-    return cast(F, carrying)
+    return call
 
 
-def _carried(
-    function: Callable[..., Any], runtime: str, x: tf.Tensor, *args: Any, **kwargs: Any
-) -> Any:
-    carrier = CARRIERS[runtime].get(x.dtype.name)
-    if carrier is None:
+def _cast(x: tf.Tensor, runtime: str) -> tf.Tensor:
+    dtype = DTYPES[runtime].get(x.dtype.name)
+    if dtype is None:
         raise TypeError(
-            f"{runtime} cannot pool inputs of dtype {x.dtype.name}; it takes {', '.join(CARRIERS[runtime])}. "
+            f"{runtime} cannot pool inputs of dtype {x.dtype.name}; it takes {', '.join(DTYPES[runtime])}. "
             'Give the layer dtype="float32", or cast before and after it.'
         )
-    if carrier == x.dtype.name:
-        return function(x, *args, **kwargs)
-    results = function(tf.cast(x, carrier), *args, **kwargs)
-    values, *places = results if isinstance(results, tuple) else (results,)
-    if not x.dtype.is_floating:
-        # A window of padding alone holds the carrier's smallest number.
-        values = tf.maximum(values, x.dtype.min)
-    values = tf.cast(values, x.dtype)
-    return (values, *places) if places else values
+    return tf.cast(x, dtype)
+
+
+def check_indices(context: Context) -> None:
+    """Refuses to compute with indices where nothing but numbers of 16 bits can be computed."""
+    if context.quantized_bits == 16:
+        raise ValueError(
+            "`return_indices` does not go through 16-bit quantisation to unpooling, through a mask, or out of a global "
+            f"pooling, as {context.runtime} has no arithmetic of indices there. Quantise to 8 bits, or drop "
+            "return_indices."
+        )
 
 
 def check_sizes(sizes: Sequence[Any], why: str) -> None:
@@ -131,6 +85,17 @@ def check_sizes(sizes: Sequence[Any], why: str) -> None:
     if not all(isinstance(size, int) for size in sizes):
         shape = tuple(size if isinstance(size, int) else None for size in sizes)
         raise ValueError(
-            f"{current()} {why}, so the spatial sizes of `inputs` must be known when the model is exported; received "
+            f"{why}, so the spatial sizes of `inputs` must be known when the model is exported; received "
             f"{shape}. Give keras.Input its sizes."
         )
+
+
+def select(condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor, context: Context) -> tf.Tensor:
+    """Computes `tf.where(condition, x, y)` for floats of which those that are not chosen may be infinite or NaN.
+
+    tf2onnx (1.17) makes of a tf.where the sum of its arguments' products with 0 and 1, unless it asks for NaN.
+    """
+    if not x.dtype.is_floating or context.runtime == "LiteRT":
+        return tf.where(condition, x, y)
+    mark = tf.where(condition, tf.constant(math.nan, x.dtype), tf.zeros([], x.dtype))
+    return tf.where(tf.math.is_nan(mark), x, y)

@@ -1,4 +1,4 @@
-"""`fractional_max_pool`: pooling that shrinks by a ratio between whole numbers, over random regions."""
+"""`fractional_max_pool`: pooling that shrinks by a ratio that need not be an integer, over random regions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool import arguments
-from keras_maxpool.backend.tensorflow import context as mode
-from keras_maxpool.backend.tensorflow import export as converter
-from keras_maxpool.backend.tensorflow import regions, sequences, shapes
+from keras_maxpool.backend.tensorflow import export, regions, sequences, shapes
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.regions import Regions
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import output_shapes
@@ -16,9 +15,10 @@ from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import ceil_divide
 
 
-@converter.carried
+@export.in_context
 def fractional_max_pool(
     x: tf.Tensor,
+    context: Context,
     ratios: Sequence[float],
     pseudo_random: bool,
     overlapping: bool,
@@ -26,7 +26,7 @@ def fractional_max_pool(
     seed: Any,
     return_indices: bool,
 ) -> Any:
-    """`fractional_max_pool` for arguments that have been checked."""
+    """Computes `fractional_max_pool` for checked arguments."""
     static_shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
     # A generator goes on, whatever the inputs.
     start = _seed(seed)
@@ -34,21 +34,18 @@ def fractional_max_pool(
     if nothing is not None:
         return nothing
     sizes = spatial_sizes(shapes.sizes(x), data_format)
-    runtime = converter.current()
-    if runtime in ("LiteRT", "OpenVINO"):
-        converter.check_sizes(sizes, "has no exact division of unknown sizes")
-    if runtime == "ONNX" and not pseudo_random:
-        converter.check_sizes(sizes, "has other random numbers than TensorFlow")
+    if context.runtime in ("LiteRT", "OpenVINO"):
+        export.check_sizes(sizes, f"{context.runtime} has no exact division of unknown sizes")
+    if context.runtime == "ONNX" and not pseudo_random:
+        export.check_sizes(sizes, "ONNX has other random numbers than TensorFlow")
     outputs = [_output_size(size, ratio) for size, ratio in zip(sizes, ratios, strict=True)]
-    if mode.current() == "graph":
+    if context.mode == "graph":
         checks = [
-            tf.debugging.Assert(
-                output > 0, [output_shapes.nothing_left(place, "these elements", ratio), size]
-            )
-            for place, (size, output, ratio) in enumerate(zip(sizes, outputs, ratios, strict=True))
+            (output > 0, [output_shapes.nothing_left(i, "these elements", ratio), size])
+            for i, (size, output, ratio) in enumerate(zip(sizes, outputs, ratios, strict=True))
             if isinstance(size, tf.Tensor)
         ]
-        with tf.control_dependencies(checks):
+        with shapes.asserted(checks):
             x = tf.identity(x)
             outputs = [shapes.maximum(output, 1) for output in outputs]
     if pseudo_random:
@@ -60,11 +57,11 @@ def fractional_max_pool(
         _regions(sequence(size, output, of_axis), size, output, overlapping)
         for size, output, of_axis in zip(sizes, outputs, bits, strict=True)
     ]
-    return regions.pool(x, axes, data_format, static_shape, return_indices)
+    return regions.pool(x, axes, context, data_format, static_shape, return_indices)
 
 
 def _output_size(size: shapes.Size, ratio: float) -> shapes.Size:
-    """floor(size / ratio), in integers: so 10 / (10 / 7) is 7, whatever its rounding as floats."""
+    """Computes floor(size / ratio), in integers: so 10 / (10 / 7) is 7, whatever its rounding as floats."""
     if isinstance(size, int):
         return output_shapes.fractional_size(size, ratio)
     exact = output_shapes.exact_ratio(ratio)
@@ -73,7 +70,7 @@ def _output_size(size: shapes.Size, ratio: float) -> shapes.Size:
 
 
 def _seed(seed: Any) -> tf.Tensor:
-    """The two integers that TensorFlow's random functions start from."""
+    """Returns the two integers that TensorFlow's random functions start from."""
     if seed is None:
         return keras.random.randint((2,), 0, arguments.INT_LIMIT - 1)
     if isinstance(seed, keras.random.SeedGenerator):
@@ -84,7 +81,7 @@ def _seed(seed: Any) -> tf.Tensor:
 def _regions(
     bounds: tf.Tensor, size: shapes.Size, outputs: shapes.Size, overlapping: bool
 ) -> Regions:
-    """From each bound to before the next, or to the next and with it."""
+    """Returns regions from each bound to before the next, or to the next and with it."""
     extra = 1 if overlapping else 0
     ends = tf.minimum(bounds[1:] + extra, tf.cast(size, bounds.dtype))
     return regions.between(bounds[:-1], ends, ceil_divide(size, outputs, shapes.maximum) + extra)

@@ -1,76 +1,80 @@
 """Tools that give an operation another gradient than its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
-Formula = Callable[[tf.Tensor], tf.Tensor]
-Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""From a function's argument and the gradient of its result, the gradient of its argument."""
+from keras_maxpool.backend.tensorflow.context import Context, current_context
+
+Gradient = Callable[[tf.Tensor, tf.Tensor, Context], tf.Tensor]
+"""From a function's argument, the gradient of its result and the context, the gradient of its argument."""
 
 
-def gradient_of(formula: Formula) -> Gradient:
-    """The gradient of `formula`, which is computed for it. It can be differentiated again."""
+def with_gradient(
+    forward: Callable[[tf.Tensor], tf.Tensor], gradient: Gradient, x: tf.Tensor
+) -> tf.Tensor:
+    """Computes `forward(x)`, differentiated by `gradient`."""
 
-    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return _derive(formula, [x], upstream)[0]
+    @tf.custom_gradient
+    def function(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        return forward(x), lambda upstream: gradient(x, upstream, current_context(x, upstream))
+
+    return function(x)
+
+
+def gradient_of(function: Callable[[tf.Tensor, Context], tf.Tensor]) -> Gradient:
+    """Returns the gradient of `function`, which is computed for it. It can be differentiated again."""
+
+    def gradient(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
+        if context.mode == "eager":
+            context = replace(context, taped=True)
+        return _derive(lambda x: function(x, context), [x], upstream, context)[0]
 
     return gradient
 
 
-def with_gradient(forward: Formula, gradient: Gradient) -> Formula:
-    """`forward`, differentiated by `gradient`."""
+def with_second_order(gradient: Gradient, other: Gradient) -> Gradient:
+    """Returns `gradient`, differentiated as `other`, which has the same values."""
 
-    @tf.custom_gradient
-    def function(x: tf.Tensor) -> tuple[tf.Tensor, Formula]:
-        return forward(x), lambda upstream: gradient(x, upstream)
+    def function(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
+        differentiated = tf.custom_gradient(
+            lambda x, y: (gradient(x, y, context), partial(_second_order, other, x, y))
+        )
+        # Tensors of the graph that is being built now: further gradients cannot reach into the one that x is from.
+        return differentiated(tf.identity(x), tf.identity(upstream))
 
     return function
 
 
-def with_second_order(gradient: Gradient, lender: Gradient) -> Gradient:
-    """`gradient`, differentiated as `lender`, which gives the same values."""
-
-    @tf.custom_gradient
-    def function(
-        x: tf.Tensor, upstream: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
-        def second(further: tf.Tensor) -> list[tf.Tensor]:
-            return _derive(lender, [x, upstream], further)
-
-        return gradient(x, upstream), second
-
-    # Tensors of the graph that is being built now: further gradients cannot reach into the one that x is from.
-    return lambda x, upstream: function(tf.identity(x), tf.identity(upstream))
+def _second_order(
+    gradient: Gradient, x: tf.Tensor, upstream: tf.Tensor, further: tf.Tensor
+) -> list[tf.Tensor]:
+    context = current_context(x, upstream, further)
+    return _derive(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
 
 
 @tf.custom_gradient
-def substitute(
-    value: tf.Tensor, source: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """`value`, whose gradient passes on to `source` unchanged."""
+def substitute(value: tf.Tensor, source: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Returns `value`, whose gradient goes to `source` unchanged."""
     return tf.identity(value), lambda upstream: (tf.zeros_like(value), upstream)
 
 
 def _derive(
-    function: Callable[..., tf.Tensor], sources: list[tf.Tensor], upstream: tf.Tensor
+    function: Callable[..., tf.Tensor],
+    sources: list[tf.Tensor],
+    upstream: tf.Tensor,
+    context: Context,
 ) -> list[tf.Tensor]:
-    if not tf.executing_eagerly():
+    zero = tf.UnconnectedGradients.ZERO
+    if context.mode != "eager":
         # No tape records while TensorFlow derives a traced function's forward mode. And the sources may be of another
         # graph than the one that is being built.
         sources = [tf.identity(source) for source in sources]
-        return tf.gradients(
-            function(*sources),
-            sources,
-            upstream,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        return tf.gradients(function(*sources), sources, upstream, unconnected_gradients=zero)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         y = function(*sources)
-    return tape.gradient(
-        y,
-        sources,
-        output_gradients=upstream,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
+    return tape.gradient(y, sources, output_gradients=upstream, unconnected_gradients=zero)

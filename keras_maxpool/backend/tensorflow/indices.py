@@ -1,75 +1,73 @@
-"""Flat indices of maxima, in this package's convention and in TensorFlow's and ONNX's."""
+"""Flat indices of maxima, in this package's convention."""
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
-from keras_maxpool.backend.tensorflow import export as converter
 from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.kernels.indexed import indexed
 from keras_maxpool.backend.tensorflow.kernels.planar import planar
 from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 
 def first_maxima(
-    x: tf.Tensor, window: Window, dtype: tf.DType, *, in_steps: bool, repeat: bool
+    x: tf.Tensor, window: Window, dtype: tf.DType, context: Context, *, in_steps: bool, repeat: bool
 ) -> tf.Tensor:
-    """The flat place of each window's first maximum in the volume of its sample and channel, -1 where none is real.
+    """Returns the flat index of each window's first maximum in the volume of its sample and channel, or -1.
 
     `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have;
-    `repeat` is as `shapes.pad` has it.
+    `repeat` is as `padding.pad` has it. A window without a real element has -1.
     """
     if window.rank == 1:
         # A row is a plane of one row.
         x, window = tf.expand_dims(x, 1), Window((Axis(1, 1, (0, 0)), *window.axes))
-        flat = first_maxima(x, window, dtype, in_steps=in_steps, repeat=repeat)
+        flat = first_maxima(x, window, dtype, context, in_steps=in_steps, repeat=repeat)
         return tf.squeeze(flat, 1)
     sizes = shapes.sizes(x)[1:-1]
-    axes, carried = window.axes, [x]
+    axes, tensors = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
-    if flat_planes and not in_steps and _has_argmax(x.dtype):
+    if flat_planes and not in_steps and _has_argmax(x.dtype, context):
         # One operation where nothing fuses: a fifth of the steps' time.
-        axes, carried = axes[:-2], list(planar(x, axes[-2:], repeat))
-    found = indexed(carried, axes, repeat)
-    flat, first_flat, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
+        axes, tensors = axes[:-2], list(planar(x, axes[-2:], context, repeat))
+    found = indexed(tensors, axes, context, repeat)
+    flat, first_in_plane, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
     for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True)):
-        along = [-1 if place == i else 1 for place in range(window.rank)] + [1]
-        start, first = (tf.reshape(n, along) for n in _reach(axis, size))
+        along = [-1 if other == i else 1 for other in range(window.rank)] + [1]
+        start, first = (tf.reshape(n, along) for n in _first_elements(axis, size))
         if i < len(axes):
             # Padding can tie with the smallest value: the first real element is the next one.
-            # And what was found on a plane of padding is negative.
-            place = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
+            # And the offset that was found on a plane of padding is negative.
+            element = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
             if repeat:
                 # Rounding while quantised can prefer a repeated element after the end to the last one, which it is.
-                place = tf.minimum(place, size - 1 - (size - 1 - first) % axis.dilation)
-            flat = flat * tf.cast(size, dtype) + tf.cast(place, dtype)
+                element = tf.minimum(element, size - 1 - (size - 1 - first) % axis.dilation)
+            flat = flat * tf.cast(size, dtype) + tf.cast(element, dtype)
         else:
-            first_flat = first_flat * tf.cast(size, dtype) + tf.cast(first, dtype)
+            first_in_plane = first_in_plane * tf.cast(size, dtype) + tf.cast(first, dtype)
         real &= first < size
     if len(axes) < window.rank:
         in_plane = tf.cast(found[-1], dtype)
         if axes:
-            # A plane of padding has none to tell.
-            in_plane = tf.where(in_plane < 0, first_flat, in_plane)
+            # On a plane of padding none was found.
+            in_plane = tf.where(in_plane < 0, first_in_plane, in_plane)
         flat = flat * tf.cast(sizes[-2], dtype) * tf.cast(sizes[-1], dtype) + in_plane
     return tf.where(real, flat, tf.constant(-1, dtype))
 
 
-def _has_argmax(dtype: tf.DType) -> bool:
-    """Whether there is an operation for maxima and places where this will run."""
-    runtime = converter.current()
+def _has_argmax(dtype: tf.DType, context: Context) -> bool:
+    """Returns whether there is an operation for maxima and their indices where this will run."""
+    runtime = context.runtime
     if runtime in ("LiteRT", "OpenVINO") or (runtime == "ONNX" and not dtype.is_floating):
         return False
-    return mode.current() != "xla" and not mode.is_vectorized()
+    return context.mode != "xla" and not context.vectorized
 
 
-def _reach(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor]:
-    """For each window along an axis: where it starts, and its first place from the input's first element on.
+def _first_elements(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns where each window along an axis starts, and its first element that is not in the padding before.
 
-    There always is one, as no window stands in the padding before the input; it may lie beyond the last element.
+    There always is one, as no window lies in the padding before the input; it may lie beyond the last element.
     """
     before, _ = axis.pads(size, shapes.maximum)
     start = tf.range(axis.output_size(size, shapes.maximum)) * axis.stride - before
     # Rounded up to the first element of its row of gaps, without a negative remainder, which ONNX has otherwise.
     gaps = ceil_divide(tf.maximum(-start, 0), axis.dilation, shapes.maximum)
-    first = start + gaps * axis.dilation
-    return start, first
+    return start, start + gaps * axis.dilation

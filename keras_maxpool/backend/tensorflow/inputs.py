@@ -1,4 +1,4 @@
-"""What a user passes as a tensor: dense ones and what converts to them. Sparse ones are told what to write."""
+"""What a user passes as a tensor: dense ones and what converts to them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def convert_to_tensor(value: Any, name: str) -> Any:
 
 
 def as_dense(value: Any, name: str) -> Any:
-    """The argument `name`, PyTorch's tensors as arrays and Keras's variables as tensors; an error if not dense."""
+    """Returns the argument `name`, if dense: PyTorch's tensors as arrays and Keras's variables as tensors."""
     # Asked at every eager call, and most often so.
     if isinstance(value, tf.Tensor):
         return value
@@ -37,7 +37,7 @@ def as_dense(value: Any, name: str) -> Any:
 
 
 def _kind(value: Any) -> str | None:
-    """ "ragged", "sparse" or None, also for a symbolic tensor."""
+    """Returns "ragged", "sparse" or None, also for a symbolic tensor."""
     # Keras 2 says it by the type of TensorFlow's tensor, Keras 3 by flags.
     spec = getattr(value, "type_spec", value)
     if isinstance(spec, (tf.RaggedTensor, tf.RaggedTensorSpec)):

@@ -1,37 +1,36 @@
-"""Masks over (batch, *spatial): what they hide never wins, and a window that sees nothing else gives 0."""
+"""Masks over (batch, *spatial): what they hide never wins, and a window with nothing else gives 0."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import export as converter
-from keras_maxpool.backend.tensorflow import inputs, shapes
+from keras_maxpool.backend.tensorflow import export, inputs, shapes
+from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gather_scatter import gather
-from keras_maxpool.backend.tensorflow.indices import first_maxima
-from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.backend.tensorflow.select import select
+from keras_maxpool.backend.tensorflow.kernels.separable import separable
+from keras_maxpool.backend.tensorflow.numerics import lowest
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 
 def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
-    """`mask` as a tensor that fits inputs of `shape`, or an error."""
+    """Returns `mask` as a tensor that fits inputs of `shape`, or raises an error."""
     mask = inputs.as_dense(mask, "mask")
     try:
         tensor = inputs.convert_to_tensor(mask, "mask")
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"`mask` takes a tensor of booleans, or what converts to one; received mask={mask!r}. "
-            "Write one boolean for each spatial place of a sample."
+            "Write one boolean for each spatial element of a sample."
         ) from error
     checks.mask(tensor, shape, data_format)
     return tensor
 
 
 def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
-    """`mask` of the right rank, but True everywhere if its sizes, which may be known late, are not those of `x`."""
+    """Returns `mask`, of the right rank, but True everywhere if its sizes, perhaps known late, are not those of `x`."""
     shape = checks.mask_shape(x.shape, data_format)
     if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
         return mask
@@ -47,8 +46,21 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
     return result
 
 
-def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
-    """`mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
+def pool_mask(mask: tf.Tensor, window: Window) -> tf.Tensor:
+    """Returns the outgoing mask: whether `mask` is True for any element of a window."""
+    # Of Keras's masks, some are numbers.
+    mask = tf.cast(mask, tf.bool)
+    return pooled(mask, window, current_context(mask))
+
+
+def pooled(mask: tf.Tensor, window: Window, context: Context, repeat: bool = False) -> tf.Tensor:
+    """Returns whether `mask` is True for any element of a window; `repeat` as `padding.pad` has it."""
+    y = separable(tf.expand_dims(tf.cast(mask, tf.float32), -1), window, context, repeat)
+    return tf.squeeze(y, -1) > 0
+
+
+def of_elements(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
+    """Returns `mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
     if mask.shape.rank > 1:
         return mask
     sizes = spatial_sizes(shapes.sizes(x), data_format)
@@ -57,36 +69,33 @@ def of_places(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
     )
 
 
-def hide(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`x` with a value that is above no other wherever `mask`, of one channel or none, is False.
+def hide(x: tf.Tensor, mask: tf.Tensor, context: Context) -> tf.Tensor:
+    """Returns `x` with a value that is above no other wherever `mask`, of one channel or none, is False.
 
     For another runtime it is one of those in `x`, since the graph may be quantised.
     """
-    if converter.current() and x.dtype.is_floating:
-        return select(mask, x, tf.reduce_min(x))
-    return tf.where(mask, x, shapes.lowest(x.dtype))
+    if context.runtime and x.dtype.is_floating:
+        return export.select(mask, x, tf.reduce_min(x), context)
+    return tf.where(mask, x, lowest(x.dtype))
 
 
-def pool_mask(mask: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
-    """The outgoing mask: whether a window sees any element of which `mask` is True; `repeat` as `shapes.pad` has it."""
-    # Of Keras's masks, some are numbers.
-    mask = tf.cast(tf.cast(mask, tf.bool), tf.float32)
-    seen = KERNELS["separable"](tf.expand_dims(mask, -1), window, repeat)
-    return tf.squeeze(seen, -1) > 0
-
-
-def seen_places(
-    places: tf.Tensor, mask: tf.Tensor, seen: tf.Tensor, window: Window, **how: bool
+def visible_indices(
+    first_maxima: Callable[[tf.Tensor], tf.Tensor],
+    indices: tf.Tensor,
+    mask: tf.Tensor,
+    visible_windows: tf.Tensor,
+    context: Context,
 ) -> tf.Tensor:
-    """Flat indices of maxima that hidden elements may have won by a tie, mended: the first seen one wins it.
+    """Returns flat indices, of which hidden elements may have won some by a tie, so that the first visible one wins.
 
-    `places` are channels last; `seen` is the pooled mask; `how` are the flags of `first_maxima`.
+    `indices` have channels last; `visible_windows` is the pooled mask; `first_maxima` has made the indices.
     """
-    converter.check_indices()
-    shape = tf.concat([tf.shape(mask), tf.shape(places)[-1:]], 0)
+    export.check_indices(context)
+    shape = tf.concat([tf.shape(mask), tf.shape(indices)[-1:]], 0)
     # Floats are what exported graphs can pool.
     volume = tf.expand_dims(tf.cast(mask, tf.float32), -1)
-    is_seen = gather(tf.broadcast_to(volume, shape), places) > 0
-    first = first_maxima(volume, window, places.dtype, **how)
-    first = tf.where(tf.expand_dims(seen, -1), first, tf.constant(-1, places.dtype))
-    return tf.where(is_seen, places, first)
+    is_visible = gather(tf.broadcast_to(volume, shape), indices, context) > 0
+    first = tf.where(
+        tf.expand_dims(visible_windows, -1), first_maxima(volume), tf.constant(-1, indices.dtype)
+    )
+    return tf.where(is_visible, indices, first)

@@ -1,4 +1,4 @@
-"""Questions that only the running TensorFlow can answer: what do its graphs hand to oneDNN?"""
+"""Questions that only the running TensorFlow can answer: what do its graphs run in oneDNN?"""
 
 from functools import cache
 
@@ -7,13 +7,13 @@ import tensorflow as tf
 
 @cache
 def favours_first_in_3d(dtype: str) -> bool:
-    """Whether MaxPool3D's gradient goes to a tie's first element alone in a graph: only oneDNN does so."""
+    """Returns whether MaxPool3D's gradient goes to a tie's first element alone in a graph: only oneDNN does so."""
     return _gradient_of_a_tie(dtype, "NDHWC") == 1.0
 
 
 @cache
 def takes_channels_first(dtype: str, rank: int) -> bool:
-    """Whether graphs pool channels-first tensors of 2 or 3 spatial axes, gradient included: only oneDNN does so."""
+    """Returns whether graphs pool channels-first tensors of 2 or 3 spatial axes, with gradients: only oneDNN does."""
     try:
         return _gradient_of_a_tie(dtype, "NCHW" if rank == 2 else "NCDHW") == 1.0
     except (tf.errors.OpError, TypeError):
@@ -21,7 +21,7 @@ def takes_channels_first(dtype: str, rank: int) -> bool:
 
 
 def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
-    """What a window of zeros passes on in all of a gradient of 1."""
+    """Computes the sum of the gradient of a window of zeros, for a gradient of 1 of its maximum."""
     rank = len(data_format) - 2
     window = [1 if letter in "NC" else 2 for letter in data_format]
     how = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}

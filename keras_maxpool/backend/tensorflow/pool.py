@@ -1,29 +1,40 @@
-"""`max_pool`: checks, then layout, then the kernel that the plan names."""
+"""`max_pool`: hides what a mask hides, runs the kernel that the plan names, and finds the indices."""
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
-from keras_maxpool.backend.tensorflow import export as converter
-from keras_maxpool.backend.tensorflow import layout, masks, onednn, plan, shapes
-from keras_maxpool.backend.tensorflow.gradients import Formula, Gradient, gradient_of, with_gradient
+from keras_maxpool.backend.tensorflow import export, layout, masks, numerics, onednn, plan, shapes
+from keras_maxpool.backend.tensorflow.context import Context, current_context
+from keras_maxpool.backend.tensorflow.gradients import gradient_of, with_gradient
 from keras_maxpool.backend.tensorflow.indices import first_maxima
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.backend.tensorflow.kernels.direct import direct_channels_first
-from keras_maxpool.backend.tensorflow.nonfinite import ieee
-from keras_maxpool.backend.tensorflow.select import select
-from keras_maxpool.backend.tensorflow.unsigned import SIGNED, as_signed, signed
-from keras_maxpool.backend.tensorflow.widened import widened
+from keras_maxpool.backend.tensorflow.kernels.direct import direct
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 
-@converter.carried
+class Pooling(NamedTuple):
+    """What is asked for, and where it runs.
+
+    `repeat` is as `padding.pad` has it; `private` says that the graph which is being built is nobody else's.
+    """
+
+    window: Window
+    data_format: str
+    implementation: str
+    context: Context
+    repeat: bool = False
+    private: bool = False
+
+
+@export.in_context
 def max_pool(
     x: tf.Tensor,
+    context: Context,
     window: Window,
     data_format: str,
     nonfinite: str,
@@ -31,46 +42,46 @@ def max_pool(
     mask: Any = None,
     indices: str | None = None,
 ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-    """`max_pool` for arguments and a shape that have been checked; `indices` names their dtype, if they are wanted."""
+    """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
     if mask is not None:
         mask = masks.convert_mask(mask, x.shape, data_format)
-    shape = x.shape.as_list()
-    if 0 in shape:
-        results = shapes.without_elements(
-            x, output_shapes.max_pooled(shape, window, data_format), indices
-        )
-        if results is not None:
-            return results
-    static_shape = output_shapes.max_pooled(shape, window, data_format) if None in shape else None
-    if static_shape is not None and mode.current() == "graph":
-        x = _where_windows_fit(x, window, data_format)
-    shown = None
+    shape, static_shape = x.shape.as_list(), None
+    if 0 in shape or None in shape:
+        static_shape = output_shapes.max_pooled(shape, window, data_format)
+        nothing = shapes.without_elements(x, static_shape, indices)
+        if nothing is not None:
+            return nothing
+        if context.mode == "graph":
+            x = _where_windows_fit(x, window, data_format)
+    visible = None
     if mask is not None:
-        mask = masks.of_places(mask, x, data_format)
-        shown = layout.over_channels(mask, data_format)
-        x = masks.hide(x, shown)
+        mask = masks.of_elements(mask, x, data_format)
+        visible = layout.over_channels(mask, data_format)
+        x = masks.hide(x, visible, context)
+    repeat = _may_repeat(x, window, data_format, context)
+    pooling = Pooling(window, data_format, implementation, context, repeat)
     # Quantised tensors hold neither NaN nor infinities.
-    ieee_floats = nonfinite == "ieee" and x.dtype.is_floating and not converter.quantized_bits()
-    repeat = _may_repeat(x, window, data_format)
-    kernel = _kernel(x, window, data_format, implementation, repeat=repeat)
-    if x.dtype in SIGNED:
-        kernel = as_signed(kernel)
-    elif ieee_floats:
-        kernel = ieee(kernel, shown)
-    y = kernel(x)
-    seen = None
+    ieee = nonfinite == "ieee" and x.dtype.is_floating and not context.quantized_bits
+    if x.dtype in numerics.SIGNED:
+        plan.check(implementation, window, x.dtype.name)
+        y = numerics.unsigned(_pool(pooling, numerics.signed(x)), x.dtype)
+    elif ieee:
+        y = numerics.ieee(partial(_pool, pooling), x, visible, context)
+    else:
+        y = _pool(pooling, x)
     if mask is not None:
-        seen = masks.pool_mask(mask, window, repeat)
-        y = select(layout.over_channels(seen, data_format), y, tf.zeros([], y.dtype))
+        visible = masks.pooled(mask, window, context, repeat)
+        hidden = tf.zeros([], y.dtype)
+        y = export.select(layout.over_channels(visible, data_format), y, hidden, context)
     results = [y]
     if indices is not None:
-        how = {"in_steps": implementation == "shifted", "repeat": repeat}
-        places = _indices(x, y, window, data_format, ieee_floats, tf.as_dtype(indices), **how)
+        find = partial(_first_maxima, pooling, tf.as_dtype(indices))
+        found = _indices(find, x, y, ieee, plan.layout_for(data_format, context))
         if mask is not None:
-            places = layout.channels_last(places, data_format)
-            places = masks.seen_places(places, mask, seen, window, **how)
-            places = layout.restored(places, data_format)
-        results.append(places)
+            found = layout.channels_last(found, data_format)
+            found = masks.visible_indices(find, found, mask, visible, context)
+            found = layout.restored(found, data_format)
+        results.append(found)
     if static_shape is not None:
         # What is known stays known: operations that pad by tensors forget it.
         for result in results:
@@ -78,142 +89,141 @@ def max_pool(
     return results[0] if indices is None else (results[0], results[1])
 
 
-def _indices(
-    x: tf.Tensor,
-    y: tf.Tensor,
-    window: Window,
-    data_format: str,
-    ieee_floats: bool,
-    dtype: tf.DType,
-    **how: bool,
+def _pool(pooling: Pooling, x: tf.Tensor) -> tf.Tensor:
+    """Pools `x` as the plan says."""
+    chosen = plan.choose(pooling.implementation, _work(pooling, x))
+    inputs = layout.for_kernel(x, chosen.layout)
+    if chosen.layout != plan.AS_IS:
+        pooling = pooling._replace(data_format="channels_last")
+    if chosen.gradient == plan.OWN:
+        y = _forward(pooling, chosen, inputs)
+    else:
+        gradient = _graph_gradient if chosen.gradient == plan.GRAPH else _surrogate_gradient
+        forward = partial(_forward, pooling, chosen)
+        y = with_gradient(forward, partial(gradient, pooling, chosen), inputs)
+    return layout.from_kernel(y, chosen.layout, x)
+
+
+def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
+    """Returns what the plan depends on."""
+    window, data_format, _, context, repeat, private = pooling
+    dtype, rank = x.dtype.name, window.rank
+    graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
+    graph_3d = graph_3d and context.on_cpu and not context.vectorized
+    # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
+    # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
+    first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
+    first = first and context.on_cpu and not context.has_tangent
+    return plan.Work(
+        window,
+        dtype,
+        context,
+        channels=_channels(pooling, x),
+        elements=x.shape.num_elements(),
+        data_format=data_format,
+        onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
+        native_channels_first=first and onednn.takes_channels_first(dtype, rank),
+        repeats=repeat,
+    )
+
+
+def _channels(pooling: Pooling, x: tf.Tensor) -> int | None:
+    return x.shape[-1 if pooling.data_format == "channels_last" else 1]
+
+
+def _forward(pooling: Pooling, chosen: plan.Plan, x: tf.Tensor) -> tf.Tensor:
+    if pooling.data_format == "channels_first":
+        return direct(x, pooling.window, pooling.context, data_format="channels_first")
+    return KERNELS[chosen.kernel](x, pooling.window, pooling.context, pooling.repeat)
+
+
+def _surrogate_gradient(
+    pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
 ) -> tf.Tensor:
-    """The flat indices of the maxima `y` of `x`; `how` are the flags of `first_maxima`."""
+    """Computes the gradient of the kernel that the plan names."""
+    kernel = KERNELS[chosen.gradient]
+    gradient = gradient_of(lambda x, context: kernel(x, pooling.window, context))
+    if not chosen.widened:
+        return gradient(x, upstream, context)
+    wide = gradient(numerics.widened(x), tf.cast(upstream, tf.float32), context)
+    return tf.cast(wide, x.dtype)
+
+
+def _graph_gradient(
+    pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
+) -> tf.Tensor:
+    """Computes the gradient that graph mode has."""
+    private = pooling.data_format == "channels_first" and not context.vectorized
+    return _traced_gradient(*pooling[:3], _channels(pooling, x), private)(x, upstream)
+
+
+@lru_cache(maxsize=128)
+def _traced_gradient(
+    window: Window, data_format: str, implementation: str, channels: int | None, private: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns the gradient in a `tf.function`; new shapes make it trace a general one, not ever more.
+
+    One for each number of `channels`, which stays known to the plan in the general one, too.
+    """
+
+    def pool(x: tf.Tensor, context: Context) -> tf.Tensor:
+        return _pool(Pooling(window, data_format, implementation, context, private=private), x)
+
+    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        return gradient_of(pool)(x, upstream, current_context(x, upstream))
+
+    return tf.function(gradient, autograph=False, reduce_retracing=True)
+
+
+def _first_maxima(pooling: Pooling, dtype: tf.DType, x: tf.Tensor) -> tf.Tensor:
+    window, _, implementation, context, repeat, _ = pooling
+    in_steps = implementation == "shifted"
+    return first_maxima(x, window, dtype, context, in_steps=in_steps, repeat=repeat)
+
+
+def _indices(
+    find: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, y: tf.Tensor, ieee: bool, how: str
+) -> tf.Tensor:
+    """Returns the flat indices of the maxima `y` of `x`, which `find` finds in the layout `how`."""
     x = tf.stop_gradient(x)
-    first = layout.arranged(lambda x: first_maxima(x, window, dtype, **how), data_format)
-    places = first(signed(x) if x.dtype in SIGNED else x)
-    if ieee_floats:
-        first_nan = first(tf.cast(tf.math.is_nan(x), x.dtype))
-        places = tf.where(tf.math.is_nan(y), first_nan, places)
-    return places
+    found = layout.from_kernel(find(layout.for_kernel(numerics.signed(x), how)), how, x)
+    if ieee:
+        is_nan = layout.for_kernel(tf.cast(tf.math.is_nan(x), x.dtype), how)
+        found = tf.where(tf.math.is_nan(y), layout.from_kernel(find(is_nan), how, x), found)
+    return found
 
 
 def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Tensor:
-    """`x`, which a graph that learns its sizes when it runs hands on only if at least one window fits each axis."""
+    """Returns `x`, or an error of a graph that learns its sizes as it runs, if on some axis no window fits."""
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     checks = [
-        tf.debugging.Assert(
-            axis.output_size(size, shapes.maximum) > 0,
-            [axis.too_large(place, "these elements"), size],
-        )
-        for place, (axis, size) in enumerate(zip(window.axes, sizes, strict=True))
+        (axis.output_size(size, shapes.maximum) > 0, [axis.too_large(i, "these elements"), size])
+        for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True))
         if isinstance(size, tf.Tensor) and isinstance(axis.padding, tuple)
     ]
-    with tf.control_dependencies(checks):
+    with shapes.asserted(checks):
         return tf.identity(x)
 
 
-def _may_repeat(x: tf.Tensor, window: Window, data_format: str) -> bool:
-    """Whether padding is made of elements of `x`, which a graph that is quantised later needs.
+def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context) -> bool:
+    """Returns whether padding is made of elements of `x`, which a graph that is quantised later needs.
 
     In graphs that no tape watches it takes the time of smallest numbers, 0.7 to 1.1 of it (14 cases in 1D to 3D);
     a gradient would take up to 2.7 times as long. An unknown size may be 0, which exported graphs do not take.
     """
-    if mode.current() != "graph" or mode.tape_is_active() or not x.dtype.is_floating:
+    if context.mode != "graph" or context.taped or not x.dtype.is_floating:
         return False
     sizes = spatial_sizes(x.shape.as_list(), data_format)
-    exported = converter.current() is not None
     possible = all(
-        not axis.sees_only_padding(size) if isinstance(size, int) else exported and not axis.dilated
+        not axis.sees_only_padding(size)
+        if isinstance(size, int)
+        else context.runtime is not None and not axis.dilated
         for axis, size in zip(window.axes, sizes, strict=True)
     )
-    if not possible and window.dilated and converter.quantized_bits():
+    if not possible and window.dilated and context.quantized_bits:
         raise ValueError(
             "`dilation_rate` must leave no window with padding alone in a model that is quantised, and with it the "
             f"spatial sizes must be known; received dilation_rate={window.gaps} for spatial sizes {sizes}. "
             "Use a smaller dilation_rate, or give keras.Input its sizes."
         )
     return possible
-
-
-def _kernel(
-    x: tf.Tensor,
-    window: Window,
-    data_format: str,
-    implementation: str,
-    *,
-    repeat: bool = False,
-    own: bool = False,
-) -> Formula:
-    """The function that pools tensors like `x` with the gradient that the plan gives it.
-
-    `repeat` is as `shapes.pad` has it. `own` says that the graph which is being built is for this package's own use.
-    """
-    now, taped, dtype = mode.current(), mode.tape_is_active(), x.dtype.name
-    cpu = mode.is_on_cpu()
-    graph_3d = cpu and now == "graph" and window.rank == 3 and dtype in plan.NATIVE_3D
-    graph_3d = graph_3d and not mode.is_vectorized()
-    # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
-    # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
-    first = data_format == "channels_first" and window.rank > 1 and (own or now == "eager")
-    first = first and cpu and not mode.has_tangent(x)
-    work = plan.Work(
-        window,
-        dtype,
-        now,
-        taped,
-        channels=x.shape[-1 if data_format == "channels_last" else 1],
-        elements=x.shape.num_elements(),
-        onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
-        channels_first=first and onednn.takes_channels_first(dtype, window.rank),
-        measured=cpu,
-        runtime=converter.current(),
-    )
-    chosen = plan.choose(implementation, work)
-    if data_format == "channels_first" and not chosen.in_place:
-        return layout.arranged(
-            lambda x: _kernel(x, window, "channels_last", implementation, repeat=repeat)(x),
-            data_format,
-        )
-
-    def forward(x: tf.Tensor) -> tf.Tensor:
-        if chosen.in_place:
-            return direct_channels_first(x, window)
-        return KERNELS[chosen.kernel](x, window, repeat)
-
-    def of_graph(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        in_place = chosen.in_place and not mode.is_vectorized()
-        gradient = _graph_gradient(window, data_format, implementation, work.channels, in_place)
-        return gradient(x, upstream)
-
-    def lent(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        gradient = gradient_of(lambda x: KERNELS[chosen.gradient](x, window, False))
-        if not chosen.widened:
-            return gradient(x, upstream)
-        return tf.cast(gradient(widened(x), tf.cast(upstream, tf.float32)), x.dtype)
-
-    # Eagerly, what no open tape sees now is never differentiated.
-    unseen = now == "eager" and not taped
-    if not x.dtype.is_floating or unseen:
-        return forward
-    if chosen.gradient == plan.GRAPH:
-        return with_gradient(forward, of_graph)
-    # The gradient through repeated elements takes longer than that of smallest numbers.
-    repeated = repeat and (window.needs_pads or window.dilated)
-    if chosen.gradient == chosen.kernel and not chosen.widened and not repeated:
-        return forward
-    return with_gradient(forward, lent)
-
-
-@lru_cache(maxsize=128)
-def _graph_gradient(
-    window: Window, data_format: str, implementation: str, channels: int | None, in_place: bool
-) -> Gradient:
-    """The gradient that graph mode has, for eager use; new shapes make it trace a general one, not ever more.
-
-    One for each number of `channels`, which stays known to the plan in the general one, too.
-    """
-
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return _kernel(x, window, data_format, implementation, own=in_place)(x)
-
-    return tf.function(gradient_of(pooled), autograph=False, reduce_retracing=True)

@@ -5,38 +5,40 @@ The first maximum of a region in row-major order wins. NaN wins over numbers, an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
 from keras_maxpool.backend.tensorflow import layout, shapes
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.gather_scatter import count, gather, index_type, scatter
 from keras_maxpool.backend.tensorflow.gradients import with_gradient
+from keras_maxpool.backend.tensorflow.numerics import first_index
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
     """The regions along one axis, none of them empty.
 
-    `elements` (outputs, longest) are places on the axis; a region that is shorter than the longest repeats its last.
-    `tiles`, (outputs, length), stand for regions of one length that are all places of the axis, in order.
+    `elements` (outputs, longest) are indices on the axis; a region that is shorter than the longest repeats its last.
+    `split`, (outputs, length), stands for regions of one length that are all elements of the axis, in order.
     """
 
     elements: Any = None
-    tiles: tuple[int, int] | None = None
+    split: tuple[int, int] | None = None
 
     def spread(self, x: tf.Tensor, axis: int) -> tf.Tensor:
-        """`x` with the axis replaced by two: the regions, and the elements of each."""
-        if self.tiles is None:
+        """Returns `x` with the axis replaced by two: the regions, and the elements of each."""
+        if self.split is None:
             return tf.gather(x, self.elements, axis=axis)
         sizes = shapes.sizes(x)
-        return tf.reshape(x, [*sizes[:axis], *self.tiles, *sizes[axis + 1 :]])
+        return tf.reshape(x, [*sizes[:axis], *self.split, *sizes[axis + 1 :]])
 
 
 def between(starts: Any, ends: Any, longest: shapes.Size) -> Regions:
-    """Regions from `starts` to before `ends`, which are arrays or tensors, none longer than `longest`."""
+    """Returns regions from `starts` to before `ends`, which are arrays or tensors, none longer than `longest`."""
     if isinstance(starts, np.ndarray):
         elements = np.minimum(starts[:, None] + np.arange(longest), ends[:, None] - 1)
         return Regions(elements.astype(np.int32))
@@ -48,86 +50,85 @@ def between(starts: Any, ends: Any, longest: shapes.Size) -> Regions:
 def pool(
     x: tf.Tensor,
     axes: Sequence[Regions | None],
+    context: Context,
     data_format: str,
     static_shape: Sequence[int | None],
     return_indices: bool,
 ) -> Any:
-    """The maxima of all regions, and, if asked for, the int64 places of the first ones.
+    """Returns the maxima of all regions, and, if asked for, the int64 flat indices of the first ones.
 
     Args:
         x: a tensor in `data_format`.
         axes: the regions along each spatial axis; None leaves an axis as it is.
+        context: that of the call.
         data_format: that of `x` and of the results.
         static_shape: the results' shape, as far as it is known.
-        return_indices: whether the places are wanted: each counts the elements of its own sample's and
+        return_indices: whether the indices are wanted: each counts the elements of its own sample's and
             channel's spatial volume, in row-major order.
     """
-    values, places = pool_channels_last(layout.channels_last(x, data_format), axes, return_indices)
+    x = layout.channels_last(x, data_format)
+    values, indices = pool_channels_last(x, axes, context, return_indices)
     values = layout.restored(values, data_format)
     values.set_shape(static_shape)
     if not return_indices:
         return values
-    indices = layout.restored(tf.cast(places, tf.int64), data_format)
+    indices = layout.restored(tf.cast(indices, tf.int64), data_format)
     indices.set_shape(static_shape)
     return values, indices
 
 
 def pool_channels_last(
-    x: tf.Tensor, axes: Sequence[Regions | None], with_places: bool = True
+    x: tf.Tensor, axes: Sequence[Regions | None], context: Context, with_indices: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """The maxima and the places of the first ones, of `x` (batch, *spatial, channels)."""
-    # Eagerly, what no open tape sees now is never differentiated.
-    seen = mode.current() != "eager" or mode.tape_is_active()
-    differentiable = x.dtype.is_floating and seen
-    values, places = _first_maxima(tf.stop_gradient(x), axes, with_places or differentiable)
+    """Returns the maxima and the indices of the first ones, of `x` (batch, *spatial, channels)."""
+    differentiable = x.dtype.is_floating and context.differentiable
+    y, indices = _first_maxima(tf.stop_gradient(x), axes, context, with_indices or differentiable)
     if not differentiable:
-        return values, places
-    if mode.has_tangent(x):
+        return y, indices
+    if context.has_tangent:
         # Forward mode sees through the custom gradient below, to values that lead back to nothing.
-        return gather(x, places), places
+        return gather(x, indices, context), indices
+    return with_gradient(lambda _: y, partial(_gradient, indices), x), indices
 
-    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return scatter(upstream, places, shapes.sizes(x)[1:-1])
 
-    return with_gradient(lambda _: values, gradient)(x), places
+def _gradient(indices: tf.Tensor, x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
+    return scatter(upstream, indices, shapes.sizes(x)[1:-1], context)
 
 
 def _first_maxima(
-    x: tf.Tensor, axes: Sequence[Regions | None], with_places: bool
+    x: tf.Tensor, axes: Sequence[Regions | None], context: Context, with_indices: bool
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    spatial = shapes.sizes(x)[1:-1]
-    places = _all_places(x) if with_places else None
-    if places is not None and not any(axes):
-        places = tf.broadcast_to(places, shapes.sizes(x))
+    volume = count(shapes.sizes(x)[1:-1], context)
+    indices = _all_indices(x, volume) if with_indices else None
+    if indices is not None and not any(axes):
+        indices = tf.broadcast_to(indices, shapes.sizes(x))
     # The last axis is contiguous in memory: what remains for the others is smaller.
     for axis in range(len(axes), 0, -1):
         regions = axes[axis - 1]
         if regions is None:
             continue
         spread = regions.spread(x, axis)
-        x = _maximum(spread, axis + 1)
-        if places is not None:
+        x = _maximum(spread, axis + 1, context)
+        if indices is not None:
             wins = spread == tf.expand_dims(x, axis + 1)
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
             # Not the dtype's largest number, which OpenVINO's minimum takes through float32.
-            beyond = tf.cast(count(spatial), places.dtype)
-            candidates = tf.where(wins, regions.spread(places, axis), beyond)
-            places = tf.reduce_min(candidates, axis + 1)
-    return x, places
+            beyond = tf.cast(volume, indices.dtype)
+            indices = first_index(wins, regions.spread(indices, axis), beyond, axis + 1)
+    return x, indices
 
 
-def _all_places(x: tf.Tensor) -> tf.Tensor:
-    """The place of every element, (1, *spatial, 1)."""
-    spatial = shapes.sizes(x)[1:-1]
-    volume = count(spatial)
-    return tf.reshape(tf.range(tf.cast(volume, index_type(volume))), [1, *spatial, 1])
+def _all_indices(x: tf.Tensor, volume: shapes.Size) -> tf.Tensor:
+    """Returns the flat index of every element, (1, *spatial, 1)."""
+    order = tf.range(tf.cast(volume, index_type(volume)))
+    return tf.reshape(order, [1, *shapes.sizes(x)[1:-1], 1])
 
 
-def _maximum(x: tf.Tensor, axis: int) -> tf.Tensor:
+def _maximum(x: tf.Tensor, axis: int, context: Context) -> tf.Tensor:
     largest = tf.reduce_max(x, axis)
-    if not x.dtype.is_floating or mode.current() != "xla":
+    if not x.dtype.is_floating or context.mode != "xla":
         return largest
-    # XLA's own passes NaN over.
+    # XLA's own ignores NaN.
     has_nan = tf.reduce_any(tf.math.is_nan(x), axis)
     return tf.where(has_nan, tf.constant(np.nan, x.dtype), largest)

@@ -12,7 +12,7 @@ from keras_maxpool.backend.tensorflow import shapes
 
 
 def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:
-    """The starts of `outputs` regions, and `size`, from the first of `bits`.
+    """Returns the starts of `outputs` regions, and `size`, from the first of `bits`.
 
     Graham's a_i = ceil(alpha * (i + u)) depends on u through ceil(size * u) alone. That is drawn from 1 to `outputs`,
     evenly: then the first region begins at 0 and the last ends at `size`, with none cut short or stretched for it.
@@ -24,7 +24,7 @@ def pseudo_random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> t
 
 
 def random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tensor:
-    """The starts of `outputs` regions, and `size`, from as many `bits`: the two lengths in random order."""
+    """Returns the starts of `outputs` regions, and `size`, from as many `bits`: the two lengths in random order."""
     size, outputs = tf.cast(size, tf.int64), tf.cast(outputs, tf.int64)
     order = tf.argsort(bits, stable=True)
     longer = tf.cast(order, tf.int64) < size % outputs
@@ -33,7 +33,7 @@ def random(size: shapes.Size, outputs: shapes.Size, bits: tf.Tensor) -> tf.Tenso
 
 
 def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tensor]:
-    """As many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
+    """Draws as many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
     known = tf.get_static_value(seed)
     known_counts = all(isinstance(count, int) for count in counts)
     static = known_counts and sum(counts) <= shapes.MOST_STATIC

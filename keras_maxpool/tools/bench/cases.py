@@ -46,7 +46,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What a reader and `--cases` know it by: rank, shape, window/stride, and all that is not the default."""
+        """The name in tables and for `--cases`: rank, shape, window/stride, and all that is not the default."""
         words = [f"{self.rank}D {'x'.join(map(str, self.shape))} {self.pool}/{self.strides}"]
         if not isinstance(self.padding, str):
             words.append("pad " + str(self.padding).replace(" ", ""))
@@ -71,7 +71,7 @@ class Case:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape in the case's own data format."""
-        return self._arranged(self.shape)
+        return self._in_data_format(self.shape)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class Case:
         sizes = [
             axis.output_size(size) for axis, size in zip(self.window.axes, spatial, strict=True)
         ]
-        return self._arranged((batch, *sizes, channels))
+        return self._in_data_format((batch, *sizes, channels))
 
     @property
     def window(self) -> windows.Window:
@@ -92,7 +92,7 @@ class Case:
         """Whether windows share elements, so that gradients are sums."""
         return self.pool > self.strides or self.dilation > 1
 
-    def _arranged(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _in_data_format(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         batch, *spatial, channels = shape
         first = self.data_format == "channels_first"
         return (batch, channels, *spatial) if first else shape
@@ -108,7 +108,7 @@ class Setting:
     peer: str
 
     def __str__(self) -> str:
-        """One line for a reader."""
+        """Returns one line for a reader."""
         return f"{self.case.name}, {self.mode}, {self.direction}, against {self.peer}"
 
 
@@ -151,7 +151,7 @@ CASES = (
 )
 
 QUICK = (_SMALL, _TINY, _FEW_CHANNELS, _VOLUME)
-"""A small look at the built-in's strong and weak sides, at little work a call."""
+"""Strong and weak cases of the built-in, with little work per call."""
 
 GROWTH = (
     *(Case((2**i, 56, 56, 64), 3, 2, "same", grows="batch") for i in range(7)),
@@ -161,7 +161,7 @@ GROWTH = (
 
 
 def select(pattern: str | None, *, quick: bool, growth: bool) -> list[Case]:
-    """The cases whose names hold the regular expression; without one, all, or a few if quick (every third size)."""
+    """Returns the cases whose names match the pattern; without one all, or a few if quick (every third size)."""
     cases = (*CASES, *(GROWTH if growth else ()))
     if pattern is not None:
         return [case for case in cases if re.search(pattern, case.name)]
@@ -176,7 +176,7 @@ def plan(
     directions: Collection[str],
     installed: Collection[str],
 ) -> list[Setting]:
-    """All that is to be measured, in order, with the peers that can do it."""
+    """Returns all that is to be measured, in order, with the peers that can do it."""
     return [
         Setting(case, mode, direction, peer)
         for case in cases

@@ -1,20 +1,20 @@
 """keras-maxpool bench: our layers against the built-in ones and other peers, compared and timed.
 
-`cases` says what, `peers` makes the sides, `measure` compares and times them, `plot` draws; here stand the tables and
-the command.
+`cases` says what, `peers` makes the sides, `measure` compares and times them, `plot` draws; here are the tables and the
+command.
 """
 
 import importlib
-import sys
+import itertools
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure, plot
 from keras_maxpool.tools.bench import peers as bench_peers
@@ -95,7 +95,7 @@ def _summary(rows: Sequence[Row]) -> Table:
 
 
 def _right(table: Table, last: int) -> Table:
-    """The table, with its last columns set flush right and no number broken."""
+    """Returns the table, with its last columns set flush right and no number broken."""
     for column in table.columns[-last:]:
         column.justify = "right"
         column.no_wrap = True
@@ -113,14 +113,14 @@ def _spread(spread: Spread) -> str:
 def _ratio(row: Row) -> str:
     ratio = row.ratio
     text = f"{ratio.median:.2f} ({ratio.lower:.2f}-{ratio.upper:.2f})"
-    # A ratio whose quartiles stand on both sides of 1 says nothing either way.
+    # A ratio with its quartiles on both sides of 1 is not coloured.
     if ratio.lower <= 1 <= ratio.upper:
         return text
     return f"[{'green' if ratio.median > 1 else 'red'}]{text}[/]"
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: versions and the machine's kind."""
+    """Returns what the figures depend on: versions and the machine's kind."""
     modules = [bench_peers.MODULES[peer] for peer in bench_peers.installed()]
     peers = {module: importlib.import_module(module).__version__ for module in modules}
     return {**versions(), **peers}
@@ -136,27 +136,23 @@ def main(
     json_file: Path | None,
     plot_file: Path | None,
 ) -> int:
-    """Runs the bench, its progress on stderr and its tables on stdout; 1 if a side differs, 2 if nothing is left."""
+    """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs, 2 if no case matches."""
     # A GPU would work on after a call returns, and most peers have none.
     tf.config.set_visible_devices([], "GPU")
-    errors = Console(stderr=True)
     cases = bench_cases.select(pattern, quick=quick, growth=growth)
     settings = bench_cases.plan(cases, modes, directions, bench_peers.installed())
     if not settings:
-        errors.print("keras-maxpool: no case matches", highlight=False)
+        consoles.notes().print("keras-maxpool: no case matches")
         return 2
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=errors) as progress:
-        task = progress.add_task("", total=len(settings))
-        done = iter(range(len(settings)))
+    with consoles.progress() as advance:
+        done = itertools.count()
 
-        def advance(setting: Setting) -> None:
-            progress.update(task, completed=next(done), description=str(setting))
+        def start(setting: Setting) -> None:
+            advance(str(setting), next(done), len(settings))
 
-        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, advance)
-        progress.update(task, completed=len(settings), description="")
-    # A pipe has no width of its own, and a table cut to 80 columns cannot be read.
-    render(outcome, Console(width=None if sys.stdout.isatty() else 160))
+        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, start)
+        advance("", len(settings), len(settings))
+    render(outcome, consoles.tables())
     if json_file:
         json_file.write_text(measure.to_json(outcome, environment()) + "\n", "utf-8")
     if plot_file and outcome.rows:

@@ -1,4 +1,4 @@
-"""The measuring of keras-maxpool bench: two sides compared, then timed in turn.
+"""Measures for keras-maxpool bench: compares two sides, then times them in turn.
 
 `run` turns settings into an `Outcome`; `summarize` and `to_json` are what else is made of one.
 """
@@ -111,7 +111,7 @@ def run(settings: Sequence[Setting], budget: float, advance: Callable[[Setting],
 
 
 def difference(setting: Setting, ours: Arrays, peer: Arrays) -> str:
-    """What differs between the sides, or nothing; gradients of overlapping windows are compared to rounding."""
+    """Returns how the sides differ, or ""; gradients of overlapping windows are compared to rounding."""
     if setting.mode in ("fit", "fit-xla"):
         # The loss and the trained number are sums over everything.
         return "" if _close(ours, peer, 1e-3) else "the losses or the trained numbers differ"
@@ -128,7 +128,7 @@ def difference(setting: Setting, ours: Arrays, peer: Arrays) -> str:
 
 def _equal(name: str, case: Case, our: np.ndarray, other: np.ndarray) -> bool:
     if name == "gradients" and case.dtype != "float32":
-        # 16 bits hold too few numbers for an input without ties, and of a tie each may choose its own element.
+        # 16 bits hold too few numbers for an input without ties, and each side may choose another tied element.
         axes = tuple(range(1, our.ndim))
         sums = [[array.astype("float64").sum(axes)] for array in (our, other)]
         return _close(sums[0], sums[1], 1e-2)
@@ -147,7 +147,7 @@ def _close(ours: Arrays, peer: Arrays, tolerance: float) -> bool:
 def take_turns(
     ours: Side, peer: Side, budget: float, *, warm_up: bool = True
 ) -> tuple[list[float], list[float]]:
-    """The seconds of each side, round by round: ours, the peer, ours, the peer."""
+    """Returns the seconds of each side, measured in turn: ours, the peer, ours, the peer."""
     for _ in _rounds(budget / 4, 1, 3 if warm_up else 0):
         ours.step()
         peer.step()
@@ -176,7 +176,7 @@ def _seconds(side: Side) -> float:
 
 
 def make_row(setting: Setting, ours: Sequence[float], peer: Sequence[float]) -> Row:
-    """The row for the seconds of each side."""
+    """Returns the row for the seconds of each side."""
     ratios = [b / a for a, b in zip(ours, peer, strict=True)]
     return Row(
         setting,
@@ -193,12 +193,12 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
-    """The rows in the order of their ratios."""
+    """Returns the rows in the order of their ratios."""
     return sorted(rows, key=lambda row: row.ratio.median)
 
 
 def summarize(rows: Sequence[Row]) -> list[Summary]:
-    """One line for each mode, direction and peer, one peer after the other."""
+    """Returns one line for each mode, direction and peer, one peer after the other."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     peers = list(dict.fromkeys(row.setting.peer for row in rows))
     for row in sorted(rows, key=lambda row: peers.index(row.setting.peer)):
@@ -223,7 +223,7 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
 
 
 def to_json(outcome: Outcome, environment: dict[str, Any]) -> str:
-    """The outcome as a JSON text: environment, rows, growth, summary, and what was not timed."""
+    """Returns the outcome as a JSON text: environment, rows, growth, summary, and what was not timed."""
     table, growth = split(outcome.rows)
     return json.dumps(
         {
@@ -244,7 +244,7 @@ def to_json(outcome: Outcome, environment: dict[str, Any]) -> str:
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of the table, and those of growth."""
+    """Returns the rows of the table, and those of growth."""
     table = [row for row in rows if not row.setting.case.grows]
     return table, [row for row in rows if row.setting.case.grows]
 

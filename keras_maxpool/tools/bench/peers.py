@@ -20,12 +20,12 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 Arrays = list[np.ndarray]
 
 MODULES = {bench_cases.PYTORCH: "torch", bench_cases.OPENCV: "cv2"}
-"""What must be importable for the optional peers."""
+"""The module of each optional peer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The input of a case, and the gradient that comes in from above."""
+    """The input of a case, and its upstream gradient."""
 
     x: np.ndarray
     upstream: np.ndarray
@@ -40,12 +40,12 @@ class Side:
 
 
 def installed() -> list[str]:
-    """The optional peers that can be imported here."""
+    """Returns the optional peers that can be imported here."""
     return [peer for peer, module in MODULES.items() if importlib.util.find_spec(module)]
 
 
 def make_data(case: Case) -> Data:
-    """A shuffle of evenly spaced numbers within 2**15 of zero, without ties in float32, and gradients above zero."""
+    """Returns shuffled, evenly spaced numbers within 2**15 of zero, without ties in float32, and positive gradients."""
     numbers = np.random.default_rng(0)
     dtype = tf.as_dtype(case.dtype).as_numpy_dtype
     size = math.prod(case.shape)
@@ -57,7 +57,7 @@ def make_data(case: Case) -> Data:
 
 
 def our_layer(case: Case) -> keras.layers.Layer:
-    """Our layer for a case."""
+    """Returns our layer for a case."""
     cls = getattr(keras_maxpool, f"MaxPooling{case.rank}D")
     return cls(
         case.pool,
@@ -70,12 +70,12 @@ def our_layer(case: Case) -> keras.layers.Layer:
 
 
 def ours(case: Case, mode: str, direction: str, data: Data) -> Side:
-    """Our own side."""
+    """Returns our own side."""
     return _tensorflow(our_layer(case), case, mode, direction, data)
 
 
 def peer(setting: Setting, data: Data) -> Side:
-    """The peer's side."""
+    """Returns the peer's side."""
     case, mode, direction = setting.case, setting.mode, setting.direction
     match setting.peer:
         case bench_cases.PYTORCH:
@@ -124,7 +124,7 @@ def _training(function: Function, x: tf.Tensor, *, jit_compile: bool) -> Side:
     offset = _Offset()
     layer = function if isinstance(function, keras.layers.Layer) else keras.layers.Lambda(function)
     model = keras.Sequential([keras.Input(batch_shape=x.shape), offset, layer])
-    # Summed gradients are then whole numbers, exact in any order; so small a rate leaves the input what it is.
+    # Summed gradients are then integers, exact in any order; so small a rate does not change the input.
     rate = 2.0**-40
     model.compile(
         keras.optimizers.SGD(rate),
@@ -150,13 +150,13 @@ def _builtin(case: Case, peer: str) -> Function:
 
 
 def _pads(case: Case) -> list[tuple[int, int]]:
-    """The padding before and after each spatial axis that makes the case a "valid" pooling."""
+    """Returns the padding before and after each spatial axis that makes the case a "valid" pooling."""
     sizes = case.shape[1:-1]
     return [axis.pads(size) for axis, size in zip(case.window.axes, sizes, strict=True)]
 
 
 def _space_to_batch(case: Case, cls: Callable[..., Function]) -> Function:
-    """Dilation with stride 1 by the known recipe: what stands a gap apart becomes a sample of its own."""
+    """Returns dilation with stride 1 by the known recipe: elements one dilation apart become samples of their own."""
     layer, blocks = cls(case.pool, 1, data_format="channels_last"), [case.dilation] * case.rank
     uneven = [
         -(size + before + after) % case.dilation
@@ -173,34 +173,34 @@ def _space_to_batch(case: Case, cls: Callable[..., Function]) -> Function:
 
 
 def _reshaped(case: Case) -> Function:
-    """Dilation with stride 1, an axis at a time: what stands in one gap becomes channels, without a transpose."""
+    """Returns dilation with stride 1, axis by axis: neighbouring elements become channels, without a transpose."""
     layer = keras.layers.MaxPooling2D((case.pool, 1), 1, data_format="channels_last")
 
     def function(x: tf.Tensor) -> tf.Tensor:
-        for place, (before, after) in enumerate(_pads(case), start=1):
-            outer, size, inner = math.prod(x.shape[:place]), x.shape[place], x.shape[place + 1 :]
+        for axis, (before, after) in enumerate(_pads(case), start=1):
+            outer, size, inner = math.prod(x.shape[:axis]), x.shape[axis], x.shape[axis + 1 :]
             uneven = -(size + before + after) % case.dilation
             pads = [(0, 0)] * len(x.shape)
-            pads[place] = (before, after + uneven)
+            pads[axis] = (before, after + uneven)
             padded = tf.pad(x, pads, constant_values=-math.inf)
             columns = [outer, -1, 1, case.dilation * math.prod(inner)]
             y = tf.reshape(layer(tf.reshape(padded, columns)), [outer, -1, *inner])
-            x = tf.reshape(y[:, : y.shape[1] - uneven], [*x.shape[:place], -1, *inner])
+            x = tf.reshape(y[:, : y.shape[1] - uneven], [*x.shape[:axis], -1, *inner])
         return x
 
     return function
 
 
 def _copy(direction: str, data: Data) -> Side:
-    """Reads and writes what the pooling must: the input and the output, once in each direction asked for."""
+    """Reads and writes the bytes that the pooling must: the input and the output, once per direction."""
     moved = data.x.size + data.upstream.size
     source = tf.constant(np.resize(data.x, moved if direction == "gradient" else moved // 2))
     return Side(lambda: tf.raw_ops.DeepCopy(x=source), lambda _: [])
 
 
 def _pytorch(case: Case, direction: str, data: Data) -> Side:
-    """PyTorch on the same memory: channels-last where the case is."""
-    # OpenMP's threads would go on spinning after their work, into the other side's turn.
+    """Returns PyTorch's side on the same memory, with channels last where the case has them so."""
+    # OpenMP's threads would keep spinning after their work, into the other side's turn.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
@@ -236,7 +236,7 @@ def _pytorch(case: Case, direction: str, data: Data) -> Side:
 
 
 def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
-    """The pooling with PyTorch's own padding and ceil mode if they give the same windows, else padded before."""
+    """Returns the pooling with PyTorch's own padding and ceil mode if the windows are the same, else padded before."""
     from torch.nn import functional
 
     pads, before = _pads(case), [before for before, _ in _pads(case)]
@@ -248,7 +248,7 @@ def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
     )
 
     def same_windows(ceil_mode: bool) -> bool:
-        # Windows that start at the same place, in the same number, are the same.
+        # Windows with the same start and number are the same.
         return all(
             axis.output_size(size)
             == Axis(axis.pool, axis.stride, (n, n), axis.dilation, ceil_mode).output_size(size)
@@ -265,7 +265,7 @@ def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
 
 
 def _opencv(case: Case, data: Data) -> Side:
-    """OpenCV's dilation by a rectangle, which is "same" pooling with stride 1, an image at a time."""
+    """Returns OpenCV's dilation by a rectangle, which is "same" pooling with stride 1, image by image."""
     import cv2
 
     rectangle = np.ones([case.pool] * 2, "uint8")

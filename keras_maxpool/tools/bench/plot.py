@@ -1,4 +1,4 @@
-"""The picture of keras-maxpool bench: ratios by case, and cost by size where growth was measured."""
+"""Draws the picture of keras-maxpool bench: ratios by case, and cost by size where growth was measured."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -65,7 +65,7 @@ def _ratios(part: Any, rows: Sequence[Row], names: list[str], colours: dict[str,
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_yticks(range(len(names)), names, fontsize="small")
         axes.grid(alpha=0.3)
-    # One sharing axis turned turns all: the first case stands on top.
+    # The axes share their y axis: the first case comes on top.
     axes.invert_yaxis()
     _legend(part)
 
@@ -90,7 +90,7 @@ def _growth(part: Any, rows: Sequence[Row], colours: dict[str, str]) -> None:
 
 
 def _ways(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of each mode and direction."""
+    """Yields the rows of each mode and direction."""
     for way, group in groupby(sorted(rows, key=_way), key=_way):
         yield way, list(group)
 

@@ -5,7 +5,7 @@ poolings of it, `torch.nn.MaxPool2d(k, stride=1, padding=k // 2)` for k of 5, 9 
 
 >>> import keras, keras_maxpool
 >>> from keras_maxpool.tools import convert
->>> class MaxPool2d:  # stands in for torch.nn.MaxPool2d
+>>> class MaxPool2d:  # replaces torch.nn.MaxPool2d here
 ...     def __init__(self, kernel_size, stride, padding):
 ...         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
 ...         self.dilation, self.return_indices, self.ceil_mode = 1, False, False

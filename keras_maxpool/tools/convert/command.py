@@ -8,14 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
-from keras_maxpool.tools.follow_masks import silent_about_masks
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read_compiled, write
+from keras_maxpool.tools.observe import silent_about_masks
 
 
 def render(done: Conversion, to: str, console: Console) -> None:
-    """Shows each layer and what became of it."""
+    """Shows each layer, and whether it was replaced."""
     if done.swapped or done.kept:
         table = Table("layer", "class", "now of", "note")
         home = "keras.layers" if to == "builtin" else "keras_maxpool"
@@ -41,10 +42,8 @@ def refuse(error: CannotConvertError, console: Console) -> None:
 
 
 def main(source: Path, target: Path, to: str) -> int:
-    """Converts source into target; 0, or 1 if some layer cannot be converted, or 2 for a bad file."""
-    # A layer's name may look like markup.
-    shown = Console(markup=False, highlight=False, emoji=False)
-    progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    """Converts source into target; returns 0, or 1 if some layer cannot be converted, or 2 for a bad file."""
+    shown, progress = Console(**consoles.PLAIN), consoles.notes()
     try:
         with limited_by_size(source), silent_about_masks():
             done = _converted(source, target, to, progress)
@@ -67,7 +66,7 @@ def _converted(source: Path, target: Path, to: str, progress: Console) -> Conver
         done = convert(model, to)
     except CannotConvertError:
         raise
-    except Exception as error:  # Keras loads layers with arguments that make no sense
+    except Exception as error:  # Keras loads layers with senseless arguments
         raise FileError(f"{source} cannot be converted: {one_line(error)}") from error
     progress.print(f"writing {target}")
     write(done.model, target)

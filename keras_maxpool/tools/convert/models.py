@@ -1,4 +1,4 @@
-"""Models whose pooling layers are swapped: Keras's built-in ones for ours, and back."""
+"""Swaps the pooling layers of models: Keras's built-in ones for ours, and back."""
 
 import warnings
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import keras
 
 from keras_maxpool import arguments
 from keras_maxpool.tools.convert import swap
-from keras_maxpool.tools.convert.rebuild import carry_training, rebuild
-from keras_maxpool.tools.follow_masks import can_mask, masked_layers, silent_about_masks
+from keras_maxpool.tools.convert.rebuild import copy_training_state, rebuild
 from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.observe import can_mask, observe, silent_about_masks
 
 
 class CannotConvertError(ValueError):
     """Layers that cannot be swapped; `reasons` says why, by the layer's path."""
 
     def __init__(self, reasons: dict[str, str]) -> None:
-        """Lists every layer, one a line."""
+        """Lists every layer, one per line."""
         lines = [f"{path}: {reason}" for path, reason in reasons.items()]
         super().__init__("\n".join(["These layers cannot be converted:", *lines]))
         self.reasons = reasons
@@ -24,7 +24,7 @@ class CannotConvertError(ValueError):
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted model, and what became of its pooling layers.
+    """A converted model, and what was done with its pooling layers.
 
     A layer is named by its path: the names of the models and wrappers around it and its own, joined by slashes.
     """
@@ -35,24 +35,24 @@ class Conversion:
     kept: dict[str, str]
     """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
     masked: tuple[str, ...]
-    """The layers that a mask reaches: ours honour it, the built-in ones do not, so that predictions change."""
+    """The layers that a mask reaches: ours honour it, the built-in ones do not, so predictions change."""
     stale: tuple[str, ...] = ()
     """The layers that only masks reach which do not fit what they pool: both ignore them, and predictions stay."""
 
 
 def to_keras_maxpool(model: keras.Model) -> keras.Model:
-    """The model with keras_maxpool's layers in place of the built-in ones.
+    """Returns the model with keras_maxpool's layers instead of the built-in ones.
 
     `keras.layers.MaxPooling1D/2D/3D` and `GlobalMaxPooling1D/2D/3D` are swapped in Sequential, functional, nested
     and subclassed models and in wrappers, under their own names. Weights, trainable flags, dtype policies, compile
-    settings and the optimizer's state are carried over, and predictions are equal bit for bit, but where a mask
-    that fits reaches a pooling layer, which a warning tells. A layer of a subclass of the built-in ones stays, and so
-    does `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which is wrong in places; a warning tells that too.
+    settings and the optimizer's state are copied, and predictions are equal bit for bit, except where a
+    mask that fits reaches a pooling layer, of which a warning tells. A layer of a subclass of the built-in ones stays,
+    and so does `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which has faults; a warning tells that too.
 
     Args:
         model: a `keras.Model`, which stays as it is. A subclassed model, or a layer of your own, must hold its
             pooling layers in its config (`get_config` and `from_config`), since Keras makes the new model from that.
-            The model takes its way through temporary files, as large as a saved model; objects of your own that are
+            The model is written to temporary files, as large as a saved model; objects of your own that are
             no layers need a `keras.saving.custom_object_scope`, and a `Lambda` of Python code
             `keras.config.enable_unsafe_deserialization()`. Compile settings that do not load, such as a loss of your
             own outside of such a scope, are left out, with a warning. What Keras cannot load, such as a layer that is
@@ -78,10 +78,10 @@ def to_keras_maxpool(model: keras.Model) -> keras.Model:
 
 
 def to_builtin(model: keras.Model) -> keras.Model:
-    """The model with the built-in layers in place of keras_maxpool's: the way back from `to_keras_maxpool`.
+    """Returns the model with the built-in layers instead of keras_maxpool's: the reverse of `to_keras_maxpool`.
 
     What the built-in layers cannot do is an error. An explicit padding that equals "same" becomes "same", and
-    `implementation`, which changes the speed alone, is left behind.
+    `implementation`, which changes the speed alone, is dropped.
 
     Args:
         model: as `to_keras_maxpool` takes it.
@@ -110,7 +110,7 @@ def to_builtin(model: keras.Model) -> keras.Model:
 
 
 def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
-    """What `to_keras_maxpool` and `to_builtin` do, with a report in place of their warnings.
+    """Does what `to_keras_maxpool` and `to_builtin` do, with a report instead of their warnings.
 
     Args:
         model: as `to_keras_maxpool` takes it.
@@ -128,52 +128,48 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
     away = arguments.choice(to, "to", swap.TARGETS) == "builtin"
-    places = list(walk(model))
-    if away:
-        reasons = {place.path: swap.obstacle(place.layer) for place in places}
-        reasons = {path: reason for path, reason in reasons.items() if reason}
-        if reasons:
-            raise CannotConvertError(reasons)
+    before = list(walk(model))
+    reasons = {n.path: why for n in before if away and (why := swap.obstacle(n.layer))}
+    if reasons:
+        raise CannotConvertError(reasons)
     old = swap.OURS if away else swap.BUILTIN
     with silent_about_masks():
         converted = rebuild(model, swap.to_builtin if away else swap.to_ours)
-    # What a class makes in its own code is not in its config.
+    # Layers that a class makes in its own code are not in its config.
     missed = {
-        place.path: f"{type(place.holder).__name__} makes it out of its config's reach; give the class its layers as "
-        "arguments, and keep them in its get_config and from_config"
-        for place in walk(converted)
-        if type(place.layer) in old
+        nested.path: f"{type(nested.parent).__name__} makes it in code that its config does not reach; "
+        "give the class its layers as arguments, and keep them in its get_config and from_config"
+        for nested in walk(converted)
+        if type(nested.layer) in old
     }
     if missed:
         raise CannotConvertError(missed)
-    carry_training(model, converted)
-    masks = _masks(model, away)
+    copy_training_state(model, converted)
+    masks = _masks(model if away else converted)
     return Conversion(
         converted,
-        {p.path: old[type(p.layer)] for p in places if type(p.layer) in old},
-        {p.path: reason for p in places if (reason := swap.kept(p.layer))},
+        {n.path: old[type(n.layer)] for n in before if type(n.layer) in old},
+        {n.path: why for n in before if (why := swap.reason_to_keep(n.layer))},
         tuple(path for path, fits in masks.items() if fits),
         tuple(path for path, fits in masks.items() if not fits),
     )
 
 
-def _masks(model: keras.Model, away: bool) -> dict[str, bool]:
-    """The paths of those layers that a mask reaches where they are ours, and whether it fits."""
+def _masks(model: keras.Model) -> dict[str, bool]:
+    """Returns the paths of those of our layers that a mask reaches, and whether one fits."""
     if not can_mask(model):
         return {}
-    try:
-        with silent_about_masks():
-            copy = rebuild(model, (lambda entry: entry) if away else swap.to_ours)
-            return masked_layers(copy, swap.OURS)
-    except (
-        Exception
-    ) as error:  # whatever the user's own layers raise, the conversion itself went well
+    with silent_about_masks():
+        calls, error = observe(model, [n for n in walk(model) if type(n.layer) in swap.OURS])
+    if error is not None:
         warnings.warn(
-            f"Whether masks reach the pooling layers of {model.name!r} could not be told: "
+            f"Whether masks reach the pooling layers of {model.name!r} is not known: "
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             stacklevel=4,
         )
         return {}
+    masks = {path: [call.mask_fits for call in of_layer] for path, of_layer in calls.items()}
+    return {path: any(fits) for path, fits in masks.items() if set(fits) != {None} and fits}
 
 
 def _with_warnings(conversion: Conversion) -> keras.Model:

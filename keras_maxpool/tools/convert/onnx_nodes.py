@@ -1,4 +1,4 @@
-"""ONNX's max pooling nodes as layers; ONNX is never imported."""
+"""Turns ONNX's max pooling nodes into layers; never imports ONNX."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def from_onnx(
     nonfinite: str = "backend",
     **kwargs: Any,
 ) -> keras.layers.Layer:
-    """The layer that does what an ONNX node does.
+    """Returns the layer that does what an ONNX node does.
 
     The conventions are those of https://onnx.ai/onnx/operators/: the node's fields are read, and ONNX itself is not
     needed.
@@ -44,25 +44,25 @@ def from_onnx(
     Args:
         node: an `onnx.NodeProto` of type MaxPool, GlobalMaxPool or MaxUnpool, or anything with its `op_type`, `input`,
             `output` and `attribute`.
-        rank: the number of spatial axes, 1 to 3. GlobalMaxPool needs it, since its node does not tell.
+        rank: the number of spatial axes, 1 to 3. GlobalMaxPool needs it, since its node does not hold it.
         data_format: that of the layer's tensors. ONNX's own are `"channels_first"`; a model in Keras is, as a
             rule, `"channels_last"`.
-        nonfinite: what NaN gives in pooling, as `keras_maxpool.MaxPooling2D` takes it. ONNX says nothing of it.
+        nonfinite: how pooling treats NaN, as in `keras_maxpool.MaxPooling2D`. ONNX does not define it.
         **kwargs: more arguments for the layer, such as `name`, `dtype`, or `output_size` for unpooling.
 
     Returns:
         A `MaxPooling`, `GlobalMaxPooling` (with `keepdims=True`) or `MaxUnpooling` layer. A MaxPool node whose
-        second output is used becomes a layer with `return_indices=True`, whose indices are this package's: they suit
+        second output is used becomes a layer with `return_indices=True`, whose indices are this package's, for
         its unpooling layers. `keras_maxpool.ops.convert_indices` makes ONNX's of them, with `to="onnx"` for
         `storage_order` 0 and `to="onnx_column_major"` for 1, and with `source=` it reads those that come from ONNX.
-        Unpooled values that meet at one place are added.
+        Several unpooled values with one index are added.
 
     Raises:
         TypeError: a `rank` that is no integer.
         ValueError: a node of another type; an attribute that is missing, unknown, or cannot be expressed.
 
     Example:
-    >>> from types import SimpleNamespace as Field  # stands in for onnx.helper.make_node
+    >>> from types import SimpleNamespace as Field  # replaces onnx.helper.make_node
     >>> from keras_maxpool.tools.convert import from_onnx
     >>> attributes = [
     ...     Field(name="kernel_shape", ints=[3, 3]),
@@ -82,7 +82,7 @@ def from_onnx(
     if kind == "GlobalMaxPool":
         if rank is None:
             raise ValueError(
-                "GlobalMaxPool's node does not tell how many spatial axes there are; pass rank=1, 2 or 3."
+                "GlobalMaxPool's node does not hold the number of spatial axes; pass rank=1, 2 or 3."
             )
         if arguments.one_int(rank, "rank", rank, "Write rank=1, 2 or 3.") not in (1, 2, 3):
             raise ValueError(f"`rank` of GlobalMaxPool is 1, 2 or 3; received rank={rank!r}.")
@@ -98,7 +98,7 @@ def from_onnx(
         )
     options = {
         "pool_size": pool,
-        # Not those of Keras: a window moves by one step unless told otherwise.
+        # Unlike in Keras, strides are 1 by default.
         "strides": fields.get("strides", [1] * len(pool)),
         "padding": _padding(fields, len(pool)),
     }
@@ -119,7 +119,7 @@ def from_onnx(
 
 
 def _fields(node: Any, kind: str) -> dict[str, Any]:
-    """The node's attributes: lists of integers, integers, and text."""
+    """Returns the node's attributes: lists of integers, integers, and text."""
     fields: dict[str, Any] = {}
     for attribute in node.attribute:
         name = attribute.name
@@ -130,7 +130,7 @@ def _fields(node: Any, kind: str) -> dict[str, Any]:
             )
         if name in fields:
             raise ValueError(
-                f"`{name}` stands twice in the {kind} node {_name(node)}; received {name}={fields[name]!r} and "
+                f"`{name}` occurs twice in the {kind} node {_name(node)}; received {name}={fields[name]!r} and "
                 f"{name}={_value(attribute)!r}. Leave one of them out."
             )
         fields[name] = _value(attribute)
@@ -141,17 +141,17 @@ def _fields(node: Any, kind: str) -> dict[str, Any]:
 
 
 def _value(attribute: Any) -> Any:
-    """What an attribute holds, if that is of the type that its name asks for."""
+    """Returns an attribute's value, if it has the type that its name asks for."""
     name = attribute.name
     wanted = OTHERS.get(name, INTS)
-    # What stands in for ONNX's attributes need not tell its type.
+    # Objects like ONNX's attributes need not have a type.
     found = getattr(attribute, "type", 0) or wanted
     value = getattr(attribute, FIELDS.get(found, ""), None)
     if found in LISTS and value is not None:
         value = list(value)
     if found != wanted or value is None:
         raise ValueError(
-            f"`{name}` takes {WORDS[wanted]}; received {name}={value!r}, of ONNX's type {found} in place of {wanted}. "
+            f"`{name}` takes {WORDS[wanted]}; received {name}={value!r}, of ONNX's type {found} instead of {wanted}. "
             f"Make it with onnx.helper.make_attribute from {WORDS[wanted]}."
         )
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
@@ -165,7 +165,7 @@ def _layer(
     kwargs: dict[str, Any],
     fields: dict[str, Any] | None = None,
 ) -> keras.layers.Layer:
-    """The layer, or an error that tells of the node's own attributes, where the layer tells of its arguments."""
+    """Returns the layer, or raises an error that shows the node's attributes beside the layer's arguments."""
     make = getattr(keras_maxpool, f"{family}{rank}D")
     try:
         return make(**options, data_format=data_format, **kwargs)
@@ -177,12 +177,12 @@ def _layer(
 
 
 def _name(node: Any) -> str:
-    """The node's name, or that of its output."""
+    """Returns the node's name, or that of its output."""
     return repr(getattr(node, "name", "") or next(iter(node.output), ""))
 
 
 def _padding(fields: dict[str, Any], rank: int) -> Any:
-    """Begins and ends as pairs, or the name of an automatic padding."""
+    """Returns begins and ends as pairs, or the name of an automatic padding."""
     auto_pad, pads = fields.get("auto_pad", "NOTSET"), fields.get("pads", [0] * 2 * rank)
     if auto_pad == "NOTSET":
         if len(pads) != 2 * rank:
@@ -209,7 +209,7 @@ def _ceil_mode(fields: dict[str, Any]) -> bool:
         # The operator's page says that nothing changes, ONNX's own shape inference says otherwise.
         raise ValueError(
             '`ceil_mode` with auto_pad="VALID" has no agreed meaning: the specification rounds down, others up. '
-            "Write pads of zeros in place of auto_pad."
+            "Write pads of zeros instead of auto_pad."
         )
     # With SAME_UPPER and SAME_LOWER the size is rounded up anyway.
     return ceil and auto_pad == "NOTSET"

@@ -1,7 +1,7 @@
-"""A model made anew from what Keras saves of it, with a change to its config on the way.
+"""Builds a model again from what Keras saves of it, with a changed config.
 
-Keras's own file carries nearly all that belongs to a model: weights, vocabularies, what a normalization has learnt,
-and what a layer of the user's own saves. Cloning would carry the weights alone, and not reach into wrappers.
+Keras's file holds nearly all that belongs to a model: weights, vocabularies, what a normalization has learnt, and what
+a layer of the user's own saves. `clone_model` would copy the weights alone, and not reach into wrappers.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ SHOWN = 200
 
 
 def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model:
-    """The model, not compiled, with `change(entry)` in place of each object's entry in its config.
+    """Returns the model, not compiled, with `change(entry)` for each object's entry in its config.
 
     Raises:
         ValueError: Keras cannot save the model, or cannot make it from what it saved.
@@ -32,20 +32,20 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
         saved, edited = Path(folder, "saved.keras"), Path(folder, "edited.keras")
         try:
             model.save(saved)
-            # All models are compiled when their layers are trainable or not as they were.
+            # Models are compiled later, when their layers are frozen as they were.
             copy_changed(saved, edited, lambda config: _changed(without_settings(config), change))
             saved.unlink()
             return keras.saving.load_model(edited, custom_objects=_classes(model))
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Keras cannot make {type(model).__name__} {model.name!r} again from its own config, which the "
-                "conversion rests on. A class of your own needs get_config, and objects of your own a "
+                "conversion depends on. A class of your own needs get_config, and objects of your own a "
                 f"keras.saving.custom_object_scope. Keras says: {' '.join(str(error).split())[:SHOWN]}"
             ) from error
 
 
 def _check_sharing(model: keras.Model) -> None:
-    """Refuses what Keras loads wrongly without a word in some versions: it mixes up the calls of a shared layer."""
+    """Refuses a layer that two models share, which Keras 3.7 loads wrongly, and 3.15 not at all."""
     holders: dict[int, str] = {}
     functional = [model, *(p.layer for p in walk(model) if isinstance(p.layer, keras.Model))]
     for holder in functional:
@@ -70,8 +70,8 @@ def _changed(config: Any, change: Callable[[Entry], Entry]) -> Any:
 
 
 def _classes(model: keras.Model) -> dict[str, type]:
-    """The user's classes in the model, by the names that Keras saved for them."""
-    kinds = {type(model), *(type(place.layer) for place in walk(model))}
+    """Returns the user's classes in the model, by the names that Keras saved for them."""
+    kinds = {type(model), *(type(nested.layer) for nested in walk(model))}
     return {
         keras.saving.get_registered_name(kind): kind
         for kind in kinds
@@ -79,11 +79,11 @@ def _classes(model: keras.Model) -> dict[str, type]:
     }
 
 
-def carry_training(model: keras.Model, copy: keras.Model) -> None:
-    """What Keras's file lacks or loses: random states, what is frozen, and what hangs on that, training's state."""
+def copy_training_state(model: keras.Model, copy: keras.Model) -> None:
+    """Copies what Keras's file lacks or loses: random states, what is frozen, compile settings and optimizer state."""
     for old, new in zip(_random_states(model), _random_states(copy), strict=True):
         new.assign(old)
-    # Configs do not hold all of it, and what is frozen decides which weights the optimizer has slots for.
+    # Configs do not hold all of it, and what is frozen decides which weights the optimizer has variables for.
     copy.trainable = model.trainable
     for old, new in zip(_layers(model), _layers(copy), strict=True):
         if new.trainable != old.trainable:
@@ -94,7 +94,7 @@ def carry_training(model: keras.Model, copy: keras.Model) -> None:
 
 
 def _models(model: keras.Model) -> list[keras.Model]:
-    """The model itself, and those within, such as a GAN's discriminator."""
+    """Returns the model itself, and those within, such as a GAN's discriminator."""
     return [model, *(layer for layer in _layers(model) if isinstance(layer, keras.Model))]
 
 
@@ -118,7 +118,7 @@ def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
     if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
         warnings.warn(
             f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "
-            "it starts anew.",
+            "it starts from zero.",
             stacklevel=5,
         )
         return
@@ -127,11 +127,11 @@ def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
 
 
 def _layers(model: keras.Model) -> list[keras.Layer]:
-    """The layers alone: masks add operations to the graph of one model that the other lacks."""
-    return [place.layer for place in walk(model) if isinstance(place.layer, keras.Layer)]
+    """Returns the layers alone: masks add operations to the graph of one model that the other lacks."""
+    return [nested.layer for nested in walk(model) if isinstance(nested.layer, keras.Layer)]
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
-    """The variables that are no weights."""
+    """Returns the variables that are not weights."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]

@@ -1,4 +1,4 @@
-"""Which built-in layer is which of ours: one entry of a saved config into the other, and what stands in the way."""
+"""Pairs the built-in layers with ours: turns one entry of a saved config into the other, or says why it cannot."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ OPTIONS = {
 TARGETS = ("keras_maxpool", "builtin")
 """Whose layers a model can be given."""
 
-EVERY_LAYERS = ("name", "trainable", "dtype")
+KERAS_OPTIONS = ("name", "trainable", "dtype")
 
 BUILTIN = {getattr(keras.layers, name): name for name in OPTIONS}
 OURS = {getattr(keras_maxpool, name): name for name in OPTIONS}
@@ -33,7 +33,7 @@ Entry = dict[str, Any]
 
 
 def to_ours(entry: Entry) -> Entry:
-    """The entry, of our layer where it was of the built-in one."""
+    """Returns the entry, changed to our layer where it was the built-in one."""
     name = entry["class_name"]
     if entry.get("module") != "keras.layers" or name not in OPTIONS:
         return entry
@@ -42,11 +42,11 @@ def to_ours(entry: Entry) -> Entry:
 
 
 def to_builtin(entry: Entry) -> Entry:
-    """The entry, of the built-in layer where it was of one of ours in whose way no obstacle stands."""
+    """Returns the entry, changed to the built-in layer where it was ours; `obstacle` must have found none."""
     name = entry["class_name"]
     if entry.get("registered_name") != f"{PACKAGE}>{name}" or name not in OPTIONS:
         return entry
-    config = {key: entry["config"][key] for key in (*EVERY_LAYERS, *OPTIONS[name])}
+    config = {key: entry["config"][key] for key in (*KERAS_OPTIONS, *OPTIONS[name])}
     if "padding" in config:
         pool, strides, padding = (config[key] for key in ("pool_size", "strides", "padding"))
         # Dilation is none here, or an obstacle.
@@ -64,7 +64,7 @@ def to_builtin(entry: Entry) -> Entry:
 
 
 def obstacle(layer: Any) -> str:
-    """Why one of our layers has no equal among the built-in ones; "" where it has, or is not ours."""
+    """Returns why one of our layers has no built-in equal; "" where it has one, or is not ours."""
     kind = type(layer)
     if not kind.__module__.startswith(f"{PACKAGE}."):
         return ""
@@ -86,24 +86,24 @@ def obstacle(layer: Any) -> str:
     return f"the built-in layer has no {', '.join(found)}" if found else ""
 
 
-def kept(layer: Any) -> str:
-    """Why a layer that pools for maxima as the built-in ones do stays as it is; "" for any other layer."""
+def reason_to_keep(layer: Any) -> str:
+    """Returns why another max pooling layer of Keras stays as it is; "" for any other layer."""
     kind = type(layer)
     if kind in BUILTIN:
         return ""
     if isinstance(layer, tuple(BUILTIN)):
         return f"{kind.__name__} is a class of your own"
-    # Keras 3.3 has none.
+    # Keras 3.7 has none.
     if kind in [getattr(keras.layers, f"AdaptiveMaxPooling{rank}D", None) for rank in (1, 2, 3)]:
-        return f"the built-in {kind.__name__} is wrong in places, so that a swap could change predictions"
+        return f"the built-in {kind.__name__} has faults, so that a swap could change predictions"
     return ""
 
 
 def _named_padding(window: Window) -> str | None:
-    """What the built-in layer calls a window's padding, if it has a name for it."""
+    """Returns the built-in layer's name for a window's padding, if it has one."""
     if window.padding in ("valid", "same"):
         return str(window.padding)
-    # Where windows move by single steps, "same" does not depend on the input's size: any length tells it.
+    # With strides of 1, "same" does not depend on the input's size: any length will do.
     same = all(
         axis.stride == 1
         and axis.pads(axis.length) == replace(axis, padding="same").pads(axis.length)

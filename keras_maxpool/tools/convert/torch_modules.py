@@ -1,4 +1,4 @@
-"""PyTorch's max pooling modules as layers, and layers as arguments for PyTorch; PyTorch is never imported."""
+"""Turns PyTorch's max pooling modules into layers, and layers into arguments for PyTorch; never imports PyTorch."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import keras
 import keras_maxpool
 from keras_maxpool.geometry import window as windows
 
-# PyTorch's kernel sizes nearest to regions that do not overlap, and to those that do.
+# PyTorch's kernel sizes that come closest to adjacent and to overlapping regions.
 FRACTIONAL_KERNELS = {2: False, 3: True}
 
 
@@ -18,7 +18,7 @@ def from_torch(
     nonfinite: str = "backend",
     **kwargs: Any,
 ) -> keras.layers.Layer:
-    """The layer that does what a PyTorch module does.
+    """Returns the layer that does what a PyTorch module does.
 
     The conventions are those of https://pytorch.org/docs/stable/nn.html#pooling-layers: the module's attributes
     are read, and PyTorch itself is not needed.
@@ -28,23 +28,23 @@ def from_torch(
             `FractionalMaxPool2d/3d`, or anything else with such a class name and such attributes.
         data_format: that of the layer's tensors. PyTorch's own are `"channels_first"`; a model in Keras is, as a
             rule, `"channels_last"`. Indices are the same numbers for both.
-        nonfinite: what NaN gives in `MaxPool`, as `keras_maxpool.MaxPooling2D` takes it. PyTorch propagates NaN, which
-            is `"ieee"` and costs a second pooling; finite inputs give the same with both.
+        nonfinite: how `MaxPool` treats NaN, as in `keras_maxpool.MaxPooling2D`. PyTorch propagates NaN, which is
+            `"ieee"` and costs a second pooling; finite inputs have the same results with both.
         **kwargs: more arguments for the layer, such as `name`, `dtype`, or `output_size` for unpooling.
 
     Returns:
         A `MaxPooling`, `MaxUnpooling`, `AdaptiveMaxPooling` or `FractionalMaxPooling` layer of the module's rank. All
-        but the last give PyTorch's values bit for bit, with two reservations: where unpooled values meet at one
-        place, the layer adds them and PyTorch keeps one; and `MaxUnpool`'s `output_size`, which PyTorch takes
+        but the last return PyTorch's values bit for bit, with two exceptions: where several unpooled values have one
+        index, the layer adds them and PyTorch keeps one; and `MaxUnpool`'s `output_size`, which PyTorch takes
         in the call, is an argument of the layer, or `like=` in its call. Fractional pooling is random: the
-        layer's output has PyTorch's shape, its regions are Graham's, drawn anew in training alone.
+        layer's output has PyTorch's shape, its regions are Graham's, drawn again in each training call.
 
     Raises:
         ValueError: a module of another kind, or an option that the layer does not have, by its name.
 
     Example:
     >>> from keras_maxpool.tools.convert import from_torch
-    >>> class MaxPool2d:  # stands in for torch.nn.MaxPool2d(3, stride=2, padding=1), the stem of ResNet18
+    >>> class MaxPool2d:  # replaces torch.nn.MaxPool2d(3, stride=2, padding=1), the stem of ResNet18
     ...     kernel_size, stride, padding = 3, 2, 1
     ...     dilation, return_indices, ceil_mode = 1, False, False
     >>> pool = from_torch(MaxPool2d(), name="pool")
@@ -65,19 +65,19 @@ def from_torch(
 
 
 def to_torch_kwargs(layer: keras.layers.Layer) -> dict[str, Any]:
-    """The arguments that make PyTorch's module of the same kind.
+    """Returns the arguments that make PyTorch's module of the same kind.
 
     Args:
         layer: a `MaxPooling`, `MaxUnpooling`, `AdaptiveMaxPooling` or `FractionalMaxPooling` layer of
-            `keras_maxpool`. Its `data_format` and `nonfinite` are left behind: PyTorch's tensors have their channels
+            `keras_maxpool`. Its `data_format` and `nonfinite` are dropped: PyTorch's tensors have their channels
             first, and NaN wins there.
 
     Returns:
         Keyword arguments for `torch.nn.MaxPool1d/2d/3d` or its relative, which can be made without them all:
-        what the layer's kind does not have is not there.
+        options that the layer's kind lacks are left out.
 
     Raises:
-        ValueError: a layer of another kind; padding that PyTorch does not have, since it takes one number an axis, up
+        ValueError: a layer of another kind; padding that PyTorch does not have, since it takes one integer per axis, up
             to half of the kernel.
 
     Example:
@@ -132,7 +132,7 @@ def _fractional(module: Any) -> dict[str, Any]:
     kernels = set(sizes) if isinstance(sizes, tuple) else {sizes}
     if len(kernels) != 1 or not kernels <= FRACTIONAL_KERNELS.keys():
         raise ValueError(
-            f"`kernel_size` of {type(module).__name__} must be 2 or 3, which stand for regions side by side and for "
+            f"`kernel_size` of {type(module).__name__} must be 2 or 3, which mean adjacent regions and "
             f"overlapping ones; received kernel_size={sizes!r}."
         )
     ratios = module.output_ratio
@@ -140,7 +140,7 @@ def _fractional(module: Any) -> dict[str, Any]:
         "pooling_ratio": tuple(1 / ratio for ratio in ratios)
         if isinstance(ratios, tuple)
         else 1 / ratios,
-        "pseudo_random": True,  # PyTorch too walks in even steps from a random place
+        "pseudo_random": True,  # PyTorch too takes even steps from a random start
         "overlapping": FRACTIONAL_KERNELS[kernels.pop()],
         "return_indices": module.return_indices,
     }
@@ -176,7 +176,7 @@ def _to_window(layer: Any) -> dict[str, Any]:
 
 
 def _pad(layer: Any, axis: windows.Axis) -> int:
-    """PyTorch's one number for both sides."""
+    """Returns PyTorch's one integer for both sides."""
     # Named paddings depend on the input's size, but not where the window moves by single steps.
     if isinstance(axis.padding, str) and axis.stride > 1:
         fix = "Write the padding as integers."
@@ -188,8 +188,8 @@ def _pad(layer: Any, axis: windows.Axis) -> int:
             return before
         fix = "Pad the input there with torch.nn.functional.pad and float('-inf')."
     raise ValueError(
-        f"`padding` of {layer.name!r} does not exist in PyTorch, which takes one integer an axis for both sides, up to "
-        f"half of pool_size; received padding={layer.padding!r}. {fix}"
+        f"`padding` of {layer.name!r} does not exist in PyTorch, which takes one integer per axis for both sides, up "
+        f"to half of pool_size; received padding={layer.padding!r}. {fix}"
     )
 
 

@@ -26,24 +26,24 @@ def assert_parity(
     modes: Sequence[str] = MODES,
     ties: bool = False,
 ) -> None:
-    """Raises an AssertionError unless two layers give equal shapes, outputs and gradients.
+    """Raises an AssertionError unless two layers return equal shapes, outputs and gradients.
 
     Both pool one input, drawn from a fixed seed, and must agree to the last bit: no value comes twice in an input of
     floats, and gradients of overlapping windows are sums that every dtype holds exactly. Shapes are compared as
-    `compute_output_shape` and a symbolic call give them, outputs and gradients in each mode.
+    `compute_output_shape` and a symbolic call return them, outputs and gradients in each mode.
 
     Args:
-        layer: the layer to check; a model will do. It takes one tensor and gives one.
+        layer: the layer to check; a model will do. It takes one tensor and returns one.
         reference_layer: the layer whose results are right.
         input_shape: the input's shape with its batch, as (2, 8, 8, 3). With None for the batch, functions are traced
             for any batch and called with 2 samples. With `modes=()`, any axis may be None.
         dtype: the input's dtype. The layers' own are theirs.
         modes: some of `"eager"`, `"graph"` (`tf.function`) and `"xla"`.
         ties: whether the input holds three values only, so that gradients depend on which of several maxima gets
-            them. As the reference take keras_maxpool's layers then: the built-in ones have no one rule.
+            them. Then take keras_maxpool's layers as the reference: the built-in ones follow several rules.
 
     Raises:
-        AssertionError: the layers differ. The message names what differs first, shows the place and both values, and
+        AssertionError: the layers differ. The message names what differs first, shows the index and both values, and
             ends with a line of Python that compares the same again.
         TypeError: what is no layer; inputs of a dtype that cannot be pooled.
         ValueError: an argument out of range; a reference layer that cannot do the work itself.
@@ -56,7 +56,7 @@ def assert_parity(
     >>> assert_parity(ours, keras.layers.MaxPool2D(3, strides=2), (None, 7, 8, 3))
     Traceback (most recent call last):
     ...
-    AssertionError: compute_output_shape differs: (None, 4, 4, 3) in place of (None, 3, 3, 3)
+    AssertionError: compute_output_shape differs: (None, 4, 4, 3) instead of (None, 3, 3, 3)
     ...
     """
     for name, given in (("layer", layer), ("reference_layer", reference_layer)):

@@ -62,14 +62,14 @@ class Case:
 
     @property
     def spelling(self) -> str:
-        """The layers' name: the two spellings by turns, as the strides go."""
+        """The layers' name: the two spellings in turn, by the strides."""
         return f"{SPELLINGS[STRIDES[self.rank].index(self.strides) % 2]}{self.rank}D"
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Both layers' arguments."""
         names = ("pool_size", "strides", "padding", "data_format")
-        # Keras casts no tensor of whole numbers to a layer's dtype.
+        # Keras does not cast integers to a layer's dtype.
         dtype = {"dtype": self.dtype} if self.dtype in FLOATS else {}
         return {name: getattr(self, name) for name in names} | dtype
 
@@ -84,13 +84,13 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What a reader knows it by."""
+        """The name in the tables."""
         parts = [f"{self.spelling} {self.pool_size}/{self.strides or self.pool_size}"]
         return " ".join([*parts, self.padding, self.data_format, self.dtype])
 
 
 def dtypes(rank: int, mode: str) -> tuple[str, ...]:
-    """The dtypes that the built-in pools on a CPU."""
+    """Returns the dtypes that the built-in pools on a CPU."""
     if mode == GRAPH_ANY_BATCH:
         return ("float32",)
     if rank < 3:
@@ -99,7 +99,7 @@ def dtypes(rank: int, mode: str) -> tuple[str, ...]:
 
 
 def cases(*, quick: bool) -> list[Case]:
-    """All cases, or the few that take seconds."""
+    """Returns all cases, or the few that take seconds."""
     return [
         case
         for rank in RANKS
@@ -112,7 +112,7 @@ def cases(*, quick: bool) -> list[Case]:
 
 
 def forms(*, quick: bool) -> list[Case]:
-    """One case of each form, for what does not depend on dtype and mode."""
+    """Returns one case of each form, for what does not depend on dtype and mode."""
     return [
         Case(*form, "float32", GRAPH_ANY_BATCH)
         for rank in RANKS
@@ -137,7 +137,7 @@ def _with_ties(rank: int, mode: str) -> Iterator[Case]:
 
 
 def _builtin_keeps_its_rule(case: Case) -> bool:
-    """Whether the built-in's gradient of a tie goes to the first element; the known faults hold the rest."""
+    """Returns whether the built-in's gradient of a tie goes to the first element; the known faults hold the rest."""
     rule = {
         "eager": case.rank < 3,
         "graph": True,

@@ -1,4 +1,4 @@
-"""What keras-maxpool parity checks beside shapes, outputs and gradients: names, signatures, configs, saved models.
+"""Checks of keras-maxpool parity beside shapes, outputs and gradients: names, signatures, configs, saved models.
 
 Each check raises an AssertionError that says what differs, and can be called by hand.
 """
@@ -20,7 +20,7 @@ from keras_maxpool.tools.parity.cases import SPATIAL, SPELLINGS
 
 
 def names(rank: int) -> None:
-    """Both spellings are one class, with the built-in's arguments in the built-in's order."""
+    """Checks that both spellings are one class, with the built-in's arguments in the built-in's order."""
     spelled = [f"{spelling}{rank}D" for spelling in SPELLINGS]
     for package in (keras_maxpool, keras.layers):
         first, second = (getattr(package, name) for name in spelled)
@@ -33,31 +33,31 @@ def names(rank: int) -> None:
         ]
         for package in (keras_maxpool, keras.layers)
     )
-    assert ours == builtin, f"arguments by place: {ours} in place of {builtin}"
+    assert ours == builtin, f"positional arguments: {ours} instead of {builtin}"
 
 
 def config(name: str, **arguments: Any) -> None:
-    """Every entry of the built-in's config is in ours, and the built-in's config makes our layer."""
+    """Checks that every entry of the built-in's config is in ours, and that the built-in's config makes our layer."""
     ours = getattr(keras_maxpool, name)(**arguments, name="layer")
     builtin = getattr(keras.layers, name)(**arguments, name="layer").get_config()
     found = {key: ours.get_config().get(key) for key in builtin}
-    assert found == builtin, f"{found} in place of {builtin}"
+    assert found == builtin, f"{found} instead of {builtin}"
     moved = type(ours).from_config(builtin).get_config()
     assert moved == ours.get_config(), f"from the built-in's config: {moved}"
 
 
 def spelling_in_a_config(name: str) -> None:
-    """A saved config loads under this spelling too."""
+    """Checks that a saved config loads under this spelling too."""
     layer = getattr(keras_maxpool, name)(3, strides=2, padding="same", name="layer")
     saved = keras.saving.serialize_keras_object(layer)
     saved |= {"class_name": name, "registered_name": f"{PACKAGE}>{name}"}
     loaded = keras.saving.deserialize_keras_object(saved)
-    assert type(loaded) is type(layer), f"{type(loaded)} in place of {type(layer)}"
+    assert type(loaded) is type(layer), f"{type(loaded)} instead of {type(layer)}"
     assert loaded.get_config() == layer.get_config(), f"loaded with {loaded.get_config()}"
 
 
 def saved_model(name: str, suffix: str) -> None:
-    """A model with this layer, saved and loaded, gives what the built-in's twin gives."""
+    """Checks that a model with this layer, saved and loaded, predicts what its built-in twin predicts."""
     rank = int(name[-2])
     shape = (*SPATIAL[rank], 3)
     x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")

@@ -1,4 +1,4 @@
-"""Two layers compared on one input: shapes, outputs and gradients.
+"""Compares two layers on one input: shapes, outputs and gradients.
 
 An input holds no value twice, so that both sides must agree on every gradient; or, with `ties`, three values only.
 """
@@ -42,17 +42,17 @@ class Verdict:
 def compare_shapes(
     layer: keras.Layer, reference: keras.Layer, shape: Shape, dtype: str
 ) -> list[Verdict]:
-    """The verdicts on what the layers say of their output before they have an input."""
+    """Returns the verdicts on the output shapes and dtypes that the layers report without data."""
 
     def computed(of: keras.Layer) -> str:
         try:
             return str(tuple(of.compute_output_shape(tuple(shape))))
-        except NotImplementedError:  # a layer that leaves it to the symbolic call, as Keras lets it
+        except NotImplementedError:  # a layer may leave it to the symbolic call
             return ""
 
     def symbolic(of: keras.Layer) -> str:
         y = of(keras.Input(batch_shape=tuple(shape), dtype=dtype))
-        # Of whole numbers, the built-in layers say float32.
+        # For integers, the built-in layers return float32.
         return f"{y.dtype}{y.shape}" if tf.as_dtype(dtype).is_floating else str(y.shape)
 
     verdicts = []
@@ -63,7 +63,7 @@ def compare_shapes(
         except Exception as error:  # whatever the layer raises is a difference
             got = f"raised {one_line(error)}"
         if got and expected:
-            problem = "" if got == expected else f"{got} in place of {expected}"
+            problem = "" if got == expected else f"{got} instead of {expected}"
             verdicts.append(Verdict(what, problem))
     return verdicts
 
@@ -71,7 +71,7 @@ def compare_shapes(
 def compare(
     layer: keras.Layer, reference: keras.Layer, shape: Shape, dtype: str, mode: str, ties: bool
 ) -> list[Verdict]:
-    """The verdicts on outputs and, of floats, gradients in one mode."""
+    """Returns the verdicts on outputs and, of floats, gradients in one mode."""
     rng = np.random.default_rng(0)
     sizes = tuple(BATCH if size is None else size for size in shape)
     x = make_input(sizes, dtype, ties, rng)
@@ -95,7 +95,7 @@ def compare(
 def make_input(
     sizes: Sequence[int], dtype: str, ties: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Whole numbers of the dtype's full range, or floats from 1 and -1 on, shuffled."""
+    """Returns integers of the dtype's full range, or floats from 1 and -1 on, shuffled."""
     to = tf.as_dtype(dtype)
     numpy_dtype = np.dtype(to.as_numpy_dtype)
     if ties:
@@ -123,7 +123,7 @@ def make_input(
 def run(
     layer: keras.Layer, mode: str, any_batch: bool, x: np.ndarray, upstream: np.ndarray
 ) -> list[np.ndarray]:
-    """The outputs and, where there is one, the gradient for `upstream`."""
+    """Returns the outputs and, where there is one, the gradient for `upstream`."""
 
     def function(x: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
         if not x.dtype.is_floating:
@@ -150,27 +150,27 @@ def run(
 
 
 def difference(got: np.ndarray | None, expected: np.ndarray) -> str:
-    """How two arrays differ, with the first place where they do; "" where they are equal. NaN equals NaN."""
+    """Returns how two arrays differ, with the first index where they do; "" where they are equal. NaN equals NaN."""
     if got is None:
         return "there is none"
     if got.dtype != expected.dtype or got.shape != expected.shape:
-        return f"{got.dtype}{got.shape} in place of {expected.dtype}{expected.shape}"
+        return f"{got.dtype}{got.shape} instead of {expected.dtype}{expected.shape}"
     different = (got != expected) & ~((got != got) & (expected != expected))
     if not different.any():
         return ""
-    places = np.argwhere(different)
-    first = tuple(places[0].tolist())
+    indices = np.argwhere(different)
+    first = tuple(indices[0].tolist())
     return (
-        f"{len(places)} of {got.size} elements differ, first at {list(first)}: "
-        f"{got[first].item()!r} in place of {expected[first].item()!r}"
+        f"{len(indices)} of {got.size} elements differ, first at {list(first)}: "
+        f"{got[first].item()!r} instead of {expected[first].item()!r}"
     )
 
 
 def one_line(error: Exception) -> str:
-    """The error's class and the first line of its text that says something."""
+    """Returns the error's class and the first line of its text that says something."""
     kind = type(error).__name__
     text = TERMINAL_CODES.sub("", str(error))
-    # Where functions are traced, TensorFlow puts the trace before the text, and Keras a paragraph on the place.
+    # Where functions are traced, TensorFlow puts the trace before the text, and Keras a paragraph on the layer.
     if text.startswith("in user code:"):
         text = text.rpartition(f"{kind}: ")[2]
     lines = [line.strip() for line in text.splitlines()]

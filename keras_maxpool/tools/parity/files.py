@@ -1,4 +1,4 @@
-"""What keras-maxpool parity found, as JSON and as JUnit XML."""
+"""Writes the outcome of keras-maxpool parity as JSON and as JUnit XML."""
 
 import json
 import re
@@ -12,7 +12,7 @@ FAULTS_SUITE = "known faults of the built-in"
 
 
 def to_json(outcome: Outcome) -> str:
-    """The outcome as a JSON text: environment, groups, differences, what the built-in is unable to do, known faults."""
+    """Returns the outcome as JSON: environment, groups, differences, what the built-in cannot do, known faults."""
     return json.dumps(
         {
             "environment": environment(),
@@ -37,7 +37,7 @@ def to_json(outcome: Outcome) -> str:
 
 
 def to_junit(outcome: Outcome) -> bytes:
-    """The outcome as JUnit XML: a suite for each group, and one in which ours must have no known fault."""
+    """Returns the outcome as JUnit XML: a suite for each group, and one in which ours must have no known fault."""
     root = ElementTree.Element("testsuites", name="keras-maxpool parity")
     for group in outcome.groups:
         suite = _suite(

@@ -1,4 +1,4 @@
-"""What keras-maxpool parity found, as plain data, and on what machine."""
+"""The outcome of keras-maxpool parity as plain data, and the machine it is of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from keras_maxpool.tools.versions import versions
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison: equal, different (`problem`), or not made as the built-in is unable (`unable`)."""
+    """One comparison: equal, different (`problem`), or not made since the built-in is unable (`unable`)."""
 
     group: str
     name: str
@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def groups(self) -> list[Group]:
-        """The comparisons counted, a row for each group."""
+        """The counts of comparisons, a row for each group."""
         by_group: dict[str, list[Result]] = {}
         for result in self.results:
             by_group.setdefault(result.group, []).append(result)
@@ -72,6 +72,6 @@ class Outcome:
 
 
 def environment() -> dict[str, Any]:
-    """What the result depends on."""
+    """Returns what the result depends on: versions, the machine and its devices."""
     devices = {device.device_type for device in tf.config.list_physical_devices()}
     return {**versions(), "devices": sorted(devices)}

@@ -1,4 +1,4 @@
-"""What keras-maxpool parity found, as tables for a reader."""
+"""Shows the outcome of keras-maxpool parity as tables."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from rich.text import Text
 from keras_maxpool.tools.parity.faults import Finding
 from keras_maxpool.tools.parity.outcome import Outcome, environment
 
-SEEN = 60
-"""Characters of what the built-in did that the table shows; the files have all."""
+SHOWN = 60
+"""Characters of the built-in's behaviour that the table shows; the files have all."""
 
 
 def render(outcome: Outcome, console: Console) -> None:
@@ -40,13 +40,13 @@ def render(outcome: Outcome, console: Console) -> None:
 def _render_findings(findings: Sequence[Finding], console: Console) -> None:
     met = [finding for finding in findings if finding.met]
     if met:
-        table = Table("known fault", "the built-in", "ours", "seen here", title="known faults met")
+        table = Table("known fault", "the built-in", "ours", "found here", title="known faults met")
         for finding in met:
             fault = finding.fault
-            # As Text, since what was seen may hold brackets, which rich takes for markup.
-            seen = Text(finding.builtin)
-            seen.truncate(SEEN, overflow="ellipsis")
-            table.add_row(fault.name, fault.builtin, fault.ours, seen)
+            # As Text, since it may hold brackets, which rich takes for markup.
+            found = Text(finding.builtin)
+            found.truncate(SHOWN, overflow="ellipsis")
+            table.add_row(fault.name, fault.builtin, fault.ours, found)
         console.print(table)
     absent = [finding.fault.name for finding in findings if not finding.met]
     if absent:

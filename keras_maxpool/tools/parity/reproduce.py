@@ -1,4 +1,4 @@
-"""A comparison of two layers as a line of Python, to paste and run."""
+"""Writes a comparison of two layers as a line of Python, to paste and run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def line(
     modes: Sequence[str],
     ties: bool,
 ) -> str:
-    """The call of assert_parity that compares these two layers in this way, with its imports."""
+    """Returns the call of assert_parity that compares these two layers in this way, with its imports."""
     homes = {_home(type(layer)), _home(type(reference))} - {"__main__"}
     imports = ", ".join(sorted("keras" if home == "keras.layers" else home for home in homes))
     options = f", modes={list(modes)!r}" + (", ties=True" if ties else "")
@@ -29,7 +29,7 @@ def line(
 
 
 def expression(layer: keras.Layer) -> str:
-    """A layer as Python makes it, with the arguments that differ from the defaults."""
+    """Returns a layer as Python makes it, with the arguments that differ from the defaults."""
     cls = type(layer)
     home = _home(cls)
     name = cls.__qualname__ if home == "__main__" else f"{home}.{cls.__qualname__}"
@@ -41,7 +41,7 @@ def expression(layer: keras.Layer) -> str:
         return f"{name}.from_config({layer.get_config()!r})"
     needed = config
     for key in config:
-        # Not by the defaults of each alone: one argument's may hang on another's value.
+        # Not each argument alone: its default may depend on another one.
         fewer = {other: value for other, value in needed.items() if other != key}
         if _makes(cls, fewer, config):
             needed = fewer
@@ -69,7 +69,7 @@ def _plain(value: Any) -> bool:
 
 
 def _home(cls: type) -> str:
-    """The shortest module that a user imports the class from."""
+    """Returns the shortest module that a user imports the class from."""
     for name, package in (("keras_maxpool", keras_maxpool), ("keras.layers", keras.layers)):
         if getattr(package, cls.__name__, None) is cls:
             return name

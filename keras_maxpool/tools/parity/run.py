@@ -1,4 +1,4 @@
-"""The run of keras-maxpool parity: every comparison made, each with its result."""
+"""Makes every comparison of keras-maxpool parity, each with its result."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Step:
 
 
 def steps(*, quick: bool) -> list[Step]:
-    """All that is to be done, in the order of the table's rows."""
-    # Which of several tied elements a GPU's library picks is its own affair.
+    """Returns all that is to be done, in the order of the table's rows."""
+    # Which of several tied elements a GPU's library picks is not defined.
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     cases = [case for case in parity_cases.cases(quick=quick) if not (case.ties and on_gpu)]
     forms = parity_cases.forms(quick=quick)
@@ -45,12 +45,12 @@ def steps(*, quick: bool) -> list[Step]:
 
 
 def our_layer(case: Case) -> keras.Layer:
-    """Our side of a case."""
+    """Returns our layer for a case."""
     return getattr(keras_maxpool, case.spelling)(**case.arguments)
 
 
 def builtin_layer(case: Case) -> keras.Layer:
-    """The other side."""
+    """Returns the built-in layer for a case."""
     return getattr(keras.layers, case.spelling)(**case.arguments)
 
 
@@ -137,7 +137,9 @@ def _check(group: str, check: Callable[..., None], *args: Any, **options: Any) -
     def run() -> list[Result]:
         try:
             check(*args, **options)
-        except Exception as error:  # an AssertionError tells of a difference, any other is one
+        except (
+            Exception
+        ) as error:  # an AssertionError describes a difference, any other error is one
             problem = str(error) if isinstance(error, AssertionError) else one_line(error)
             line = f"from keras_maxpool.tools.parity import checks; checks.{call}"
             return [Result(group, call, problem, reproduction=line)]

@@ -1,11 +1,11 @@
 """keras-maxpool report: a model's file in, a table out, and a page or figures on the disk if asked for."""
 
 import json
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, one_line, read
 from keras_maxpool.tools.report.html import page
@@ -13,16 +13,10 @@ from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
 from keras_maxpool.tools.whole_file import draft
 
-PIPED_WIDTH = 160
-"""Columns where there is no terminal to fit: the table's own width is near that."""
-
 
 def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
-    """Reports on the model in a file; 0, or 2 for a file that cannot be read or written."""
-    # A layer's name may look like markup.
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    shown = Console(markup=False, highlight=False, emoji=False, width=width)
-    progress = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    """Reports on the model in a file; returns 0, or 2 for a file that cannot be read or written."""
+    progress = consoles.notes()
     try:
         with limited_by_size(source):
             done = _reported(source, progress)
@@ -33,7 +27,7 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     except FileError as error:
         progress.print(f"keras-maxpool: {error}")
         return 2
-    show(done, shown)
+    show(done, consoles.tables(**consoles.PLAIN))
     for file in filter(None, (html_file, json_file)):
         progress.print(f"wrote {file}")
     return 0
@@ -45,7 +39,7 @@ def _reported(source: Path, progress: Console) -> Report:
     progress.print(f"following {model.name}")
     try:
         return report(model)
-    except Exception as error:  # Keras loads layers with arguments that make no sense
+    except Exception as error:  # Keras loads layers with senseless arguments
         raise FileError(f"{source} cannot be reported on: {one_line(error)}") from error
 
 

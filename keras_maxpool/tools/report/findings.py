@@ -1,4 +1,4 @@
-"""What looks wrong at a pooling layer, and what to do about it: one function a rule, each with its rule written out."""
+"""What looks wrong at a pooling layer, and what to do about it: one function per rule."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,6 @@ from keras_maxpool.tools.report.format_findings import mixed_formats, other_form
 from keras_maxpool.tools.report.layer_graph import LayerGraph
 from keras_maxpool.tools.report.layer_kinds import SPATIAL, WINDOWED, layer_window, wrapped
 from keras_maxpool.tools.report.model_graph import Call
-from keras_maxpool.tools.report.observe import Seen
 from keras_maxpool.tools.report.poolings import Pooling
 from keras_maxpool.tools.report.receptive_field import Field
 from keras_maxpool.tools.report.rows import Row, spatial_sizes
@@ -40,13 +39,10 @@ class Case:
     pooling: Pooling
     row: Row
     graph: LayerGraph
-    masked: bool
 
 
-def findings(
-    poolings: Sequence[Pooling], rows: Sequence[Row], graph: LayerGraph, seen: dict[str, Seen]
-) -> list[Finding]:
-    """All that the rules find: of the layers that read the model's input, then of each pooling layer."""
+def findings(poolings: Sequence[Pooling], rows: Sequence[Row], graph: LayerGraph) -> list[Finding]:
+    """Returns what the rules find: first for the layers that read the model's input, then for each pooling layer."""
     found = []
     for call in graph.calls:
         for kind, rule_of_call in RULES_OF_CALLS.items():
@@ -54,8 +50,7 @@ def findings(
             if said:
                 found.append(Finding(kind, call.path, *said))
     for pooling, row in zip(poolings, rows, strict=True):
-        told = seen.get(pooling.path)
-        case = Case(pooling, row, graph, told is not None and told.masked)
+        case = Case(pooling, row, graph)
         for kind, rule in RULES.items():
             said = rule(case)
             if said:
@@ -67,12 +62,12 @@ Said = tuple[str, str] | None
 
 
 def _mixed_formats(case: Case) -> Said:
-    """The layer before it has the other data format."""
+    """Finds a layer that follows one with the other data format."""
     return mixed_formats(case.pooling.call, case.graph) if case.pooling.call else None
 
 
 def _does_nothing(case: Case) -> Said:
-    """The window is one element and moves by one; or regions are as many as elements."""
+    """Finds a window of one element that moves by one, or as many regions as elements."""
     layer, row = case.pooling.layer, case.row
     if isinstance(layer, WINDOWED):
         nothing = set(row.pool_size or ()) == set(row.strides or ()) == {1}
@@ -86,7 +81,7 @@ def _does_nothing(case: Case) -> Said:
 
 
 def _cropped(case: Case) -> Said:
-    """No window reaches the last elements of an axis, and they are more than lie between two windows."""
+    """Finds last elements of an axis that no window reaches, if they are more than a gap between two windows."""
     dropped, sizes, overlap = case.row.dropped, case.row.spatial_sizes, case.row.overlap
     if dropped is None or sizes is None or overlap is None:
         return None
@@ -105,7 +100,7 @@ def _cropped(case: Case) -> Said:
 
 
 def _gaps(case: Case) -> Said:
-    """Between windows lie elements that none reads: steps of the dilation do not meet every rest of the stride."""
+    """Finds elements between windows that none reads: multiples of the dilation miss a remainder of the stride."""
     if not isinstance(case.pooling.layer, WINDOWED):
         return None
     window = layer_window(case.pooling.layer)
@@ -113,11 +108,11 @@ def _gaps(case: Case) -> Said:
         spatial_sizes(case.pooling.layer, case.pooling.outputs[0]) if case.pooling.outputs else None
     )
     parts = []
-    for place, axis in enumerate(window.axes):
-        # Multiples of the dilation come back to the same rest of the stride after so many.
+    for index, axis in enumerate(window.axes):
+        # Multiples of the dilation repeat their remainders of the stride after so many.
         read = min(axis.pool, axis.stride // math.gcd(axis.dilation, axis.stride))
-        if read < axis.stride and not (sizes and sizes[place] == 1):
-            parts.append(f"{axis.stride - read} of {axis.stride} {AXES[window.rank][place]}")
+        if read < axis.stride and not (sizes and sizes[index] == 1):
+            parts.append(f"{axis.stride - read} of {axis.stride} {AXES[window.rank][index]}")
     if not parts:
         return None
     return (
@@ -127,7 +122,7 @@ def _gaps(case: Case) -> Said:
 
 
 def _early(case: Case) -> Said:
-    """Few convolutions before, and the step from output to output large: see EARLY_DEPTH and EARLY_STEP."""
+    """Finds few convolutions before a large step from output to output: see EARLY_DEPTH and EARLY_STEP."""
     field = case.row.receptive_field
     if case.pooling.call is None or not isinstance(field, Field) or None in field.steps:
         return None
@@ -143,7 +138,7 @@ def _early(case: Case) -> Said:
 
 
 def _same_from_pytorch(case: Case) -> Said:
-    """The window is odd and moves by more than one, and "same" pads less before than PyTorch's half a window."""
+    """Finds an odd window that moves by more than one, where "same" pads less before than PyTorch's half a window."""
     sizes = spatial_sizes(case.pooling.layer, case.pooling.inputs)
     if case.row.padding != "same" or sizes is None:
         return None
@@ -154,7 +149,7 @@ def _same_from_pytorch(case: Case) -> Said:
         before, after = axis.pads(size)
         return (
             f'padding="same" pads {size} elements by {before} before and {after} after, PyTorch\'s padding={half} by '
-            f"{half} on both sides: windows stand {half - before} further on",
+            f"{half} on both sides: windows are {half - before} further on",
             "Nothing, if the weights were trained so. If they come from PyTorch, use keras_maxpool with "
             f"padding={half}.",
         )
@@ -162,15 +157,15 @@ def _same_from_pytorch(case: Case) -> Said:
 
 
 def _mask_stops(case: Case) -> Said:
-    """A mask reaches it, and it does not know masks."""
-    if not case.masked or case.pooling.layer.supports_masking:
+    """Finds a layer that a mask reaches and that ignores masks."""
+    if not case.pooling.masked or case.pooling.layer.supports_masking:
         return None
     kind = case.row.kind
     return (
-        "a mask reaches it; it pools masked steps too, and hands no mask on",
+        "a mask reaches it; it pools masked steps too, and propagates no mask",
         f"Use keras_maxpool.{kind}, which honours masks."
         if "Max" in kind
-        else "Set masked steps to a value that does no harm, or pool for maxima with keras_maxpool.",
+        else "Set masked steps to a value that does no harm, or use max pooling of keras_maxpool.",
     )
 
 

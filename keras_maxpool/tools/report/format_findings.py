@@ -1,4 +1,4 @@
-"""Rules for data that does not look like what a layer takes it for: channels elsewhere, or another rank."""
+"""Rules for data whose shape does not fit the layer that reads it: another data format, or another rank."""
 
 from keras_maxpool.tools.report.layer_graph import LayerGraph
 from keras_maxpool.tools.report.layer_kinds import spatial_axes, wrapped
@@ -6,15 +6,15 @@ from keras_maxpool.tools.report.model_graph import Call
 
 FEW = 4
 MANY = 8
-"""Images have up to 4 channels, and are no smaller than 8 along an axis."""
+"""Images have up to 4 channels, and at least 8 elements along each axis."""
 
 Said = tuple[str, str] | None
 
 
 def other_format(call: Call, graph: LayerGraph) -> Said:
-    """The model's input has few elements along the axis that would be the other format's channels, and many elsewhere.
+    """Finds a model input with few elements along the axis of the other format's channels, and many elsewhere.
 
-    An unknown size counts as many. What element-wise layers make of the input counts as the input.
+    An unknown size counts as many. The output of element-wise layers counts as the input.
     """
     given = _format(call)
     sizes = _sizes(call)
@@ -32,19 +32,19 @@ def other_format(call: Call, graph: LayerGraph) -> Said:
 
 
 def mixed_formats(call: Call, graph: LayerGraph) -> Said:
-    """The nearest convolution or pooling before it has the other data format, and nothing between moves axes."""
+    """Finds a convolution or pooling before it that has the other data format, if nothing between moves axes."""
     given = _format(call)
     for before in graph.before(call):
         if before.inputs and _format(before) != given:
             return (
-                f'it pools axes as "{given}", and gets what {before.path!r} gives as "{_format(before)}"',
+                f'it pools axes as "{given}", and reads the output of {before.path!r}, which is "{_format(before)}"',
                 f'Use data_format="{_format(before)}", or put keras.layers.Permute before it.',
             )
     return None
 
 
 def other_rank(call: Call, graph: LayerGraph) -> Said:
-    """The model's input has as many channels as elements along each axis, or just one along one axis of several."""
+    """Finds a model input with as many channels as elements along each axis, or with an axis of one element."""
     if not _reads_input(call, graph):
         return None
     sizes = _sizes(call)
@@ -60,7 +60,7 @@ def other_rank(call: Call, graph: LayerGraph) -> Said:
     if 1 in spatial and set(spatial) != {1}:
         return (
             f"it reads the model's input {_shown(sizes)} as {rank}D, and one of the {rank} axes has one element",
-            f"Use the {rank - 1}D layer on data without that axis, or check that the axis stands in its place.",
+            f"Use the {rank - 1}D layer on data without that axis, or check the order of the axes.",
         )
     return None
 
@@ -74,7 +74,7 @@ def _format(call: Call) -> str:
 
 
 def _sizes(call: Call) -> tuple[int | None, ...]:
-    """Of what the layer reads, without the batch's axis and that of a TimeDistributed."""
+    """Returns the sizes that the layer reads, without the axes of the batch and of a TimeDistributed."""
     return call.inputs[0].shape[1 if wrapped(call.layer) is call.layer else 2 :]
 
 

@@ -1,4 +1,4 @@
-"""A report as one page that needs nothing else: no network, no fonts, no libraries."""
+"""Renders a report as one page that needs nothing else: no network, no fonts, no libraries."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ EXAMPLE = {
 
 
 def page(report: Report) -> str:
-    """The page, as HTML. Its own script and style are all that it lets run: whatever a file's names hold, is text."""
+    """Returns the page, as HTML. It runs its own script and style alone: names from a file stay text."""
     data = files("keras_maxpool.tools.report").joinpath("page")
     css, template = (data.joinpath(name).read_text("utf-8") for name in ("page.css", "page.html"))
     js = "".join(data.joinpath(name).read_text("utf-8") for name in ("pooling.js", "panel.js"))
@@ -52,7 +52,7 @@ def page(report: Report) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a page's Content-Security-Policy names what may run."""
+    """Returns the hash by which a Content-Security-Policy allows a script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -91,7 +91,7 @@ def _findings(report: Report) -> str:
 
 
 def _presets(report: Report) -> list[dict[str, Any]]:
-    """What the panel can start from: the model's 2D windows, on inputs that are cut at the edge as the model's are."""
+    """Returns the panel's examples: the model's 2D windows, on inputs that are cropped as the model's are."""
     found = []
     for row in report.rows:
         if row.pool_size is None or len(row.pool_size) != 2 or row.padding == "causal":
@@ -121,7 +121,7 @@ def _presets(report: Report) -> list[dict[str, Any]]:
 
 
 def _small(size: int | None, pool: int, stride: int, dilation: int) -> int:
-    """A size that fits the panel, with the same rest by the stride, so that as much is left at the edge."""
+    """Returns a size that fits the panel, with the same remainder by the stride, so that as much is cropped."""
     size = 8 if size is None else size
     if size <= LARGEST:
         return size

@@ -1,7 +1,8 @@
-"""Questions about the calls of a model: what feeds a layer, and how deep it stands."""
+"""Answers what feeds a layer of a model, and how deep in the model it is."""
 
 from collections.abc import Sequence
 
+from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import (
     CONVOLUTIONS,
     SPATIAL,
@@ -9,7 +10,7 @@ from keras_maxpool.tools.report.layer_kinds import (
     layers_named,
     wrapped,
 )
-from keras_maxpool.tools.report.model_graph import Call, Tensor
+from keras_maxpool.tools.report.model_graph import Call
 
 MOVES_AXES = layers_named("Permute", "Reshape", "Flatten")
 
@@ -18,7 +19,7 @@ class LayerGraph:
     """The calls of one model."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
-        """Takes them in their order; none, where a model tells none."""
+        """Takes the calls in their order; empty where they are not known."""
         self.calls = calls
         self.makers: dict[Tensor, Call] = {out: call for call in calls for out in call.outputs}
         self._depths: dict[Call, int] = {}
@@ -28,22 +29,22 @@ class LayerGraph:
             self._depths[call] = max(before, default=0) + here
 
     def depth(self, call: Call) -> int:
-        """Convolutions on the longest way from the input to the end of a call."""
+        """Returns the number of convolutions on the longest path from the input to a call, itself included."""
         return self._depths[call]
 
     def before(self, call: Call) -> list[Call]:
-        """The nearest calls before it that are inputs, or that pool or convolve.
+        """Returns the nearest calls before it that are inputs, or that pool or convolve.
 
-        What moves axes to other places ends the search, and is left out.
+        A layer that moves axes ends the search, and is left out.
         """
         found: list[Call] = []
-        waiting, seen = [*call.inputs], set[Call]()
+        waiting, visited = [*call.inputs], set[Call]()
         while waiting:
             tensor = waiting.pop()
             maker = self.makers[tensor]
-            if maker in seen or isinstance(maker.layer, MOVES_AXES):
+            if maker in visited or isinstance(maker.layer, MOVES_AXES):
                 continue
-            seen.add(maker)
+            visited.add(maker)
             if not maker.inputs or isinstance(wrapped(maker.layer), SPATIAL):
                 found.append(maker)
             else:

@@ -1,4 +1,4 @@
-"""Kinds of spatial layers, Keras's and ours, and what is read from one: its window and its spatial axes."""
+"""Kinds of spatial layers, Keras's and ours, and the window and spatial axes of one."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from keras_maxpool.geometry import window as windows
 
 
 def layers_named(*names: str) -> tuple[Any, ...]:
-    """The classes of those names in Keras and here, where a version has them; `#D` stands for 1D, 2D and 3D."""
+    """Returns the classes of these names in Keras and here, where they exist; `#D` means 1D, 2D and 3D."""
     expanded = [n.replace("#", rank) for n in names for rank in ("123" if "#" in n else " ")]
     found = (
         getattr(home, name, None) for name in expanded for home in (keras.layers, keras_maxpool)
@@ -28,12 +28,12 @@ SPATIAL = (*CONVOLUTIONS, *POOLING, *SPREADING, *layers_named("UpSampling#D"))
 
 
 def wrapped(layer: Any) -> Any:
-    """The layer itself, or the one that it does at each time step."""
+    """Returns the layer itself, or the one inside a TimeDistributed."""
     return layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
 
 
 def spatial_axes(layer: Any, axes: int) -> list[int]:
-    """The places of a layer's spatial axes among a tensor's axes, of which there are so many beside the batch's."""
+    """Returns the indices of a layer's spatial axes among the `axes` axes of a tensor, without the batch axis."""
     if isinstance(layer, keras.layers.TimeDistributed):
         return [axis + 1 for axis in spatial_axes(layer.layer, axes - 1)]
     first = getattr(layer, "data_format", None) == "channels_first"
@@ -41,7 +41,7 @@ def spatial_axes(layer: Any, axes: int) -> list[int]:
 
 
 def layer_window(layer: Any) -> windows.Window:
-    """The window of a convolution, or of a pooling or unpooling layer with one."""
+    """Returns the window of a convolution, or of a pooling or unpooling layer with one."""
     own: windows.Window | None = getattr(layer, "_window", None)
     if own is not None:
         return own

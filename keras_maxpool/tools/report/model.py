@@ -1,16 +1,18 @@
-"""What a model's pooling layers do to its data, and what looks wrong: a row a layer, receptive fields, findings."""
+"""What a model's pooling layers do to its data, and what looks wrong: a row per layer, receptive fields, findings."""
 
+import json
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 import keras
 
-from keras_maxpool.tools.follow_masks import can_mask
+from keras_maxpool.tools.layer_tree import walk
+from keras_maxpool.tools.observe import can_mask, observe
 from keras_maxpool.tools.report.findings import Finding, findings
 from keras_maxpool.tools.report.layer_graph import LayerGraph
+from keras_maxpool.tools.report.layer_kinds import POOLING
 from keras_maxpool.tools.report.model_graph import Call, NoGraphError, calls
-from keras_maxpool.tools.report.observe import observe
 from keras_maxpool.tools.report.poolings import poolings
 from keras_maxpool.tools.report.receptive_field import Field, Unknown, receptive_fields
 from keras_maxpool.tools.report.rows import Row, row
@@ -28,12 +30,12 @@ class Growth:
 
 @dataclass(frozen=True)
 class Report:
-    """What `report` gives."""
+    """The result of `report`."""
 
     model: str
     """The model's name."""
     input_shapes: tuple[tuple[int | None, ...], ...]
-    """Those of the model's graph, the batch's axis first; none, where it has no graph."""
+    """The shapes of the model's inputs, the batch axis first; empty where it has no graph."""
     rows: tuple[Row, ...]
     """One for each call of a pooling layer, in the model's order."""
     findings: tuple[Finding, ...]
@@ -41,8 +43,8 @@ class Report:
     """How the receptive field grows, layer by layer."""
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it in what JSON has: a Fraction is a number, and what is not known is None."""
-        return _plain(asdict(self))
+        """Returns the report as JSON's types: a Fraction becomes a number, and what is not known is None."""
+        return json.loads(json.dumps(asdict(self), default=_number))
 
 
 def report(model: keras.Model) -> Report:
@@ -59,8 +61,8 @@ def report(model: keras.Model) -> Report:
             built or called: the model is then traced once, without data.
 
     Returns:
-        A `Report`: rows, findings, and how the receptive field grows. Shapes are with the batch's axis, sizes in
-        elements, memory in bytes a sample, receptive fields and their steps in elements of the model's input.
+        A `Report`: rows, findings, and how the receptive field grows. Shapes include the batch axis; sizes are in
+        elements, memory in bytes per sample, receptive fields and their steps in elements of the model's input.
 
     Raises:
         TypeError: something other than a model.
@@ -77,7 +79,7 @@ def report(model: keras.Model) -> Report:
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
-    no_graph = "it stands inside a class of your own"
+    no_graph = "it is inside a class of your own"
     graph: list[Call] = []
     try:
         graph = calls(model)
@@ -85,27 +87,20 @@ def report(model: keras.Model) -> Report:
         no_graph = str(error)
     fields = receptive_fields(graph)
     found = poolings(model, graph, {})
-    seen = {}
-    # Tracing takes seconds for a large model, and mostly tells nothing new.
+    # Tracing takes seconds for a large model, and mostly finds nothing new.
     if can_mask(model) or any(pooling.call is None for pooling in found):
-        seen = observe(model)
-        found = poolings(model, graph, seen)
+        observed, _ = observe(model, [n for n in walk(model) if isinstance(n.layer, POOLING)])
+        found = poolings(model, graph, observed)
     rows = tuple(row(pooling, fields, no_graph) for pooling in found)
     pooled = {pooling.call for pooling in found}
     return Report(
         model=model.name,
         input_shapes=tuple(call.outputs[0].shape for call in graph if not call.inputs),
         rows=rows,
-        findings=tuple(findings(found, rows, LayerGraph(graph), seen)),
+        findings=tuple(findings(found, rows, LayerGraph(graph))),
         growth=tuple(Growth(call.path, call in pooled, field) for call, field in fields.items()),
     )
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    return value
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)

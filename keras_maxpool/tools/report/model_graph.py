@@ -1,4 +1,4 @@
-"""A functional or Sequential model as a flat list of calls: nested models are opened."""
+"""Turns a functional or Sequential model into a flat list of calls: nested models are opened."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,18 +7,12 @@ from typing import Any
 
 import keras
 
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """What goes from one call to another; two with the same shape are two."""
-
-    shape: tuple[int | None, ...]
-    dtype: str
+from keras_maxpool.tools.observe import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a layer or operation; a model's input is a call that takes nothing."""
+    """One call of a layer or operation; a model's input is a call without inputs."""
 
     path: str
     layer: Any
@@ -27,11 +21,11 @@ class Call:
 
 
 class NoGraphError(Exception):
-    """The model does not tell which layer's output goes where; the message says why, in a few words."""
+    """The connections of the model's layers are not known; the message says why, in a few words."""
 
 
 def calls(model: keras.Model) -> list[Call]:
-    """All calls, each after those whose outputs it takes; masks are left out.
+    """Returns all calls, each after those whose outputs it reads; masks are left out.
 
     A layer that is called again has "(call 2)" after its path.
 
@@ -44,7 +38,7 @@ def calls(model: keras.Model) -> list[Call]:
 
 
 def is_keras_own(layer: Any) -> bool:
-    """Whether what the layer computes is written in Keras or here, and not in a class of the user's own."""
+    """Returns whether what the layer computes is written in Keras or here, and not in a class of the user's own."""
     code = type(layer).call
     return getattr(code, "__module__", "").startswith(("keras.", "keras_maxpool."))
 
@@ -56,12 +50,12 @@ def _open(
     found: list[Call],
     times: Counter[str],
 ) -> list[Tensor]:
-    """Adds a model's calls on the given tensors, or on inputs of its own; gives what comes out."""
+    """Adds a model's calls on the given tensors, or on inputs of its own; returns its outputs."""
     function = _function(model)
     tensors: dict[int, Tensor] = {}
     if given is not None:
         tensors = {id(t): g for t, g in zip(function.inputs, given, strict=True)}
-    # Keras has no public way to the calls of a functional model.
+    # Keras has no public API for the calls of a functional model.
     nodes = function._nodes_by_depth
     for node in (node for depth in sorted(nodes, reverse=True) for node in nodes[depth]):
         layer = node.operation
@@ -94,7 +88,7 @@ def _function(model: keras.Model) -> Any:
 
 
 def _opens(layer: Any, node: Any) -> bool:
-    """Whether a layer is a model to look into. A dict of inputs would need Keras's own matching of names."""
+    """Returns whether a layer is a model to open. A dict of inputs would need Keras's own matching of names."""
     if not isinstance(layer, keras.Model) or isinstance(
         next(iter(node.arguments.args), None), dict
     ):
@@ -106,14 +100,14 @@ def _opens(layer: Any, node: Any) -> bool:
 
 
 def _sources(node: Any) -> list[keras.KerasTensor]:
-    """The tensors that a call computes with."""
+    """Returns the tensors that a call computes with."""
     kwargs = {key: value for key, value in node.arguments.kwargs.items() if key != "mask"}
     leaves = keras.tree.flatten((node.arguments.args, kwargs))
     return [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
 
 
 def _outputs(node: Any, sources: list[Any], tensors: dict[int, Tensor]) -> list[Tensor]:
-    """What a call gives, with all that is known of its inputs: a nested model's own inputs may know less."""
+    """Returns a call's outputs, with all that is known of its inputs: a nested model may know less."""
     outputs = node.output_tensors
     if any(tensors[id(source)].shape != tuple(source.shape) for source in sources):
 
@@ -126,6 +120,6 @@ def _outputs(node: Any, sources: list[Any], tensors: dict[int, Tensor]) -> list[
         args, kwargs = keras.tree.map_structure(informed, (arguments.args, arguments.kwargs))
         try:
             outputs = keras.tree.flatten(node.operation.compute_output_spec(*args, **kwargs))
-        except Exception:  # what the user's own layers raise here; the shapes stay as they were
+        except Exception:  # of the user's own layers; the shapes stay as they were
             outputs = node.output_tensors
     return [Tensor(tuple(output.shape), str(output.dtype)) for output in outputs]

@@ -1,4 +1,4 @@
-"""The picture of a report: how the receptive field grows, a bar a layer, as inline SVG that fits any width."""
+"""Draws how the receptive field grows, a bar per layer, as inline SVG that fits any width."""
 
 from html import escape
 
@@ -11,7 +11,7 @@ HEIGHT = 24
 
 
 def picture(report: Report) -> str:
-    """The figure, as HTML; a sentence where there is no layer to show.
+    """Returns the figure, as HTML; a sentence where there is no layer to show.
 
     Widths are shares of the picture's own, so that text keeps its size on a narrow screen.
     """
@@ -19,7 +19,7 @@ def picture(report: Report) -> str:
         return '<p class="faint">There is no graph of layers to follow.</p>'
     pixels = _input_size(report)
     longest = max([pixels or 1, *(_extent(growth) or 1 for growth in report.growth)])
-    bars = [_bar(place, growth, longest) for place, growth in enumerate(report.growth)]
+    bars = [_bar(index, growth, longest) for index, growth in enumerate(report.growth)]
     height = HEIGHT * len(bars)
     caption = "Elements of the input that one output is computed from, along its longest axis. "
     caption += "Pooling layers are orange, others blue; a dashed bar is not known."
@@ -34,8 +34,8 @@ def picture(report: Report) -> str:
     )
 
 
-def _bar(place: int, growth: Growth, longest: int) -> str:
-    top = place * HEIGHT
+def _bar(index: int, growth: Growth, longest: int) -> str:
+    top = index * HEIGHT
     extent = _extent(growth)
     kinds = [
         name for name, holds in (("pools", growth.pools), ("unknown", extent is None)) if holds
@@ -51,7 +51,7 @@ def _bar(place: int, growth: Growth, longest: int) -> str:
 
 
 def _extent(growth: Growth) -> int | None:
-    """The longest axis; 0 where it sees all, None where it is not known."""
+    """Returns the size along the longest axis; 0 for the whole axis, None where it is not known."""
     if isinstance(growth.field, Unknown):
         return None
     sizes = growth.field.sizes
@@ -59,7 +59,7 @@ def _extent(growth: Growth) -> int | None:
 
 
 def _input_size(report: Report) -> int | None:
-    """The longest axis of the input that all begins with, if it is an image or a sequence of known size."""
+    """Returns the size of the first input along its longest axis, if it is an image or a sequence of known size."""
     for shape in report.input_shapes[:1]:
         if len(shape) > 2 and None not in shape[1:]:
             return max(size or 0 for size in shape[1:])

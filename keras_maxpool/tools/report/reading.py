@@ -1,4 +1,4 @@
-"""Where a layer's output comes from: which stretch of each input axis a stretch of an output axis is computed from."""
+"""Finds the range of each input axis that a range of a layer's output axis is computed from."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_maxpool.tools.report import stretches
+from keras_maxpool.tools.report import ranges
 from keras_maxpool.tools.report.layer_kinds import (
     ADAPTIVE,
     CONVOLUTIONS,
@@ -20,19 +20,19 @@ from keras_maxpool.tools.report.layer_kinds import (
 )
 from keras_maxpool.tools.report.model_graph import Call, is_keras_own
 
-Read = tuple[int, stretches.Rule] | None
-"""Which output axis, the batch's left out, tells what is read of an input axis, and how; None reads all of it."""
+Read = tuple[int, ranges.Rule] | None
+"""The output axis (the batch axis left out) that an input axis follows, and its rule; None reads the whole axis."""
 
 Shape = Sequence[int | None]
 Shapes = Sequence[Shape]
 
 
 class CannotFollowError(Exception):
-    """Where a layer's output comes from is not known; the message says of which layer, and why."""
+    """What a layer reads is not known; the message names the layer, and says why."""
 
 
 def reads(call: Call) -> list[list[Read]]:
-    """How a call reads each axis, the batch's left out, of each tensor that it takes values from.
+    """Returns how a call reads each axis, without the batch axis, of each tensor that it takes values from.
 
     Raises:
         CannotFollowError: that is not known.
@@ -52,7 +52,7 @@ def _reads(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     if isinstance(layer, keras.layers.TimeDistributed):
         inner = _reads(layer.layer, [shape[1:] for shape in inputs], output[1:])
         return [
-            [(0, stretches.same), *(read and (read[0] + 1, read[1]) for read in of_input)]
+            [(0, ranges.same), *(read and (read[0] + 1, read[1]) for read in of_input)]
             for of_input in inner
         ]
     if not is_keras_own(layer):
@@ -66,9 +66,9 @@ def _reads(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
 
 
 def _by_axis(
-    layer: Any, inputs: Shapes, output: Shape, rules: Sequence[stretches.Rule]
+    layer: Any, inputs: Shapes, output: Shape, rules: Sequence[ranges.Rule]
 ) -> list[list[Read]]:
-    """A rule for each spatial axis, and all channels."""
+    """Returns a rule for each spatial axis, and all channels."""
     reads: list[Read] = [None] * len(inputs[0])
     for axis, rule in zip(spatial_axes(layer, len(inputs[0])), rules, strict=True):
         reads[axis] = (axis, rule)
@@ -82,9 +82,9 @@ def _sizes(layer: Any, shape: Shape) -> list[int | None]:
 def _windowed(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     rules = []
     for axis, size in zip(layer_window(layer).axes, _sizes(layer, inputs[0]), strict=True):
-        # Of an unknown size the middle of the window: where it stands does not change how large it is.
+        # For an unknown size take the middle of the window: its position does not change its size.
         before = (axis.length - 1) // 2 if size is None else axis.pads(size)[0]
-        rules.append(stretches.slide(axis.length, axis.stride, before))
+        rules.append(ranges.slide(axis.length, axis.stride, before))
     return _by_axis(layer, inputs, output, rules)
 
 
@@ -97,21 +97,23 @@ def _regions(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     sizes, outputs = _sizes(layer, inputs[0]), _sizes(layer, output)
     for size, regions in zip(sizes, outputs, strict=True):
         if size is None or regions is None:
-            raise CannotFollowError("has regions that hang on the size of its input: not known")
+            raise CannotFollowError(
+                "has regions that depend on the size of its input, which is not known"
+            )
         if isinstance(layer, FRACTIONAL):
-            rules.append(stretches.longest(size, regions, layer.overlapping))
+            rules.append(ranges.longest(size, regions, layer.overlapping))
         else:
-            rules.append(stretches.share(size, regions))
+            rules.append(ranges.share(size, regions))
     return _by_axis(layer, inputs, output, rules)
 
 
 def _spreading(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
-    """What undoes a convolution or a pooling: an element of the input goes to a window of the output."""
+    """Reads as a transposed convolution or an unpooling: each input element is written to a window."""
     if getattr(layer, "output_padding", None) is not None:
         raise CannotFollowError("has an output_padding")
-    # That of a size which the stride divides; only where windows stand depends on it.
+    # The pads of a size which the stride divides; only the positions of windows depend on it.
     rules = [
-        stretches.spread(axis.length, axis.stride, axis.pads(axis.stride * axis.length)[0])
+        ranges.spread(axis.length, axis.stride, axis.pads(axis.stride * axis.length)[0])
         for axis in layer_window(layer).axes
     ]
     # An unpooling's indices come from where its values come from; of a third tensor it takes the size alone.
@@ -123,7 +125,7 @@ def _upsampling(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     interpolation = getattr(layer, "interpolation", "nearest")
     if interpolation not in ("nearest", "bilinear"):
         raise CannotFollowError(f"interpolates by {interpolation!r}")
-    rule = stretches.repeat if interpolation == "nearest" else stretches.interpolate
+    rule = ranges.repeat if interpolation == "nearest" else ranges.interpolate
     return _by_axis(layer, inputs, output, [rule(factor) for factor in factors])
 
 
@@ -132,20 +134,20 @@ def _moved(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     sides = padding if padding is not None else layer.cropping
     sides = [sides] if isinstance(sides[0], int) else sides
     sign = -1 if padding is not None else 1
-    return _by_axis(layer, inputs, output, [stretches.shift(sign * before) for before, _ in sides])
+    return _by_axis(layer, inputs, output, [ranges.shift(sign * before) for before, _ in sides])
 
 
 def _permuted(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
-    return [[(layer.dims.index(axis + 1), stretches.same) for axis in range(len(output))]]
+    return [[(layer.dims.index(axis + 1), ranges.same) for axis in range(len(output))]]
 
 
 def _pointwise(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
-    """Element by element, an axis of one element for all."""
+    """Reads element by element; an axis of one element is broadcast."""
     if any(len(shape) != len(output) for shape in inputs):
         raise CannotFollowError("takes tensors of different ranks")
     return [
         [
-            None if size == 1 != output[axis] else (axis, stretches.same)
+            None if size == 1 != output[axis] else (axis, ranges.same)
             for axis, size in enumerate(shape)
         ]
         for shape in inputs
@@ -153,7 +155,7 @@ def _pointwise(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
 
 
 def _mixed(axes: Sequence[int], inputs: Shapes, output: Shape) -> list[list[Read]]:
-    """Element by element, but along some axes, of which all is read; the batch's is axis 0."""
+    """Reads element by element, except for whole axes; axis 0 is the batch."""
     reads = _pointwise(None, [[None] * len(inputs[0])], output)
     for axis in axes:
         reads[0][axis - 1 if axis > 0 else axis] = None
@@ -170,12 +172,12 @@ def _normalized(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
 
 
 def _embedded(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
-    return [[(axis, stretches.same) for axis in range(len(inputs[0]))]]
+    return [[(axis, ranges.same) for axis in range(len(inputs[0]))]]
 
 
 def _joined(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     axis = layer.axis % (len(output) + 1) - 1
-    reads: list[Read] = [(place, stretches.same) for place in range(len(output))]
+    reads: list[Read] = [(index, ranges.same) for index in range(len(output))]
     reads[axis] = (axis, _only_whole)
     return [reads] * len(inputs)
 
@@ -186,7 +188,7 @@ def _reshaped(layer: Any, inputs: Shapes, output: Shape) -> list[list[Read]]:
     return [[None] * len(inputs[0])]
 
 
-def _only_whole(low: stretches.Places, high: stretches.Places) -> stretches.Stretch:
+def _only_whole(low: ranges.Positions, high: ranges.Positions) -> ranges.Range:
     if np.isfinite(low).any():
         raise CannotFollowError("joins tensors along an axis that is pooled")
     return low, high

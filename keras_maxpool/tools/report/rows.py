@@ -1,4 +1,4 @@
-"""The rows of a report: what is known of each pooling layer, in numbers."""
+"""The rows of a report: each pooling layer in numbers."""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_maxpool.geometry.window import Window
+from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import (
     ADAPTIVE,
     FRACTIONAL,
@@ -15,7 +16,7 @@ from keras_maxpool.tools.report.layer_kinds import (
     layer_window,
     spatial_axes,
 )
-from keras_maxpool.tools.report.model_graph import Call, Tensor
+from keras_maxpool.tools.report.model_graph import Call
 from keras_maxpool.tools.report.poolings import Pooling
 from keras_maxpool.tools.report.receptive_field import Field, Unknown
 
@@ -24,16 +25,16 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One pooling layer. None stands for what is not known, or what the layer does not have; axes are spatial ones."""
+    """One pooling layer. None means not known, or not a property of the layer; axes are spatial."""
 
     layer: str
     """The names that lead to it, joined by slashes."""
     kind: str
     """The name of its class."""
     package: str
-    """Whose it is: `"keras"`, `"keras_maxpool"`, or the module of a class of the user's own."""
+    """`"keras"`, `"keras_maxpool"`, or the module of a class of the user's own."""
     pools: str
-    """What one output is made of, in words: `"3 x 3"`, `"all"`, `"to 7 x 7"`."""
+    """What one output is the maximum or mean of, in words: `"3 x 3"`, `"all"`, `"to 7 x 7"`."""
     pool_size: tuple[int, ...] | None
     strides: tuple[int, ...] | None
     padding: Any
@@ -43,25 +44,25 @@ class Row:
     input_shape: Shape | None
     output_shape: Shape | None
     spatial_sizes: Shape | None
-    """Those of the input."""
+    """The sizes of the input."""
     kept: float | None
     """Output positions over input positions."""
     dropped: tuple[int | None, ...] | None
     """Elements at the end of each axis that no window reaches."""
     overlap: tuple[int, ...] | None
-    """Elements that a window shares with the next, from end to end; below 0 they lie apart."""
+    """Elements that a window shares with the next; below 0 there are gaps."""
     receptive_field: Field | Unknown
     bytes_saved: int | None
-    """Bytes of one sample's input, less those of what comes out of it."""
+    """Bytes of one sample's input, less those of its output."""
 
 
 def row(pooling: Pooling, fields: Mapping[Call, Field | Unknown], no_graph: str) -> Row:
-    """The row of one pooling layer.
+    """Returns the row of one pooling layer.
 
     Args:
         pooling: the layer.
         fields: receptive fields of the calls in the model's graph.
-        no_graph: why a layer that is in none of them has no receptive field.
+        no_graph: why a layer outside of the graph has no receptive field.
     """
     layer = pooling.layer
     window = layer_window(layer) if isinstance(layer, WINDOWED) else None
@@ -90,16 +91,16 @@ def row(pooling: Pooling, fields: Mapping[Call, Field | Unknown], no_graph: str)
 
 
 def spatial_sizes(layer: Any, tensor: Tensor | None) -> Shape | None:
-    """The spatial sizes of a tensor that goes into a layer or comes from it; of vectors none."""
+    """Returns the spatial sizes of a layer's input or output; none for vectors."""
     if tensor is None:
         return None
     shape = tensor.shape[1:]
-    # A global pooling that keeps no axes leaves channels alone.
+    # A global pooling without keepdims returns channels alone.
     return tuple(shape[axis] for axis in spatial_axes(layer, len(shape))) if len(shape) > 1 else ()
 
 
 def dropped(window: Window, sizes: Shape) -> Shape:
-    """Elements at the end of each axis that no window reaches; None where the size is not known."""
+    """Returns the elements at the end of each axis that no window reaches; None where the size is not known."""
     return tuple(
         None if size is None else max(axis.pads(size)[0] + size - _reach(axis, size), 0)
         for axis, size in zip(window.axes, sizes, strict=True)
@@ -107,7 +108,7 @@ def dropped(window: Window, sizes: Shape) -> Shape:
 
 
 def _reach(axis: Any, size: int) -> int:
-    """The end of the last window, counted from the start of the padding."""
+    """Returns the end of the last window, counted from the start of the padding."""
     return (axis.output_size(size) - 1) * axis.stride + axis.length
 
 

@@ -1,4 +1,4 @@
-"""A report in words: the cells of its table, which the terminal and the page share, and the terminal's own page."""
+"""Renders a report as text: the cells of its table, which terminal and page share, and the terminal's output."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,25 +12,25 @@ from keras_maxpool.tools.report.receptive_field import Field, Unknown
 from keras_maxpool.tools.report.rows import Row
 
 COLUMNS = {
-    "layer": "the names that lead to the layer, its class, and whose it is",
+    "layer": "the names that lead to the layer, its package and class",
     "window": "elements of the window, its step, padding and dilation",
-    "input": "shape, the batch's axis left out",
-    "output": "shape, the batch's axis left out",
+    "input": "shape without the batch axis",
+    "output": "shape without the batch axis",
     "kept": "output positions over input positions",
     "dropped": "elements at the end of each axis that no window reaches",
-    "overlap": "elements that a window shares with the next; below 0 they lie apart",
+    "overlap": "elements that a window shares with the next; below 0 there are gaps",
     "field": "receptive field: elements of the model's input that one output is computed from",
     "step": "elements of the model's input from one output to the next",
     "saved": "bytes of one sample's input, less those of the output",
 }
-"""The table's columns, with what they hold."""
+"""The table's columns, with their meaning."""
 
 UNKNOWN = "?"
 NOTHING = "-"
 
 
 def cells(row: Row) -> list[str]:
-    """One row of the table, in the order of COLUMNS; lines of a cell are apart."""
+    """Returns one row of the table, in the order of COLUMNS; a cell may have several lines."""
     field = row.receptive_field
     return [
         f"{row.layer}\n{row.package} {row.kind}",
@@ -47,14 +47,14 @@ def cells(row: Row) -> list[str]:
 
 
 def field_text(field: Field | Unknown) -> str:
-    """A receptive field's sizes."""
+    """Returns a receptive field's sizes."""
     if isinstance(field, Unknown):
         return UNKNOWN
     return _by("all" if size is None else size for size in field.sizes)
 
 
 def unknowns(report: Report) -> list[str]:
-    """Why receptive fields are not known, a line a layer."""
+    """Returns why receptive fields are not known, a line per layer."""
     return [
         f"{row.layer}: the receptive field is not known: {row.receptive_field.reason}"
         for row in report.rows
@@ -63,7 +63,7 @@ def unknowns(report: Report) -> list[str]:
 
 
 def bytes_text(count: int) -> str:
-    """A number of bytes, in the unit that suits it."""
+    """Returns a number of bytes, in the unit that suits it."""
     size, units = float(abs(count)), ["B", "kB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:
         size /= 1000
@@ -72,14 +72,14 @@ def bytes_text(count: int) -> str:
 
 
 def total_saved(report: Report) -> str:
-    """The bytes that all rows together save."""
+    """Returns the bytes that all rows together save."""
     known = [row.bytes_saved for row in report.rows if row.bytes_saved is not None]
     more = " and what is not known" if len(known) < len(report.rows) else ""
     return bytes_text(sum(known)) + more
 
 
 def show(report: Report, console: Console) -> None:
-    """The table, the findings, and what is not known."""
+    """Shows the table, the findings, and what is not known."""
     if not report.rows:
         console.print(f"{report.model} has no pooling layers")
     else:

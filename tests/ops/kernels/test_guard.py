@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import nodes
 
-from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.backend.tensorflow.context import current_context
+from keras_maxpool.backend.tensorflow.kernels.direct import direct
+from keras_maxpool.backend.tensorflow.kernels.native import guarded
 from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool
 
@@ -22,23 +24,25 @@ def test_a_formula_never_sees_fewer_elements_than_it_needs(missing: int, known: 
     seen = []
 
     def formula(x: tf.Tensor) -> tf.Tensor:
-        seen.append(x.shape.as_list())
+        tf.py_function(lambda sizes: seen.append(sizes.numpy().tolist()), [tf.shape(x)], [])
         return x + 1
 
-    shape = tf.TensorShape(sizes if known else [None] * 4)
-    y = guarded(formula, LEAST, shape)(tf.zeros(sizes))
-    assert y.shape.as_list() == sizes
+    spec = tf.TensorSpec(sizes if known else [None] * 4)
+    guard = tf.function(lambda x: guarded(formula, x, LEAST), input_signature=[spec])
+    assert guard(tf.zeros(sizes)).shape.as_list() == sizes
     sizes[missing] = LEAST[missing]
     assert seen == [sizes]
 
 
-def test_where_nothing_is_missing_the_formula_stays_itself() -> None:
-    def formula(x: tf.Tensor) -> tf.Tensor:
-        return x + 1
+def test_where_nothing_is_missing_the_formula_alone() -> None:
+    def guard(x: tf.Tensor) -> tf.Tensor:
+        return guarded(lambda x: x + 1, x, LEAST)
 
-    assert guarded(formula, LEAST, tf.TensorShape([4, 5, 6, 2])) is formula
-    x = np.arange(240.0).reshape(4, 5, 6, 2)
-    y = guarded(formula, LEAST, tf.TensorShape([None, 5, 6, 2]))(x)
+    assert "Pad" not in {node.op for node in nodes(guard, tf.TensorSpec([4, 5, 6, 2]))}
+    unknown = tf.TensorSpec([None, 5, 6, 2])
+    assert "Pad" in {node.op for node in nodes(guard, unknown)}
+    x = np.arange(240.0, dtype="float32").reshape(4, 5, 6, 2)
+    y = tf.function(guard, input_signature=[unknown])(x)
     np.testing.assert_array_equal(y, x + 1)
 
 
@@ -46,7 +50,7 @@ def test_where_nothing_is_missing_the_formula_stays_itself() -> None:
 def test_a_graph_pools_an_axis_that_is_known_to_have_no_elements(rank: int) -> None:
     window = parse(rank, 2, 2, "same", 1, False)
     spec = tf.TensorSpec([None, 0, *[4] * (rank - 1), 3])
-    pool = tf.function(lambda x: KERNELS["direct"](x, window), input_signature=[spec])
+    pool = tf.function(lambda x: direct(x, window, current_context(x)), input_signature=[spec])
     assert pool(tf.zeros([5, 0, *[4] * (rank - 1), 3])).shape == (5, 0, *[2] * (rank - 1), 3)
 
 
@@ -61,7 +65,7 @@ def test_one_element_an_axis_is_enough_for_same(rank: int) -> None:
     def pool_and_gradient(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = KERNELS["direct"](x, window)
+            y = direct(x, window, current_context(x))
         return y, tape.gradient(y, x)
 
     y, gradient = pool_and_gradient(x)

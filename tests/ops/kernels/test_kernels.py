@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from running import Config, assert_same, case, distinct, nodes, run, ties, with_gradient
 
+from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
 from keras_maxpool.geometry.window import Window, parse
 
@@ -43,7 +44,7 @@ def window(config: Config) -> Window:
 
 
 def kernel(name: str, config: Config):
-    return lambda x: KERNELS[name](x, window(config))
+    return lambda x: KERNELS[name](x, window(config), current_context(x))
 
 
 def operations(function, *specs: tf.TensorSpec) -> Counter:
@@ -55,7 +56,8 @@ def test_one_signature() -> None:
     assert list(KERNELS) == ["direct", "separable", "shifted"]
     for name, function in KERNELS.items():
         assert function.__name__ == name
-        assert list(inspect.signature(function).parameters) == ["x", "window", "repeat"]
+        taken = list(inspect.signature(function).parameters)[:4]
+        assert taken == ["x", "window", "context", "repeat"]
 
 
 @pytest.mark.parametrize(("name", "config"), WITH_KERNELS, ids=str)

@@ -2,27 +2,32 @@
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow import padding, shapes
+from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.kernels import native
 from keras_maxpool.geometry.window import Window
 
 
-def direct(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
-    """Pools (batch, *spatial, channels) without dilation in one operation; `repeat` as `shapes.pad` has it."""
-    padding: str | shapes.Pads = "SAME" if window.padding == "same" else "VALID"
+def direct(
+    x: tf.Tensor,
+    window: Window,
+    context: Context,
+    repeat: bool = False,
+    data_format: str = "channels_last",
+) -> tf.Tensor:
+    """Pools without dilation in one operation; `repeat` as `padding.pad` has it.
+
+    With channels first it takes no pads and 2 or 3 axes, and works where oneDNN does.
+    """
+    pads: str | padding.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
-        padding = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
+        pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
         if repeat:
-            x, padding = shapes.pad(x, padding, window.gaps), "VALID"
+            x, pads = padding.pad(x, pads, context, window.gaps), "VALID"
     pool, strides = window.pool, window.strides
     if window.rank > 1:
-        return native.max_pool(x, pool, strides, padding)
-    if not isinstance(padding, str):
-        padding = [*padding, (0, 0)]
-    return tf.squeeze(native.max_pool(tf.expand_dims(x, 2), (*pool, 1), (*strides, 1), padding), 2)
-
-
-def direct_channels_first(x: tf.Tensor, window: Window) -> tf.Tensor:
-    """Pools (batch, channels, *2 or 3 spatial) without dilation or explicit pads, where oneDNN takes it so."""
-    padding = "SAME" if window.padding == "same" else "VALID"
-    return native.max_pool(x, window.pool, window.strides, padding, "channels_first")
+        return native.max_pool(x, pool, strides, pads, context, data_format)
+    if not isinstance(pads, str):
+        pads = [*pads, (0, 0)]
+    y = native.max_pool(tf.expand_dims(x, 2), (*pool, 1), (*strides, 1), pads, context)
+    return tf.squeeze(y, 2)

@@ -1,104 +1,134 @@
-"""One `tf.nn.max_pool` with the faults of its gradients mended."""
+"""One `tf.nn.max_pool` with workarounds for what is wrong in its gradients."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
 from keras_maxpool.backend.tensorflow import layout, shapes
-from keras_maxpool.backend.tensorflow.gradients import (
-    Formula,
-    gradient_of,
-    with_gradient,
-    with_second_order,
-)
-from keras_maxpool.backend.tensorflow.kernels.guard import guarded
+from keras_maxpool.backend.tensorflow import padding as pads
+from keras_maxpool.backend.tensorflow.context import Context
+from keras_maxpool.backend.tensorflow.gradients import gradient_of, with_gradient, with_second_order
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Axis
+
+OPERATIONS = {
+    (2, "channels_last"): (tf.raw_ops.MaxPool, "NHWC"),
+    (2, "channels_first"): (tf.raw_ops.MaxPool, "NCHW"),
+    (3, "channels_last"): (tf.raw_ops.MaxPool3D, "NDHWC"),
+    (3, "channels_first"): (tf.raw_ops.MaxPool3D, "NCDHW"),
+}
+"""By the number of spatial axes: what tf.nn.max_pool calls, which takes 25 of an eager call's 230 us to do so."""
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """One operation over 2 or 3 spatial axes."""
+
+    pool: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str | pads.Pads
+    data_format: str
+
+    def of_axes(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Returns one integer for each axis of the input, given those of the spatial axes."""
+        return (1, *sizes, 1) if self.data_format == "channels_last" else (1, 1, *sizes)
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Pools `x` with TensorFlow's own gradient."""
+        operation, name = OPERATIONS[len(self.pool), self.data_format]
+        how: dict[str, Any] = {"padding": self.padding}
+        if not isinstance(self.padding, str):
+            explicit = [0, 0, *(n for pair in self.padding for n in pair), 0, 0]
+            how = {"padding": "EXPLICIT", "explicit_paddings": explicit}
+        window, strides = self.of_axes(self.pool), self.of_axes(self.strides)
+        return operation(input=x, ksize=window, strides=strides, data_format=name, **how)
+
+    def on_elements(self, x: tf.Tensor) -> tf.Tensor:
+        """Pools `x`, which may turn out to have no elements."""
+        least = self.pool if self.padding == "VALID" else [1] * len(self.pool)
+        return guarded(self, x, self.of_axes(least))
+
+    def keeps_shape(self, x: tf.Tensor) -> bool:
+        """Returns whether "SAME" makes an output of the input's shape, or may."""
+        sizes = zip(self.strides, spatial_sizes(x.shape, self.data_format), strict=True)
+        return self.padding == "SAME" and all(n == 1 or size in (1, None) for n, size in sizes)
+
+    def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
+        """Pools `x` with explicit pads in place of "SAME"."""
+        axes = [Axis(*of_axis, "same") for of_axis in zip(self.pool, self.strides, strict=True)]
+        x = pads.pad(x, pads.pads(axes, shapes.sizes(x)[1:-1]), context)
+        return replace(self, padding="VALID")(x)
+
+    def otherwise(self, x: tf.Tensor, context: Context) -> tf.Tensor:
+        """Pools `x` in a way that can be differentiated twice: with explicit pads, or with channels last."""
+        if self.data_format == "channels_last":
+            least = self.of_axes([1] * len(self.pool))
+            return guarded(lambda x: self.padded(x, context), x, least)
+        last = layout.channels_last(x, self.data_format)
+        y = max_pool(last, self.pool, self.strides, self.padding, context)
+        return layout.restored(y, self.data_format)
+
+
+def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[int]) -> Any:
+    """Computes `function(x)`, which only gets at least so many elements per axis; an axis that has fewer gives none.
+
+    There are operations that end the process, or fail, on inputs without elements. Where the static shape leaves no
+    doubt nothing is added.
+    """
+    if None not in x.shape and 0 not in x.shape:
+        return function(x)
+    # Both the pad and the slice return their input without a copy where nothing is missing.
+    missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
+    none = tf.zeros_like(missing)
+    results = function(tf.pad(x, tf.stack([none, missing], axis=1)))
+    return tf.nest.map_structure(
+        lambda y: tf.slice(y, none, tf.where(missing > 0, 0, tf.shape(y))), results
+    )
 
 
 def max_pool(
     x: tf.Tensor,
     pool: Sequence[int],
     strides: Sequence[int],
-    padding: str | shapes.Pads,
+    padding: str | pads.Pads,
+    context: Context,
     data_format: str = "channels_last",
 ) -> tf.Tensor:
-    """`tf.nn.max_pool` over 2 or 3 spatial axes, with a gradient that is safe, fast and right.
+    """Computes `tf.nn.max_pool` over 2 or 3 spatial axes, with a gradient that is safe, fast and right.
 
-    Mended, all seen in TensorFlow 2.21 on the CPU:
+    Workarounds for TensorFlow 2.21 on the CPU:
     - In graphs only a MaxPoolGrad beside its MaxPool runs in oneDNN, which alone favours the first of 3D ties and
       is ten times as fast; so the backward pass brings a MaxPool of its own, which TensorFlow merges with the
-      first one where both stand in one graph.
+      first one where both are in one graph.
     - oneDNN's gradient ends the process where the input or the output has no elements; where that cannot be excluded
-      while tracing, its MaxPool gets a guard. Values that no tape sees stay one plain node, as exporters like it.
+      while tracing, its MaxPool gets a guard. Values that no tape watches stay one plain node, as exporters like it.
     - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
       it, a size not yet known included: second-order gradients and forward mode are those of explicit pads there,
       and windows of one element, which need no pads, are a slice.
     - Channels first only oneDNN pools, in float32 and bfloat16, with a gradient in graphs and no second one: that is
-      done channels last.
+      done with channels last.
     """
     if max(*pool, *strides) == 1:
         return x
     if max(pool) == 1:
         spatial = [slice(None, None, stride) for stride in strides]
-        return x[
-            (slice(None), *([slice(None)] if data_format == "channels_first" else []), *spatial)
-        ]
-    now, taped = mode.current(), mode.tape_is_active()
-    untaped = now == "eager" and not taped
-    if not isinstance(padding, str) and not (untaped and len(pool) == 2):
-        x, padding = shapes.pad(x, padding), "VALID"
-
-    def of_axes(sizes: Sequence[int]) -> tuple[int, ...]:
-        return (1, *sizes, 1) if data_format == "channels_last" else (1, 1, *sizes)
-
-    def operation(x: tf.Tensor, padding: str | shapes.Pads) -> tf.Tensor:
-        # What tf.nn.max_pool calls; it takes 25 of an eager call's 230 microseconds to do so.
-        raw, name = RAW[len(pool), data_format]
-        how = {"ksize": of_axes(pool), "strides": of_axes(strides), "data_format": name}
-        if isinstance(padding, str):
-            return raw(input=x, padding=padding, **how)
-        explicit = [0, 0, *(n for pair in padding for n in pair), 0, 0]
-        return raw(input=x, padding="EXPLICIT", explicit_paddings=explicit, **how)
-
-    plain: Formula = partial(operation, padding=padding)
-    least = of_axes(pool if padding == "VALID" else [1] * len(pool))
-    if now == "graph" and 0 in x.shape.as_list():
-        # Refused while a graph is traced; eager mode takes it.
-        plain = guarded(plain, least, x.shape)
-    if not x.dtype.is_floating or now == "xla" or untaped:
-        return plain(x)
-
-    def transposed(x: tf.Tensor) -> tf.Tensor:
-        y = max_pool(layout.channels_last(x, data_format), pool, strides, padding)
-        return layout.restored(y, data_format)
-
-    def padded(x: tf.Tensor) -> tf.Tensor:
-        axes = [Axis(*of_axis, "same") for of_axis in zip(pool, strides, strict=True)]
-        return operation(shapes.pad(x, shapes.pads(axes, shapes.sizes(x)[1:-1])), "VALID")
-
-    keeps_shape = padding == "SAME" and all(
-        stride == 1 or size in (1, None)
-        for stride, size in zip(strides, spatial_sizes(x.shape, data_format), strict=True)
-    )
-    if now == "eager" and not keeps_shape:
-        return plain(x)
-    first = guarded(plain, least, x.shape)
-    gradient = gradient_of(first)
+        return x[(slice(None), *([slice(None)] * (data_format == "channels_first")), *spatial)]
+    if not isinstance(padding, str) and (context.differentiable or len(pool) == 3):
+        x, padding = pads.pad(x, padding, context), "VALID"
+    operation = MaxPool(tuple(pool), tuple(strides), padding, data_format)
+    # A graph refuses an axis that is known to be empty; eager mode takes it.
+    empty = context.mode == "graph" and 0 in x.shape.as_list()
+    forward = operation.on_elements if empty else operation
+    if not x.dtype.is_floating or context.mode == "xla" or not context.differentiable:
+        return forward(x)
+    keeps_shape = operation.keeps_shape(x)
+    if context.mode == "eager" and not keeps_shape:
+        return forward(x)
+    gradient = gradient_of(lambda x, _: operation.on_elements(x))
     if data_format == "channels_first" or keeps_shape:
-        last = data_format == "channels_last"
-        further = guarded(padded, least, x.shape) if last else transposed
-        if mode.has_tangent(x):
-            return further(x)
-        gradient = with_second_order(gradient, gradient_of(further))
-    return with_gradient(first if taped else plain, gradient)(x)
-
-
-RAW = {
-    (2, "channels_last"): (tf.raw_ops.MaxPool, "NHWC"),
-    (2, "channels_first"): (tf.raw_ops.MaxPool, "NCHW"),
-    (3, "channels_last"): (tf.raw_ops.MaxPool3D, "NDHWC"),
-    (3, "channels_first"): (tf.raw_ops.MaxPool3D, "NCDHW"),
-}
+        if context.has_tangent:
+            return operation.otherwise(x, context)
+        gradient = with_second_order(gradient, gradient_of(operation.otherwise))
+    return with_gradient(operation.on_elements if context.taped else forward, gradient, x)

@@ -8,72 +8,57 @@ import math
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import context as mode
-from keras_maxpool.backend.tensorflow import shapes
-from keras_maxpool.backend.tensorflow.kernels.views import Views, max_of_views
-from keras_maxpool.geometry.window import Axis, Window
+from keras_maxpool.backend.tensorflow import padding, plan, shapes
+from keras_maxpool.backend.tensorflow.context import Context
+from keras_maxpool.backend.tensorflow.kernels.views import max_of_views
+from keras_maxpool.geometry.views import Views, cut, of_window
+from keras_maxpool.geometry.window import Window
 
 JOINT_VIEWS = 9
 """At most this many views are taken of all axes at once."""
-LONG, CUT = 5, 4
-"""A window of more than LONG elements is pooled in steps of CUT."""
-NARROW = 16
-"""With fewer channels than this each axis goes alone, the innermost one folded into the channels."""
 
 
-def shifted(x: tf.Tensor, window: Window, repeat: bool = False) -> tf.Tensor:
-    """Pools (batch, *spatial, channels); `repeat` as `shapes.pad` has it."""
-    pads = shapes.pads(window.axes, shapes.sizes(x)[1:-1])
-    wide = x.shape[-1] is None or x.shape[-1] >= NARROW
+def shifted(x: tf.Tensor, window: Window, context: Context, repeat: bool = False) -> tf.Tensor:
+    """Pools (batch, *spatial, channels); `repeat` as `padding.pad` has it."""
+    pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
+    gaps = window.gaps if repeat else None
+    wide = x.shape[-1] is None or x.shape[-1] >= plan.NARROW
     # Three strided axes at once are compared in seven dimensions, and outside XLA TensorFlow broadcasts five.
     strided = sum(stride > 1 for stride in window.strides)
-    possible = strided < 3 or mode.current() == "xla"
+    possible = strided < 3 or context.mode == "xla"
     if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:
-        elements = [_elements(axis) for axis in window.axes]
-        gaps = window.gaps if repeat else None
-        return max_of_views(x, elements, pads, gaps, whole=wide and not window.dilated)
-    for place in range(window.rank - 1, -1, -1):
-        pad = pads[place]
-        for views in cut(window.axes[place]):
-            of_axes, of_pads = [Views()] * window.rank, [(0, 0)] * window.rank
-            of_axes[place], of_pads[place] = views, pad
-            x, pad = _step(x, of_axes, of_pads, window.gaps if repeat else None), (0, 0)
+        axes = [of_window(axis) for axis in window.axes]
+        whole = wide and not window.dilated
+        return max_of_views(x, axes, pads, context, gaps, whole=whole)
+    for i in range(window.rank - 1, -1, -1):
+        pad = pads[i]
+        for views in cut(window.axes[i]):
+            x, pad = _pool_axis(x, i, views, pad, context, gaps), (0, 0)
     return x
 
 
-def _elements(axis: Axis) -> Views:
-    return Views(tuple(range(0, axis.length, axis.dilation)), axis.stride)
-
-
-def cut(axis: Axis) -> list[Views]:
-    """Steps that together pool one axis: each maximum over CUT neighbours widens the next step's reach by as much."""
-    done, steps = 1, []
-    while -(-axis.pool // done) > LONG:
-        steps.append(Views(tuple(j * done * axis.dilation for j in range(CUT)), 1))
-        done *= CUT
-    # The last maxima overlap where the window is no multiple: the earlier one wins their ties, as it should.
-    last = (min(start, axis.pool - done) for start in range(0, axis.pool, done))
-    return [*steps, Views(tuple(start * axis.dilation for start in last), axis.stride)]
-
-
-def _step(
+def _pool_axis(
     x: tf.Tensor,
-    axes: list[Views],
-    pads: list[tuple[shapes.Size, shapes.Size]],
-    gaps: shapes.Gaps,
+    i: int,
+    views: Views,
+    pad: tuple[shapes.Size, shapes.Size],
+    context: Context,
+    gaps: padding.Gaps,
 ) -> tf.Tensor:
-    if all(axis == Views() for axis in axes):
+    """Takes the maximum of views of spatial axis `i`."""
+    if views == Views():
         return x
-    channels = x.shape[-1]
-    if axes[-1].stride > 1 or channels is None or channels >= NARROW:
-        return max_of_views(x, axes, pads, gaps)
+    rank, channels = x.shape.rank - 2, x.shape[-1]
+    axes, pads = [Views()] * rank, [(0, 0)] * rank
+    axes[i], pads[i] = views, pad
+    if axes[-1].stride > 1 or channels is None or channels >= plan.NARROW:
+        return max_of_views(x, axes, pads, context, gaps)
     # A slice along the last axis is one along (last axis, channels): long and contiguous.
     *outer, last, _ = shapes.sizes(x)
     flat = tf.reshape(x, [*outer, last * channels, 1])
-    wider = Views(tuple(place * channels for place in axes[-1].displacements))
-    before, after = pads[-1]
-    flat_pads = [*pads[:-1], (before * channels, after * channels)]
+    axes[-1] = Views(tuple(channels * n for n in axes[-1].displacements))
+    pads[-1] = tuple(channels * n for n in pads[-1])
     flat_gaps = None if gaps is None else [*gaps[:-1], gaps[-1] * channels]
-    y = max_of_views(flat, [*axes[:-1], wider], flat_pads, flat_gaps)
+    y = max_of_views(flat, axes, pads, context, flat_gaps)
     *outer, last, _ = shapes.sizes(y)
     return tf.reshape(y, [*outer, last // channels, channels])

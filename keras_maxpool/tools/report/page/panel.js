@@ -49,8 +49,8 @@ function fill(preset) {
   const named = typeof preset.padding === "string";
   field("padding").value = named ? preset.padding : "explicit";
   if (!named) {
-    preset.padding.flat().forEach((pad, place) => {
-      field(["top", "bottom", "left", "right"][place]).value = pad;
+    preset.padding.flat().forEach((pad, side) => {
+      field(["top", "bottom", "left", "right"][side]).value = pad;
     });
   }
   field("ceil_mode").checked = preset.ceil_mode;
@@ -110,10 +110,10 @@ function inputCells(settings, result, at) {
           column - at[1] * settings.strides[1],
         ];
         const inside = offset.every(
-          (by, place) =>
+          (by, axis) =>
             by >= 0 &&
-            by % settings.dilation_rate[place] === 0 &&
-            by / settings.dilation_rate[place] < settings.pool_size[place],
+            by % settings.dilation_rate[axis] === 0 &&
+            by / settings.dilation_rate[axis] < settings.pool_size[axis],
         );
         return { text: "", kind: inside ? "pad window" : "pad" };
       }

@@ -5,7 +5,7 @@
 function axisGeometry(axis) {
   for (const name of ["size", "pool", "stride", "dilation"]) {
     if (!Number.isInteger(axis[name]) || axis[name] < 1) {
-      throw new Error(`${name} must be a whole number from 1 up`);
+      throw new Error(`${name} must be an integer from 1 up`);
     }
   }
   const { size, pool, stride, dilation } = axis;
@@ -20,7 +20,7 @@ function axisGeometry(axis) {
   }
   const [before, end] = axis.padding === "valid" ? [0, 0] : axis.padding;
   if (![before, end].every((pad) => Number.isInteger(pad) && pad >= 0)) {
-    throw new Error("padding must be whole numbers from 0 up");
+    throw new Error("padding must be integers from 0 up");
   }
   if (Math.max(before, end) >= length) {
     throw new Error(`padding must be smaller than the window, which spans ${length}`);
@@ -46,13 +46,13 @@ function axisGeometry(axis) {
 function pool(settings) {
   const { values } = settings;
   const sizes = [values.length, values[0].length];
-  const axes = [0, 1].map((place) =>
+  const axes = [0, 1].map((axis) =>
     axisGeometry({
-      size: sizes[place],
-      pool: settings.pool_size[place],
-      stride: settings.strides[place],
-      dilation: settings.dilation_rate[place],
-      padding: typeof settings.padding === "string" ? settings.padding : settings.padding[place],
+      size: sizes[axis],
+      pool: settings.pool_size[axis],
+      stride: settings.strides[axis],
+      dilation: settings.dilation_rate[axis],
+      padding: typeof settings.padding === "string" ? settings.padding : settings.padding[axis],
       ceil: Boolean(settings.ceil_mode),
     }),
   );
@@ -65,10 +65,10 @@ function pool(settings) {
     for (let column = 0; column < shape[1]; column++) {
       let best = -1;
       for (const [y, x] of elements(settings, axes, row, column)) {
-        const place = y * sizes[1] + x;
+        const index = y * sizes[1] + x;
         // The first of equals wins.
         if (best < 0 || values[y][x] > values[Math.floor(best / sizes[1])][best % sizes[1]]) {
-          best = place;
+          best = index;
         }
       }
       indices[row].push(best);

@@ -1,32 +1,32 @@
-"""Stretches of an axis, and the rules by which a stretch of an output comes from one of an input.
+"""Ranges of positions along an axis, and rules that map a range of an output to the range of the input it reads.
 
-They go on beyond the ends of a tensor, as receptive fields do: padding counts as if it were data.
+Ranges may reach beyond the ends of a tensor, as receptive fields do: padding counts as if it were data.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-Places = np.ndarray
+Positions = np.ndarray
 
-Stretch = tuple[Places, Places]
-"""The first and last places of a stretch, or of many; infinite where it is the whole axis."""
+Range = tuple[Positions, Positions]
+"""The first and last positions of one range, or of many; infinite where it is the whole axis."""
 
-Rule = Callable[[Places, Places], Stretch]
+Rule = Callable[[Positions, Positions], Range]
 
 
-def same(low: Places, high: Places) -> Stretch:
-    """Element by element."""
+def same(low: Positions, high: Positions) -> Range:
+    """Maps element by element."""
     return low, high
 
 
 def slide(length: int, stride: int, before: int) -> Rule:
-    """A window that moves by `stride`."""
+    """Returns the rule of a window that moves by `stride`."""
     return lambda low, high: (low * stride - before, high * stride - before + length - 1)
 
 
 def spread(length: int, stride: int, before: int) -> Rule:
-    """What undoes `slide`: each element of the input goes to a window of the output."""
+    """Returns the reverse of `slide`: each element of the input is written to a window of the output."""
     return lambda low, high: (
         np.ceil((low + before - length + 1) / stride),
         np.floor((high + before) / stride),
@@ -34,17 +34,17 @@ def spread(length: int, stride: int, before: int) -> Rule:
 
 
 def shift(by: int) -> Rule:
-    """Pads and crops."""
+    """Returns the rule of padding and cropping."""
     return lambda low, high: (low + by, high + by)
 
 
 def repeat(factor: int) -> Rule:
-    """Every element so many times."""
+    """Returns the rule of an upsampling that repeats every element."""
     return lambda low, high: (np.floor(low / factor), np.floor(high / factor))
 
 
 def interpolate(factor: int) -> Rule:
-    """Between the centres of the two nearest elements, as Keras does."""
+    """Returns the rule of an upsampling between the centres of the two nearest elements, as in Keras."""
     return lambda low, high: (
         np.floor((low + 0.5) / factor - 0.5),
         np.ceil((high + 0.5) / factor - 0.5),
@@ -52,7 +52,7 @@ def interpolate(factor: int) -> Rule:
 
 
 def share(size: int, outputs: int) -> Rule:
-    """PyTorch's regions of an adaptive pooling."""
+    """Returns the rule of PyTorch's regions of an adaptive pooling."""
     return lambda low, high: (
         np.floor(low * size / outputs),
         np.ceil((high + 1) * size / outputs) - 1,
@@ -60,7 +60,7 @@ def share(size: int, outputs: int) -> Rule:
 
 
 def longest(size: int, outputs: int, overlapping: bool) -> Rule:
-    """The longest of regions that are drawn anew; they stand about there."""
+    """Returns the rule of random regions, with the longest length and the mean position."""
     length = -(-size // outputs) + overlapping
     return lambda low, high: (
         np.floor(low * size / outputs),

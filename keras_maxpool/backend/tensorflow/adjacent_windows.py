@@ -1,0 +1,112 @@
+"""Unpooling of windows side by side: each output element looks at its one window; nothing is scattered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import product
+from math import prod
+
+import tensorflow as tf
+
+from keras_maxpool.backend.tensorflow import shapes
+from keras_maxpool.backend.tensorflow.bounds import inside
+from keras_maxpool.backend.tensorflow.context import Context
+from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
+from keras_maxpool.backend.tensorflow.gradients import with_gradient
+from keras_maxpool.geometry.window import Window
+
+MOST_ELEMENTS = 16
+"""Of a window: each is one more comparison with all indices."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows side by side: their size and number, and the output's size, along each axis."""
+
+    pool: tuple[int, ...]
+    outputs: Sequence[shapes.Size]
+    spatial: Sequence[shapes.Size]
+
+    @property
+    def strides(self) -> list[shapes.Size]:
+        """The flat indices from each element of the output to the next along each axis."""
+        return [shapes.product(self.spatial[i + 1 :]) for i in range(len(self.pool))]
+
+    @property
+    def elements(self) -> list[shapes.Size]:
+        """The flat index of each element of a window, counted from its first one."""
+        offsets = product(*(range(size) for size in self.pool))
+        return [sum(n * s for n, s in zip(of, self.strides, strict=True)) for of in offsets]
+
+
+def are_adjacent(window: Window) -> bool:
+    """Returns whether the windows lie side by side from the first element on, and are small."""
+    aligned = window.strides == window.pool and window.padding == "valid"
+    return aligned and prod(window.pool) <= MOST_ELEMENTS
+
+
+def unpool_adjacent(
+    values: tf.Tensor,
+    indices: tf.Tensor,
+    window: Window,
+    spatial: Sequence[shapes.Size],
+    context: Context,
+) -> tf.Tensor:
+    """Computes `scatter(values, indices, spatial)`, by comparisons if each index is in its window, whole in the output.
+
+    Of 16x56x56x64 values, 2/2: 30 ms where the scatter takes 43 in a graph, 33 and 45 eagerly, 6.5 and 11 under XLA
+    (TensorFlow 2.21, two cores), the check of the indices included.
+    """
+    grid = Grid(window.pool, shapes.sizes(values)[1:-1], spatial)
+    offsets = _offsets(indices, grid)
+    forward = partial(_unpooled, indices=indices, offsets=offsets, grid=grid, context=context)
+    return with_gradient(
+        forward, lambda _, upstream, context: gather(upstream, indices, context), values
+    )
+
+
+def _offsets(indices: tf.Tensor, grid: Grid) -> tf.Tensor:
+    """Returns each index counted from its window's first element, in 32 bits."""
+    corner = tf.zeros([], indices.dtype)
+    for count, pool, stride in zip(grid.outputs, grid.pool, grid.strides, strict=True):
+        along = tf.range(count, dtype=indices.dtype) * tf.cast(pool * stride, indices.dtype)
+        corner = (tf.expand_dims(corner, -1) if corner.shape.rank else corner) + along
+    # What lies outside the window needs no more than to be told apart.
+    end = tf.cast(grid.elements[-1] + 1, indices.dtype)
+    offsets = indices - tf.expand_dims(corner, -1)
+    return tf.cast(tf.clip_by_value(offsets, tf.constant(-1, indices.dtype), end), tf.int32)
+
+
+def _unpooled(
+    values: tf.Tensor, indices: tf.Tensor, offsets: tf.Tensor, grid: Grid, context: Context
+) -> tf.Tensor:
+    none = tf.equal(indices, tf.constant(-1, indices.dtype))
+    in_window = reduce(tf.logical_or, (tf.equal(offsets, n) for n in grid.elements), none)
+    fits = tf.reduce_all(in_window)
+    for count, pool, size in zip(grid.outputs, grid.pool, grid.spatial, strict=True):
+        fits &= count * pool <= size
+    return tf.cond(
+        fits,
+        lambda: _selected(values, offsets, grid),
+        lambda: scatter(values, inside(indices, grid.spatial, context), grid.spatial, context),
+    )
+
+
+def _selected(values: tf.Tensor, offsets: tf.Tensor, grid: Grid) -> tf.Tensor:
+    """Returns the output, given that each index is in its own window."""
+    zero = tf.zeros([], values.dtype)
+    parts = [tf.where(tf.equal(offsets, n), values, zero) for n in grid.elements]
+    for i in range(len(grid.pool), 0, -1):
+        # Neighbours along the axis side by side, then in one axis.
+        pool = grid.pool[i - 1]
+        stacks = [tf.stack(parts[j : j + pool], i + 1) for j in range(0, len(parts), pool)]
+        full = shapes.sizes(stacks[0])
+        merged = [*full[:i], full[i] * pool, *full[i + 2 :]]
+        parts = [tf.reshape(stack, merged) for stack in stacks]
+    ends = [
+        (0, shapes.maximum(size - count * pool, 0))
+        for size, count, pool in zip(grid.spatial, grid.outputs, grid.pool, strict=True)
+    ]
+    filled = tf.pad(parts[0], [(0, 0), *ends, (0, 0)])
+    # XLA builds this branch for windows that hang over too, and both must have one shape.
+    return tf.slice(filled, [0] * filled.shape.rank, [-1, *grid.spatial, -1])

@@ -1,0 +1,42 @@
+"""Consoles of the commands: results on stdout, progress on stderr."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+PIPED_WIDTH = 160
+"""Columns of a table where no terminal sets them: cut to 80 columns it cannot be read."""
+
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
+"""Options for text that may look like markup, such as the name of a layer."""
+
+Advance = Callable[[str, int, int], None]
+"""Called with the name of a step, the number of steps that are done, and the number of all."""
+
+
+def tables(**options: Any) -> Console:
+    """Returns the console for results."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, **options)
+
+
+def notes() -> Console:
+    """Returns the console for lines about what is being done, and about what went wrong."""
+    return Console(stderr=True, soft_wrap=True, **PLAIN)
+
+
+@contextmanager
+def progress() -> Iterator[Advance]:
+    """Shows a bar; yields the function that moves it on."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:
+        task = bar.add_task("", total=None)
+
+        def advance(step: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=step)
+
+        yield advance

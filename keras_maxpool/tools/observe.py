@@ -1,0 +1,107 @@
+"""What reaches the layers of a model when it is called: tensors and masks, found by tracing it once."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_maxpool.geometry import checks
+from keras_maxpool.tools.layer_tree import NestedLayer, walk
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor between two calls; two with the same shape are two."""
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of a layer with one input."""
+
+    inputs: Tensor
+    outputs: tuple[Tensor, ...]
+    mask_fits: bool | None
+    """Whether the mask that reaches it fits its input; None where none reaches it."""
+
+
+def observe(
+    model: keras.Model, layers: Sequence[NestedLayer]
+) -> tuple[dict[str, list[LayerCall]], Exception | None]:
+    """Returns the calls of these layers of the model, by path, and the error that ended the tracing, if one did."""
+    calls: dict[str, list[LayerCall]] = {}
+    for nested in layers:
+        nested.layer.call = _recorded(nested.layer, calls.setdefault(nested.path, []))
+    try:
+        call = tf.function(lambda inputs: model(inputs, training=False))
+        call.get_concrete_function(_model_inputs(model))
+    except Exception as error:  # whatever the user's own layers raise
+        return calls, error
+    finally:
+        for nested in layers:
+            del nested.layer.call
+    return calls, None
+
+
+def _recorded(layer: Any, calls: list[LayerCall]) -> Callable[..., Any]:
+    call = layer.call
+
+    def recorded(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        results = call(inputs, *args, **kwargs)
+        mask = kwargs.get("mask")
+        if mask is None:
+            # Keras keeps a mask on its tensor, also for layers that do not ask for it.
+            mask = getattr(inputs, "_keras_mask", None)
+        fits = None
+        if mask is not None:
+            fits = checks.mask_fits(mask, inputs.shape, layer.data_format)
+        outputs = tuple(map(_tensor, keras.tree.flatten(results)))
+        calls.append(LayerCall(_tensor(inputs), outputs, fits))
+        return results
+
+    return recorded
+
+
+def _tensor(tensor: tf.Tensor) -> Tensor:
+    return Tensor(tuple(tensor.shape), tensor.dtype.name)
+
+
+def _model_inputs(model: keras.Model) -> Any:
+    """Returns what the model takes, as TensorFlow writes it."""
+    if isinstance(model, keras.Sequential):
+        return _spec(model.inputs[0])
+    if hasattr(model, "operations"):
+        return keras.tree.map_structure(_spec, model.input)
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if shape is None or not all(size is None or isinstance(size, int) for size in shape):
+        raise ValueError("the shape of its one input is not known; call it once, or build it")
+    return tf.TensorSpec(shape, keras.config.floatx())
+
+
+def _spec(tensor: keras.KerasTensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
+
+
+def can_mask(model: keras.Model) -> bool:
+    """Returns whether anything in the model may make a mask: Keras's two layers that do, or the user's own code."""
+    return any(
+        isinstance(layer, keras.layers.Masking)
+        or getattr(layer, "mask_zero", False)
+        or not type(layer).__module__.startswith(("keras.", "keras_maxpool."))
+        for layer in (model, *(nested.layer for nested in walk(model)))
+    )
+
+
+@contextmanager
+def silent_about_masks() -> Iterator[None]:
+    """Silences warnings of Keras and of the layers about dropped masks, for tools that report these themselves."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* ignores the mask that Keras propagates", UserWarning)
+        warnings.filterwarnings("ignore", ".* passed an input with a mask attached", UserWarning)
+        yield
