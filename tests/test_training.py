@@ -27,11 +27,6 @@ OPTIONS = [
     {"pool_size": 3, "strides": 1, "padding": "same", "dilation_rate": 2},
 ]
 
-as_on_one_device = pytest.mark.skipif(
-    keras.__version__.startswith("3.3."),
-    reason="Keras 3.3's losses over several devices or steps are not those of one: pip install -U keras",
-)
-
 
 def model(options: dict, dtype: str | None = None) -> keras.Sequential:
     """A convolution, a pooling and a head, the same for every call."""
@@ -114,13 +109,11 @@ class Scale(keras.layers.Layer):
 
 
 @pytest.mark.slow
-@as_on_one_device
 def test_mirrored_over_two_devices() -> None:
     in_child(__file__, "mirrored")
 
 
 @pytest.mark.slow
-@as_on_one_device
 def test_a_replica_without_samples() -> None:
     in_child(__file__, "replica_without_samples")
 
@@ -156,7 +149,6 @@ print("LOSSES", json.dumps([[float(step(batch)) for batch in distributed] for _ 
 
 
 @pytest.mark.slow
-@as_on_one_device
 def test_two_workers() -> None:
     """MultiWorkerMirroredStrategy over two processes of this machine."""
     ports = []
@@ -241,7 +233,6 @@ def test_gradient_accumulation() -> None:
     np.testing.assert_allclose(trained(model(OPTIONS[0])), trained(twin), rtol=1e-6)
 
 
-@as_on_one_device
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_steps_per_execution(options: dict) -> None:
     """Three batches an epoch, in executions of two and one."""

@@ -56,13 +56,7 @@ class BaseAdaptiveMaxPooling(IndexedPooling):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            output_size=output_size,
-            data_format=data_format,
-            return_indices=return_indices,
-        )
+        super().__init__(locals())
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         sizes = arguments.output_sizes(own["output_size"], self.rank)

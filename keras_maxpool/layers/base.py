@@ -1,6 +1,7 @@
 """What all layers of the package share: checks before Keras's own, the data format, and the config."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypedDict
 
 from keras_maxpool import arguments, backend
@@ -41,20 +42,18 @@ class SpatialLayer(keras.layers.Layer):
     documented_op: Callable[..., Any]
     _has_arguments = False
 
-    def __init__(self, name: str | None, keras_arguments: Mapping[str, Any], **own: Any) -> None:
-        """Takes the layer's name, what every Keras layer takes, and the layer's own arguments."""
+    def __init__(self, given: dict[str, Any]) -> None:
+        """Takes the arguments of a family's `__init__`, which are its `locals()`."""
         try:
-            super().__init__(name=name, **keras_arguments)
+            super().__init__(name=given["name"], **given["kwargs"])
         except (TypeError, ValueError) as error:  # Keras 2 raises the first of these
-            unknown = {k: v for k, v in keras_arguments.items() if k not in KERAS_ARGUMENTS}
+            unknown = {k: v for k, v in given["kwargs"].items() if k not in KERAS_ARGUMENTS}
             if not unknown:
                 raise
-            raise ValueError(
-                unknown_arguments.error(
-                    type(self).__name__, unknown, self.own_arguments, KERAS_ARGUMENTS
-                )
-            ) from error
-        self._hold(own)
+            names = self.own_arguments, KERAS_ARGUMENTS
+            message = unknown_arguments.error(type(self).__name__, unknown, *names)
+            raise ValueError(message) from error
+        self._hold({name: given[name] for name in self.own_arguments if name in given})
         self._has_arguments = True
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
         # These have nothing to build; a subclass may have a `build`, or layers that Keras builds at its first call.
@@ -87,6 +86,13 @@ class SpatialLayer(keras.layers.Layer):
             self.check_shape(shape)
         return super().__call__(inputs, *args, **kwargs)
 
+    def rematerialized_call(
+        self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Callable[..., Any]:
+        """Wraps Keras 3.15's, which in a `keras.RematScope` and a graph takes no keywords, not even `mask=None`."""
+        again = super().rematerialized_call(partial(layer_call, **kwargs), *args)
+        return lambda *args, **kwargs: again(*args)
+
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
         checks.layer_inputs(shape, self.rank, type(self).__name__, self.family)
@@ -95,19 +101,16 @@ class SpatialLayer(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Returns the layer that a config describes, or raises an error that names what is wrong in it."""
         try:
-            layer = super().from_config(config)
-            known = isinstance(layer.dtype_policy, keras.DTypePolicy)
-        except AttributeError:  # of a dtype: Keras looks no further than its form
-            known = False
-        except TypeError as error:
+            policy = (layer := super().from_config(config)).dtype_policy
+        except (AttributeError, TypeError) as error:
             # Keras puts the whole config before what is wrong with it.
             if isinstance(error.__context__, (TypeError, ValueError)):
                 raise error.__context__ from None
-            # A part of a dtype, which Keras looks up as it is.
-            if not str(error).startswith("unhashable"):
+            # Of a dtype Keras looks no further than its form, and looks up its parts as they are.
+            if isinstance(error, TypeError) and not str(error).startswith("unhashable"):
                 raise
-            known = False
-        if not known:
+            policy = None
+        if not isinstance(policy, keras.DTypePolicy):
             raise ValueError(
                 f"`dtype` is unknown; received dtype={config.get('dtype')!r} in a config of {cls.__name__}. "
                 'Write a name, such as "float32", or the config of a dtype policy.'

@@ -1,7 +1,7 @@
 """The docstrings of the public layers, each put together from one text for all ranks and one for each argument.
 
-A public class has its own summary and example. What stands between them is the template in the docstring of its
-family's base class. The template names arguments in braces; their entries are those of the family's op.
+A public class has its own summary and example. The text between them comes from the template in the docstring of its
+family's base class. The template names arguments in braces; their entries come from the docstring of the family's op.
 """
 
 import inspect

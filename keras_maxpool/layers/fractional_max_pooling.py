@@ -72,16 +72,7 @@ class BaseFractionalMaxPooling(IndexedPooling):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            pooling_ratio=pooling_ratio,
-            pseudo_random=pseudo_random,
-            overlapping=overlapping,
-            data_format=data_format,
-            seed=seed,
-            return_indices=return_indices,
-        )
+        super().__init__(locals())
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def __setattr__(self, name: str, value: Any) -> None:

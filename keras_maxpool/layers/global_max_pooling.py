@@ -15,7 +15,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
 
     A drop-in for `keras.layers.{layer}` with masks and the flat indices of the maxima. Each channel
     of each sample is pooled on its own. The gradient is split evenly between the elements that equal
-    the maximum, as the built-in layer does (`MaxPooling{rank}D`, here and there, gives it to the first).
+    the maximum, as in the built-in layer. (In `MaxPooling{rank}D` it goes to the first of them.)
 
     Args:
         {data_format}
@@ -74,14 +74,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            data_format=data_format,
-            keepdims=keepdims,
-            return_indices=return_indices,
-            nonfinite=nonfinite,
-        )
+        super().__init__(locals())
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         arguments.flag(own["keepdims"], "keepdims")

@@ -101,20 +101,7 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            pool_size=pool_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
-            ceil_mode=ceil_mode,
-            return_indices=return_indices,
-            nonfinite=nonfinite,
-            implementation=implementation,
-            indices_convention=indices_convention,
-        )
+        super().__init__(locals())
         self.supports_masking = True
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
@@ -144,13 +131,8 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         if not self.return_indices or self.indices_convention == "torch":
             return pooled
         values, indices = pooled
-        return values, backend.convert_indices(
-            indices,
-            backend.sizes(inputs),
-            self.indices_convention,
-            "torch",
-            self.data_format,
-        )
+        to, sizes = self.indices_convention, backend.sizes(inputs)
+        return values, backend.convert_indices(indices, sizes, to, "torch", self.data_format)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the outgoing mask: whether a window has any element that the incoming one shows."""

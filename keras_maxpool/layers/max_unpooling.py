@@ -32,7 +32,7 @@ class BaseMaxUnpooling(WindowedLayer):
     `layer([values, indices, like])`:
         values: tensor, or what converts to one, of the input shape below.
         {indices}
-            TensorFlow Addons calls them `mask`, and so may you.
+            TensorFlow Addons names this argument `mask`, which is accepted too.
         {like}
 
     Input shape:
@@ -67,16 +67,7 @@ class BaseMaxUnpooling(WindowedLayer):
         **kwargs: Unpack[LayerArguments],
     ) -> None:
         """Checks the arguments, and holds them in their internal form."""
-        super().__init__(
-            name,
-            kwargs,
-            pool_size=pool_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            output_size=output_size,
-            indices_convention=indices_convention,
-        )
+        super().__init__(locals())
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         sizes = arguments.optional_sizes(own["output_size"], self.rank, "output_size")
@@ -96,22 +87,18 @@ class BaseMaxUnpooling(WindowedLayer):
                 f"{type(self).__name__}(..., output_size=...)."
             )
         indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))
-        values = backend.as_dense(values, "values")
-        indices = backend.as_dense(indices, "indices")
-        like = backend.as_dense(like, "like")
-        checks.has_shape(indices, "indices")
         if like is not None:
-            kwargs["like"] = like
-        return super().__call__(values, indices, **kwargs)
+            kwargs["like"] = _tensor(like, "like")
+        return super().__call__(
+            backend.as_dense(values, "values"), _tensor(indices, "indices"), **kwargs
+        )
 
     def call(self, values: Any, indices: Any, like: Any | None = None) -> Any:
         """Writes values to their indices."""
-        self._check(values, indices, like)
+        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
         return backend.max_unpool(
             values,
-            backend.convert_to_tensor(
-                indices, "indices"
-            ),  # Keras 2 converts the first argument alone
+            indices,
             self._window,
             self.data_format,
             self.output_size,
@@ -145,20 +132,20 @@ class BaseMaxUnpooling(WindowedLayer):
         `kwargs` are what the call of a subclass takes besides.
         """
         values, indices, like = _unpacked(values, indices, like)
-        self._check(values, indices, like)
+        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
         like_shape = None if like is None else like.shape
         shape = self.compute_output_shape(values.shape, indices.shape, like_shape)
         return keras.KerasTensor(shape, values.dtype)
 
-    def _check(self, values: Any, indices: Any, like: Any) -> None:
-        checks.has_shape(indices, "indices")
-        if like is not None:
-            checks.has_shape(like, "like")
-        checks.unpooling(values, indices, like, self.output_size, self.indices_convention)
+
+def _tensor(value: Any, name: str) -> Any:
+    """Returns an argument of the call as a tensor. Keras 2 converts the first one alone."""
+    checks.has_shape(value, name)
+    return backend.convert_to_tensor(value, name)
 
 
 def _unpacked(values: Any, indices: Any, like: Any) -> tuple[Any, Any, Any]:
-    """Returns the three, of which two or all may come as one list."""
+    """Returns the three tensors or None, where the first may be a list of two or all."""
     if indices is None and isinstance(values, (list, tuple)) and len(values) in (2, 3):
         return (*values, like)[:3]
     return values, indices, like

@@ -301,7 +301,7 @@ def test_seeds_of_the_op() -> None:
     assert generator.state.numpy().tolist() != before
     rounds = []
     for _ in range(2):
-        keras.backend.clear_session()  # Keras 3.3 keeps its generator otherwise
+        keras.backend.clear_session()  # Keras 3.7 keeps its generator otherwise
         keras.utils.set_random_seed(1)
         rounds.append([pool(x, 1.44).numpy() for _ in range(3)])
     assert len({call.tobytes() for call in rounds[0]}) > 1
@@ -411,7 +411,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], tuple[str, ...]]] = [
     (
         {"pooling_ratio": [1, 1.44, 1.44, 1]},
         ValueError,
-        ("1 or 2 numbers", "has 4", "spatial axis"),
+        ("1 or 2 numbers", "has 4", "one per axis"),
     ),
     ({"pooling_ratio": "1.5"}, TypeError, ("takes numbers, not str", "'1.5'")),
     ({"pooling_ratio": True}, TypeError, ("takes numbers, not bool",)),

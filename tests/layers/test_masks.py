@@ -268,6 +268,5 @@ def test_a_mask_of_whole_samples() -> None:
     """What `TimeDistributed` propagates: its own mask, one time step of it a call."""
     x = np.arange(1, 17, dtype="float32").reshape(2, 2, 4, 1)
     mask = np.array([[True, False], [True, True]])
-    # Of NumPy's booleans Keras 3.3 makes floats.
-    pooled = keras.layers.TimeDistributed(keras_maxpool.MaxPool1D())(x, mask=tf.constant(mask))
+    pooled = keras.layers.TimeDistributed(keras_maxpool.MaxPool1D())(x, mask=mask)
     assert pooled.numpy().ravel().tolist() == [2, 4, 0, 0, 10, 12, 14, 16]

@@ -44,6 +44,8 @@ def options(rank: int) -> dict[str, dict]:
         "half": {"pool_size": 2, "dtype": "float16"},
         "frozen": {"pool_size": 2, "trainable": False},
     }
+    if keras.__version__.startswith("3.7."):
+        del table["half"]  # Keras 3.7 does not load its own cast from .h5, whatever the layers
     if rank == 1:
         table["causal"] = {"pool_size": 3, "strides": 1, "padding": "causal", "dilation_rate": 2}
     return table
@@ -248,7 +250,7 @@ def test_from_config_leaves_its_argument_alone() -> None:
 
 
 def test_regularizer_survives(tmp_path: Path) -> None:
-    """As the built-in's does: Keras 3.3 forgets it, for any layer."""
+    """As the built-in's does."""
     losses = []
     for package in (keras_maxpool, keras.layers):
         layer = package.MaxPool2D(2, activity_regularizer=keras.regularizers.L1(0.25))
@@ -259,7 +261,7 @@ def test_regularizer_survives(tmp_path: Path) -> None:
         losses.append([[float(loss) for loss in each.losses] for each in (model, loaded)])
     ours, builtin = losses
     assert ours == builtin
-    assert ours[0] == [1.0]  # a quarter of four ones
+    assert ours == [[1.0], [1.0]]  # a quarter of four ones
 
 
 # --- Files, with what is in them changed ---
@@ -559,7 +561,7 @@ def test_training_goes_on(tmp_path: Path) -> None:
     model.train_on_batch(x, y)
     loaded = load(model, tmp_path / "model.keras")
     assert loaded.jit_compile is False
-    model.reset_metrics()  # the loss that Keras 3.3 gives is the mean since the last reset
+    model.reset_metrics()  # the loss that Keras 3.7 gives is the mean since the last reset
     for _ in range(2):
         assert loaded.train_on_batch(x, y) == model.train_on_batch(x, y)
     assert_same_bits(loaded.get_weights(), model.get_weights())

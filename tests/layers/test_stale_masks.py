@@ -19,6 +19,9 @@ from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
 layers = keras.layers
 SPATIAL = (8, 6, 4)
 
+# There the wrapper compares the sizes of a mask in Python, whatever the layers.
+IS_KERAS_3_7 = keras.__version__.startswith("3.7.")
+
 by_rank = pytest.mark.parametrize("rank", [1, 2, 3])
 by_family = pytest.mark.parametrize("family", ["MaxPooling", "GlobalMaxPooling"])
 
@@ -204,12 +207,14 @@ def test_frames_that_are_pooled_twice(shape: tuple[int | None, ...], tmp_path: A
     with told(1):
         model = frames(keras_maxpool, *shape)
         assert_same(model(x).numpy(), should)
-    unknown = tf.function(model, input_signature=[tf.TensorSpec((None, 5, None, None, 1))])
-    assert_same(unknown(x).numpy(), should)
+    if not IS_KERAS_3_7:
+        unknown = tf.function(model, input_signature=[tf.TensorSpec((None, 5, None, None, 1))])
+        assert_same(unknown(x).numpy(), should)
     model.save(tmp_path / "model.keras")
     assert_same(keras.models.load_model(tmp_path / "model.keras")(x).numpy(), should)
 
 
+@pytest.mark.skipif(IS_KERAS_3_7, reason="Keras 3.7's wrapper takes no mask in a graph")
 def test_a_mask_that_time_distributed_passes() -> None:
     """Keras 3's to `call`, Keras 2's to the layer, after a reshape: neither is the caller's."""
     wrapper = layers.TimeDistributed(keras_maxpool.MaxPool1D())
