@@ -145,7 +145,7 @@ def _surrogate_gradient(
     gradient = gradient_of(lambda x, context: kernel(x, pooling.window, context))
     if not chosen.widened:
         return gradient(x, upstream, context)
-    wide = gradient(numerics.widened(x), tf.cast(upstream, tf.float32), context)
+    wide = gradient(tf.cast(x, tf.float32), tf.cast(upstream, tf.float32), context)
     return tf.cast(wide, x.dtype)
 
 

@@ -49,7 +49,7 @@ def max_unpool(
     wide = is_wide(shapes.product(sizes))
     if wide:
         indices = tf.cast(indices, tf.int64)
-    # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
+    # Forward mode over a gradient fails in a cond (TensorFlow 2.18 to 2.21).
     if are_adjacent(window) and not wide and not context.has_tangent:
         y = unpool_adjacent(values, indices, window, spatial, context)
     else:
