@@ -85,25 +85,17 @@ def _maximum(
 
     @tf.custom_gradient
     def function(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        y = _values(x, axes, valid, ieee, context)
+        hidden = x if valid is None else masks.hide(x, valid, context)
+        y = tf.reduce_max(hidden, axes, keepdims=True)
+        if ieee:  # XLA ignores NaN
+            any_nan = tf.reduce_any(tf.math.is_nan(hidden), axes, keepdims=True)
+            y = tf.where(any_nan, tf.constant(math.nan, x.dtype), y)
+        if valid is not None:
+            any_valid = tf.reduce_any(valid, axes, keepdims=True)
+            y = export.select(any_valid, y, tf.zeros([], x.dtype), context)
         return y, lambda upstream: _split(upstream, _winners(x, y, valid), axes)
 
     return function(x)
-
-
-def _values(
-    x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, ieee: bool, context: Context
-) -> tf.Tensor:
-    if valid is not None:
-        x = masks.hide(x, valid, context)
-    y = tf.reduce_max(x, axes, keepdims=True)
-    if ieee:  # XLA ignores NaN
-        any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)
-        y = tf.where(any_nan, tf.constant(math.nan, x.dtype), y)
-    if valid is not None:
-        any_valid = tf.reduce_any(valid, axes, keepdims=True)
-        y = export.select(any_valid, y, tf.zeros([], x.dtype), context)
-    return y
 
 
 def _winners(x: tf.Tensor, y: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:
