@@ -26,6 +26,12 @@ def first_index(wins: tf.Tensor, order: tf.Tensor, beyond: tf.Tensor, axis: int)
     return tf.reduce_min(tf.where(wins, order, beyond), axis)
 
 
+def maximum_or_nan(x: tf.Tensor, axis: int | list[int], keepdims: bool = False) -> tf.Tensor:
+    """Computes `tf.reduce_max`, and NaN where there is one, which XLA's own ignores."""
+    has_nan = tf.reduce_any(tf.math.is_nan(x), axis, keepdims)
+    return tf.where(has_nan, tf.constant(math.nan, x.dtype), tf.reduce_max(x, axis, keepdims))
+
+
 def signed(x: tf.Tensor) -> tf.Tensor:
     """Returns unsigned `x` as signed integers in the same order, and others as they are.
 

@@ -194,8 +194,7 @@ def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Ten
         for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True))
         if isinstance(size, tf.Tensor) and isinstance(axis.padding, tuple)
     ]
-    with shapes.asserted(checks):
-        return tf.identity(x)
+    return shapes.asserted(x, checks)
 
 
 def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context) -> bool:
