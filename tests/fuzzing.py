@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from running import FLOATS, FORMATS, INTEGERS, MODES, in_child, in_mode
 
 from keras_maxpool.backend.tensorflow import plan
+from keras_maxpool.backend.tensorflow import pool as backend_pool
 from keras_maxpool.ops import max_pool
-from keras_maxpool.ops import pool as pools
 
 LIMITS = {
     1: [(40,)],
@@ -330,7 +330,7 @@ def thresholds(example: Example) -> Iterator[None]:
 
     def forget() -> None:
         plan.choose.cache_clear()
-        pools._traced_gradient.cache_clear()
+        backend_pool._traced_gradient.cache_clear()
 
     with mock.patch.multiple(plan, LARGE=1, NARROW=2):
         forget()

@@ -234,9 +234,11 @@ def test_what_has_no_gradient_needs_none(dtype: str, mode: str, taped: bool) -> 
 
 def test_the_gradient_is_not_that_of_repeated_elements() -> None:
     for padding, gradient in (("valid", plan.OWN), ("same", plan.OWN), (1, "direct")):
-        of = work(window(2, padding=padding), "float32", "graph", channels=64, repeats=True)
-        assert plan.choose("auto", of).gradient == gradient
-        assert plan.choose("auto", of._replace(repeats=False)).gradient == plan.OWN
+        for repeats in (True, False):
+            context = Context("graph", repeats=repeats)
+            of = plan.Work(window(2, padding=padding), "float32", context, channels=64)
+            wanted = gradient if repeats else plan.OWN
+            assert plan.choose("auto", of).gradient == wanted
 
 
 @with_windows

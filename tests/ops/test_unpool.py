@@ -22,7 +22,7 @@ from running import (
     ties,
 )
 
-from keras_maxpool.backend.tensorflow import adjacent_windows
+from keras_maxpool.backend.tensorflow import adjacent_windows, unpool
 from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool, max_unpool
 
@@ -66,7 +66,7 @@ def test_small_windows_side_by_side_are_adjacent(window: tuple, small: bool) -> 
 @pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), TILED], ids=str)
 def test_adjacent_windows_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     given = case(config, distinct)
-    monkeypatch.setattr(adjacent_windows, "scatter", None)
+    monkeypatch.setattr(unpool, "scatter", None)
     unpooled = unpooling(config)(given.values, given.places, given.x)
     assert_same(unpooled.numpy(), oracle.unpool(given.values, given.places, config.spatial))
 

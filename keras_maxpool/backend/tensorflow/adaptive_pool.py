@@ -34,8 +34,7 @@ def adaptive_max_pool(
             for i, size in enumerate(sizes)
             if isinstance(size, tf.Tensor) and outputs[i] is not None
         ]
-        with shapes.asserted(checks):
-            x = tf.identity(x)
+        x = shapes.asserted(x, checks)
     axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
     return regions.pool(x, axes, context, data_format, static_shape, return_indices)
 

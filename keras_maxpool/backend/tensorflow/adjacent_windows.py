@@ -1,6 +1,6 @@
 """Unpooling of windows side by side: each output element looks at its one window; nothing is scattered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import product
@@ -9,9 +9,7 @@ from math import prod
 import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import shapes
-from keras_maxpool.backend.tensorflow.bounds import inside
-from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
+from keras_maxpool.backend.tensorflow.gather_scatter import gather
 from keras_maxpool.backend.tensorflow.gradients import with_gradient
 from keras_maxpool.geometry.window import Window
 
@@ -21,22 +19,19 @@ MOST_ELEMENTS = 16
 
 @dataclass(frozen=True)
 class Grid:
-    """Windows side by side: their size and number, and the output's size, along each axis."""
+    """Windows side by side: one entry per axis, and the elements of a window.
+
+    Attributes:
+        pool, outputs: the size and the number of the windows.
+        spatial, strides: the output's size, and the flat indices from each of its elements to the next.
+        elements: the flat index of each element of a window, counted from its first one.
+    """
 
     pool: tuple[int, ...]
     outputs: Sequence[shapes.Size]
     spatial: Sequence[shapes.Size]
-
-    @property
-    def strides(self) -> list[shapes.Size]:
-        """The flat indices from each element of the output to the next along each axis."""
-        return [shapes.product(self.spatial[i + 1 :]) for i in range(len(self.pool))]
-
-    @property
-    def elements(self) -> list[shapes.Size]:
-        """The flat index of each element of a window, counted from its first one."""
-        offsets = product(*(range(size) for size in self.pool))
-        return [sum(n * s for n, s in zip(of, self.strides, strict=True)) for of in offsets]
+    strides: Sequence[shapes.Size]
+    elements: Sequence[shapes.Size]
 
 
 def are_adjacent(window: Window) -> bool:
@@ -50,18 +45,21 @@ def unpool_adjacent(
     indices: tf.Tensor,
     window: Window,
     spatial: Sequence[shapes.Size],
-    context: Context,
+    scattered: Callable[[tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
-    """Computes `scatter(values, indices, spatial)`, by comparisons if each index is in its window, whole in the output.
+    """Computes `scattered(values)`, by comparisons if each index is in its window, whole in the output.
 
     Of 16x56x56x64 values, 2/2: 30 ms where the scatter takes 43 in a graph, 33 and 45 eagerly, 6.5 and 11 under XLA
     (TensorFlow 2.21, two cores), the check of the indices included.
     """
-    grid = Grid(window.pool, shapes.sizes(values)[1:-1], spatial)
-    offsets = _offsets(indices, grid)
-    forward = partial(_unpooled, indices=indices, offsets=offsets, grid=grid, context=context)
+    strides = [shapes.product(spatial[i + 1 :]) for i in range(window.rank)]
+    offsets = product(*(range(size) for size in window.pool))
+    elements = [sum(n * s for n, s in zip(of, strides, strict=True)) for of in offsets]
+    grid = Grid(window.pool, shapes.sizes(values)[1:-1], spatial, strides, elements)
     return with_gradient(
-        forward, lambda _, upstream, context: gather(upstream, indices, context), values
+        partial(_unpooled, grid, scattered, indices, _offsets(indices, grid)),
+        lambda _, upstream, context: gather(upstream, indices, context),
+        values,
     )
 
 
@@ -78,18 +76,18 @@ def _offsets(indices: tf.Tensor, grid: Grid) -> tf.Tensor:
 
 
 def _unpooled(
-    values: tf.Tensor, indices: tf.Tensor, offsets: tf.Tensor, grid: Grid, context: Context
+    grid: Grid,
+    scattered: Callable[[tf.Tensor], tf.Tensor],
+    indices: tf.Tensor,
+    offsets: tf.Tensor,
+    values: tf.Tensor,
 ) -> tf.Tensor:
     none = tf.equal(indices, tf.constant(-1, indices.dtype))
     in_window = reduce(tf.logical_or, (tf.equal(offsets, n) for n in grid.elements), none)
     fits = tf.reduce_all(in_window)
     for count, pool, size in zip(grid.outputs, grid.pool, grid.spatial, strict=True):
         fits &= count * pool <= size
-    return tf.cond(
-        fits,
-        lambda: _selected(values, offsets, grid),
-        lambda: scatter(values, inside(indices, grid.spatial, context), grid.spatial, context),
-    )
+    return tf.cond(fits, lambda: _selected(values, offsets, grid), lambda: scattered(values))
 
 
 def _selected(values: tf.Tensor, offsets: tf.Tensor, grid: Grid) -> tf.Tensor:

@@ -43,6 +43,7 @@ class Context:
         on_cpu: whether this process sees no other devices than CPUs.
         runtime: the runtime that the graph is traced for, "LiteRT", "ONNX" or "OpenVINO", if not TensorFlow.
         quantized_bits: the bits of the integers that a converter makes of all floats, if it does.
+        repeats: whether padding is made of elements of the inputs, as graphs that may be quantised need it.
     """
 
     mode: Literal["eager", "graph", "xla"]
@@ -52,6 +53,7 @@ class Context:
     on_cpu: bool = True
     runtime: str | None = None
     quantized_bits: int | None = None
+    repeats: bool = False
 
     @property
     def differentiable(self) -> bool:

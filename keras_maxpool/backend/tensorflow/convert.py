@@ -17,8 +17,7 @@ def convert_indices(
     """Computes `convert_indices` for checked arguments."""
     sizes = tf.convert_to_tensor(sizes)
     if found.dtype == tf.int32:
-        with shapes.asserted(_checks(sizes, (source, to), data_format)):
-            sizes = tf.identity(sizes)
+        sizes = shapes.asserted(sizes, _checks(sizes, (source, to), data_format))
     sizes = tf.cast(sizes, found.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]

@@ -45,9 +45,8 @@ def fractional_max_pool(
             for i, (size, output, ratio) in enumerate(zip(sizes, outputs, ratios, strict=True))
             if isinstance(size, tf.Tensor)
         ]
-        with shapes.asserted(checks):
-            x = tf.identity(x)
-            outputs = [shapes.maximum(output, 1) for output in outputs]
+        x = shapes.asserted(x, checks)
+        outputs = [shapes.maximum(output, 1) for output in outputs]
     if pseudo_random:
         sequence, counts = sequences.pseudo_random, [1] * len(sizes)
     else:

@@ -65,7 +65,7 @@ def _sum_at(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size, context: Conte
         return of_few()
     if isinstance(size, int):
         return of_many() if size > HUGE else of_few()
-    # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
+    # Forward mode over a gradient fails in a cond (TensorFlow 2.18 to 2.21).
     if context.mode == "xla" or context.vectorized or context.has_tangent:
         return of_few()
     return tf.cond(size > HUGE, of_many, of_few)

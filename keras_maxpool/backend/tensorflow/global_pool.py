@@ -1,6 +1,5 @@
 """`global_max_pool`: the one maximum of each sample's and channel's whole spatial volume."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 from keras_maxpool.backend.tensorflow import export, masks, shapes
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.gather_scatter import count, index_type
-from keras_maxpool.backend.tensorflow.numerics import first_index
+from keras_maxpool.backend.tensorflow.numerics import first_index, maximum_or_nan
 from keras_maxpool.geometry import output_shapes
 
 
@@ -74,8 +73,9 @@ def _where_sizes_fit(
         message = "`mask` must have the shape (batch, *spatial) or (batch,), which is"
         alike = tf.reduce_all(tf.shape(mask) == wanted)
         checks.append((alike, [message, wanted, "received a mask of shape", tf.shape(mask)]))
-    with shapes.asserted(checks):
-        return tf.identity(x), None if mask is None else tf.identity(mask)
+    x = shapes.asserted(x, checks)
+    with tf.control_dependencies([x]):
+        return x, None if mask is None else tf.identity(mask)
 
 
 def _maximum(
@@ -85,25 +85,14 @@ def _maximum(
 
     @tf.custom_gradient
     def function(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        y = _values(x, axes, valid, ieee, context)
+        hidden = x if valid is None else masks.hide(x, valid, context)
+        y = (maximum_or_nan if ieee else tf.reduce_max)(hidden, axes, keepdims=True)
+        if valid is not None:
+            any_valid = tf.reduce_any(valid, axes, keepdims=True)
+            y = export.select(any_valid, y, tf.zeros([], x.dtype), context)
         return y, lambda upstream: _split(upstream, _winners(x, y, valid), axes)
 
     return function(x)
-
-
-def _values(
-    x: tf.Tensor, axes: list[int], valid: tf.Tensor | None, ieee: bool, context: Context
-) -> tf.Tensor:
-    if valid is not None:
-        x = masks.hide(x, valid, context)
-    y = tf.reduce_max(x, axes, keepdims=True)
-    if ieee:  # XLA ignores NaN
-        any_nan = tf.reduce_any(tf.math.is_nan(x), axes, keepdims=True)
-        y = tf.where(any_nan, tf.constant(math.nan, x.dtype), y)
-    if valid is not None:
-        any_valid = tf.reduce_any(valid, axes, keepdims=True)
-        y = export.select(any_valid, y, tf.zeros([], x.dtype), context)
-    return y
 
 
 def _winners(x: tf.Tensor, y: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:

@@ -10,25 +10,25 @@ from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 
 def first_maxima(
-    x: tf.Tensor, window: Window, dtype: tf.DType, context: Context, *, in_steps: bool, repeat: bool
+    x: tf.Tensor, window: Window, dtype: tf.DType, context: Context, *, in_steps: bool
 ) -> tf.Tensor:
     """Returns the flat index of each window's first maximum in the volume of its sample and channel, or -1.
 
     `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have;
-    `repeat` is as `padding.pad` has it. A window without a real element has -1.
+    A window without a real element has -1.
     """
     if window.rank == 1:
         # A row is a plane of one row.
         x, window = tf.expand_dims(x, 1), Window((Axis(1, 1, (0, 0)), *window.axes))
-        flat = first_maxima(x, window, dtype, context, in_steps=in_steps, repeat=repeat)
+        flat = first_maxima(x, window, dtype, context, in_steps=in_steps)
         return tf.squeeze(flat, 1)
     sizes = shapes.sizes(x)[1:-1]
     axes, tensors = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
     if flat_planes and not in_steps and _has_argmax(x.dtype, context):
         # One operation where nothing fuses: a fifth of the steps' time.
-        axes, tensors = axes[:-2], list(planar(x, axes[-2:], context, repeat))
-    found = indexed(tensors, axes, context, repeat)
+        axes, tensors = axes[:-2], list(planar(x, axes[-2:], context))
+    found = indexed(tensors, axes, context)
     flat, first_in_plane, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
     for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True)):
         along = [-1 if other == i else 1 for other in range(window.rank)] + [1]
@@ -37,7 +37,7 @@ def first_maxima(
             # Padding can tie with the smallest value: the first real element is the next one.
             # And the offset that was found on a plane of padding is negative.
             element = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
-            if repeat:
+            if context.repeats:
                 # Rounding while quantised can prefer a repeated element after the end to the last one, which it is.
                 element = tf.minimum(element, size - 1 - (size - 1 - first) % axis.dilation)
             flat = flat * tf.cast(size, dtype) + tf.cast(element, dtype)

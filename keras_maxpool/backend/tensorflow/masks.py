@@ -53,9 +53,9 @@ def pool_mask(mask: tf.Tensor, window: Window) -> tf.Tensor:
     return pooled(mask, window, current_context(mask))
 
 
-def pooled(mask: tf.Tensor, window: Window, context: Context, repeat: bool = False) -> tf.Tensor:
-    """Returns whether `mask` is True for any element of a window; `repeat` as `padding.pad` has it."""
-    y = separable(tf.expand_dims(tf.cast(mask, tf.float32), -1), window, context, repeat)
+def pooled(mask: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
+    """Returns whether `mask` is True for any element of a window."""
+    y = separable(tf.expand_dims(tf.cast(mask, tf.float32), -1), window, context)
     return tf.squeeze(y, -1) > 0
 
 

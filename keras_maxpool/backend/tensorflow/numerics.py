@@ -1,4 +1,4 @@
-"""Numbers that TensorFlow's operations treat differently: NaN and infinities, unsigned integers, floats of 16 bits."""
+"""Numbers that TensorFlow's operations treat differently by mode or not at all: NaN, infinities, unsigned integers."""
 
 import math
 from collections.abc import Callable
@@ -26,6 +26,12 @@ def first_index(wins: tf.Tensor, order: tf.Tensor, beyond: tf.Tensor, axis: int)
     return tf.reduce_min(tf.where(wins, order, beyond), axis)
 
 
+def maximum_or_nan(x: tf.Tensor, axis: int | list[int], keepdims: bool = False) -> tf.Tensor:
+    """Computes `tf.reduce_max`, and NaN where there is one, which XLA's own ignores."""
+    has_nan = tf.reduce_any(tf.math.is_nan(x), axis, keepdims)
+    return tf.where(has_nan, tf.constant(math.nan, x.dtype), tf.reduce_max(x, axis, keepdims))
+
+
 def signed(x: tf.Tensor) -> tf.Tensor:
     """Returns unsigned `x` as signed integers in the same order, and others as they are.
 
@@ -40,19 +46,6 @@ def signed(x: tf.Tensor) -> tf.Tensor:
 def unsigned(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns the integers of unsigned `dtype` that `signed` has made `x` of."""
     return tf.bitcast(tf.bitwise.bitwise_xor(x, tf.constant(x.dtype.min, x.dtype)), dtype)
-
-
-def widened(x: tf.Tensor) -> tf.Tensor:
-    """Returns floats of 16 bits in float32, which holds them all; without a gradient for bfloat16.
-
-    Not by a cast where XLA may see it: it drops a rounding to bfloat16 that is cast back, and with it the ties that
-    rounding makes.
-    """
-    if x.dtype != tf.bfloat16:
-        return tf.cast(x, tf.float32)
-    # A bfloat16 is the upper half of a float32.
-    bits = tf.cast(tf.bitcast(x, tf.uint16), tf.uint32)
-    return tf.bitcast(tf.bitwise.left_shift(bits, tf.constant(16, tf.uint32)), tf.float32)
 
 
 def ieee(

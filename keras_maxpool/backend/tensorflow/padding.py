@@ -33,15 +33,15 @@ def may_pad(pads: Pads) -> bool:
 def pad(x: tf.Tensor, pads: Pads, context: Context, gaps: Gaps = None) -> tf.Tensor:
     """Returns `x` (batch, *spatial, channels) padded with what never wins a maximum.
 
-    That is the smallest number; or, with `gaps`, elements of `x` that lie in the same windows, which
+    That is the smallest number; or, if the context says so, elements of `x` that lie in the same windows, which
     leave the range of values as it is, as quantisation needs it. Each is the nearest element at a multiple of its
     axis's gap, where there is one: no window may see padding alone.
     """
     if not may_pad(pads):
         return x
-    if gaps is not None:
-        for axis in range(len(pads), 0, -1):
-            x = _repeat_ends(x, axis, pads[axis - 1], gaps[axis - 1])
+    if context.repeats:
+        for i in range(len(pads), 0, -1):
+            x = _repeat_ends(x, i, pads[i - 1], gaps[i - 1] if gaps else 1)
         return x
     every = [(0, 0), *pads, (0, 0)]
     if context.mode == "eager":

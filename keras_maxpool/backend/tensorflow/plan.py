@@ -32,7 +32,6 @@ class Work(NamedTuple):
         channels, elements: of the inputs, if known.
         onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element.
         native_channels_first: whether the operation takes inputs with channels first here.
-        repeats: whether padding repeats elements.
     """
 
     window: Window
@@ -43,7 +42,6 @@ class Work(NamedTuple):
     data_format: str = "channels_last"
     onednn_3d: bool = False
     native_channels_first: bool = False
-    repeats: bool = False
 
 
 class Plan(NamedTuple):
@@ -83,7 +81,7 @@ def choose(implementation: str, work: Work) -> Plan:
     # converts at each step, 1.9 at 2/2 and 3.5 at 3/2.
     widened = work.dtype == ("bfloat16" if context.mode == "xla" else "float16")
     # The gradient through repeated elements takes longer than that of smallest numbers.
-    repeats = work.repeats and (work.window.needs_pads or work.window.dilated)
+    repeats = context.repeats and (work.window.needs_pads or work.window.dilated)
     needs_none = "float" not in work.dtype or not context.differentiable
     if needs_none or (gradient == kernel and not widened and not repeats):
         return Plan(layout, kernel, OWN, False)

@@ -1,6 +1,7 @@
 """`max_pool`: hides what a mask hides, runs the kernel that the plan names, and finds the indices."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -18,16 +19,12 @@ from keras_maxpool.geometry.window import Window
 
 
 class Pooling(NamedTuple):
-    """What is asked for, and where it runs.
-
-    `repeat` is as `padding.pad` has it; `private` says that the graph which is being built is nobody else's.
-    """
+    """What is asked for, and where it runs; `private` says that no graph is built that others may use."""
 
     window: Window
     data_format: str
     implementation: str
     context: Context
-    repeat: bool = False
     private: bool = False
 
 
@@ -58,8 +55,9 @@ def max_pool(
         mask = masks.of_elements(mask, x, data_format)
         visible = layout.over_channels(mask, data_format)
         x = masks.hide(x, visible, context)
-    repeat = _may_repeat(x, window, data_format, context)
-    pooling = Pooling(window, data_format, implementation, context, repeat)
+    if _may_repeat(x, window, data_format, context):
+        context = replace(context, repeats=True)
+    pooling = Pooling(window, data_format, implementation, context)
     # Quantised tensors hold neither NaN nor infinities.
     ieee = nonfinite == "ieee" and x.dtype.is_floating and not context.quantized_bits
     if x.dtype in numerics.SIGNED:
@@ -70,12 +68,14 @@ def max_pool(
     else:
         y = _pool(pooling, x)
     if mask is not None:
-        visible = masks.pooled(mask, window, context, repeat)
+        visible = masks.pooled(mask, window, context)
         hidden = tf.zeros([], y.dtype)
         y = export.select(layout.over_channels(visible, data_format), y, hidden, context)
     results = [y]
     if indices is not None:
-        find = partial(_first_maxima, pooling, tf.as_dtype(indices))
+        in_steps = implementation == "shifted"
+        dtype = tf.as_dtype(indices)
+        find = partial(first_maxima, window=window, dtype=dtype, context=context, in_steps=in_steps)
         found = _indices(find, x, y, ieee, plan.layout_for(data_format, context))
         if mask is not None:
             found = layout.channels_last(found, data_format)
@@ -106,7 +106,7 @@ def _pool(pooling: Pooling, x: tf.Tensor) -> tf.Tensor:
 
 def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
     """Returns what the plan depends on."""
-    window, data_format, _, context, repeat, private = pooling
+    window, data_format, _, context, private = pooling
     dtype, rank = x.dtype.name, window.rank
     graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
     graph_3d = graph_3d and context.on_cpu and not context.vectorized
@@ -123,7 +123,6 @@ def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
         data_format=data_format,
         onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
         native_channels_first=first and onednn.takes_channels_first(dtype, rank),
-        repeats=repeat,
     )
 
 
@@ -134,7 +133,7 @@ def _channels(pooling: Pooling, x: tf.Tensor) -> int | None:
 def _forward(pooling: Pooling, chosen: plan.Plan, x: tf.Tensor) -> tf.Tensor:
     if pooling.data_format == "channels_first":
         return direct(x, pooling.window, pooling.context, data_format="channels_first")
-    return KERNELS[chosen.kernel](x, pooling.window, pooling.context, pooling.repeat)
+    return KERNELS[chosen.kernel](x, pooling.window, pooling.context)
 
 
 def _surrogate_gradient(
@@ -145,7 +144,7 @@ def _surrogate_gradient(
     gradient = gradient_of(lambda x, context: kernel(x, pooling.window, context))
     if not chosen.widened:
         return gradient(x, upstream, context)
-    wide = gradient(numerics.widened(x), tf.cast(upstream, tf.float32), context)
+    wide = gradient(tf.cast(x, tf.float32), tf.cast(upstream, tf.float32), context)
     return tf.cast(wide, x.dtype)
 
 
@@ -175,12 +174,6 @@ def _traced_gradient(
     return tf.function(gradient, autograph=False, reduce_retracing=True)
 
 
-def _first_maxima(pooling: Pooling, dtype: tf.DType, x: tf.Tensor) -> tf.Tensor:
-    window, _, implementation, context, repeat, _ = pooling
-    in_steps = implementation == "shifted"
-    return first_maxima(x, window, dtype, context, in_steps=in_steps, repeat=repeat)
-
-
 def _indices(
     find: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, y: tf.Tensor, ieee: bool, how: str
 ) -> tf.Tensor:
@@ -201,8 +194,7 @@ def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Ten
         for i, (axis, size) in enumerate(zip(window.axes, sizes, strict=True))
         if isinstance(size, tf.Tensor) and isinstance(axis.padding, tuple)
     ]
-    with shapes.asserted(checks):
-        return tf.identity(x)
+    return shapes.asserted(x, checks)
 
 
 def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context) -> bool:

@@ -15,7 +15,7 @@ from keras_maxpool.backend.tensorflow import layout, shapes
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.gather_scatter import count, gather, index_type, scatter
 from keras_maxpool.backend.tensorflow.gradients import with_gradient
-from keras_maxpool.backend.tensorflow.numerics import first_index
+from keras_maxpool.backend.tensorflow.numerics import first_index, maximum_or_nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,8 @@ def _first_maxima(
         if regions is None:
             continue
         spread = regions.spread(x, axis)
-        x = _maximum(spread, axis + 1, context)
+        in_xla = x.dtype.is_floating and context.mode == "xla"
+        x = (maximum_or_nan if in_xla else tf.reduce_max)(spread, axis + 1)
         if indices is not None:
             wins = spread == tf.expand_dims(x, axis + 1)
             if x.dtype.is_floating:
@@ -123,12 +124,3 @@ def _all_indices(x: tf.Tensor, volume: shapes.Size) -> tf.Tensor:
     """Returns the flat index of every element, (1, *spatial, 1)."""
     order = tf.range(tf.cast(volume, index_type(volume)))
     return tf.reshape(order, [1, *shapes.sizes(x)[1:-1], 1])
-
-
-def _maximum(x: tf.Tensor, axis: int, context: Context) -> tf.Tensor:
-    largest = tf.reduce_max(x, axis)
-    if not x.dtype.is_floating or context.mode != "xla":
-        return largest
-    # XLA's own ignores NaN.
-    has_nan = tf.reduce_any(tf.math.is_nan(x), axis)
-    return tf.where(has_nan, tf.constant(np.nan, x.dtype), largest)

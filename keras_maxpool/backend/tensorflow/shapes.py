@@ -1,7 +1,6 @@
 """Shapes as lists whose entries are ints where known and scalar tensors where not."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from math import prod
 from typing import Any
 
@@ -49,6 +48,7 @@ def without_elements(x: tf.Tensor, shape: Sequence[int | None], indices: str | N
     return y if indices is None else (y, tf.zeros(shape, indices))
 
 
-def asserted(checks: Sequence[tuple[tf.Tensor, Sequence[Any]]]) -> AbstractContextManager[None]:
-    """Returns the scope of what a graph computes only if all conditions hold; else their messages are an error then."""
-    return tf.control_dependencies([tf.debugging.Assert(*check) for check in checks])
+def asserted(x: tf.Tensor, checks: Sequence[tuple[tf.Tensor, Sequence[Any]]]) -> tf.Tensor:
+    """Returns `x`, which a graph computes only if all conditions hold; else their messages are an error as it runs."""
+    with tf.control_dependencies([tf.debugging.Assert(*check) for check in checks]):
+        return tf.identity(x)

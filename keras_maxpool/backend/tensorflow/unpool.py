@@ -1,18 +1,25 @@
 """`max_unpool`: values back at the indices that pooling took them from."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import export, layout, shapes
 from keras_maxpool.backend.tensorflow.adjacent_windows import are_adjacent, unpool_adjacent
-from keras_maxpool.backend.tensorflow.bounds import inside
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.convert import convert_indices
-from keras_maxpool.backend.tensorflow.gather_scatter import is_wide, scatter
+from keras_maxpool.backend.tensorflow.gather_scatter import count, is_wide, scatter
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
+
+RULE = "the elements of an output's channel, and at least -1, which stands for none;"
+FIX = (
+    "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
+    'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
+    "include the batch."
+)
 
 
 @export.in_context
@@ -47,11 +54,46 @@ def max_unpool(
     wide = is_wide(shapes.product(sizes))
     if wide:
         indices = tf.cast(indices, tf.int64)
-    # Forward mode over a gradient fails in a cond (TensorFlow 2.16).
-    if are_adjacent(window) and not wide and not context.has_tangent:
-        y = unpool_adjacent(values, indices, window, spatial, context)
-    else:
-        y = scatter(values, inside(indices, spatial, context), spatial, context)
+    # Forward mode over a gradient fails in a cond (TensorFlow 2.18 to 2.21).
+    adjacent = are_adjacent(window) and not wide and not context.has_tangent
+    unpool = partial(_scattered, indices=indices, spatial=spatial, context=context)
+    y = unpool_adjacent(values, indices, window, spatial, unpool) if adjacent else unpool(values)
     y = layout.restored(y, data_format)
     y.set_shape(known)
     return y
+
+
+def _scattered(
+    values: tf.Tensor, indices: tf.Tensor, spatial: Sequence[shapes.Size], context: Context
+) -> tf.Tensor:
+    return scatter(values, _inside(indices, spatial, context), spatial, context)
+
+
+def _inside(indices: tf.Tensor, spatial: Sequence[shapes.Size], context: Context) -> tf.Tensor:
+    """Returns `indices` (batch, *any, channels), or an error if one is below -1 or not below the product of `spatial`.
+
+    In a graph the error comes when it runs. XLA has none, and a converter may have no operation for it.
+    """
+    if context.mode == "eager":
+        _check_values(indices, spatial)
+        return indices
+    if context.mode == "xla" or context.runtime:
+        return indices
+    elements = count(spatial, context)
+    lowest, highest = tf.reduce_min(indices), tf.reduce_max(indices)
+    fits = (lowest >= -1) & (highest < tf.cast(elements, indices.dtype))
+    start = "`indices`, in PyTorch's convention, must be below"
+    message = [start, elements, f"{RULE} received from", lowest, "to", highest, FIX]
+    return shapes.asserted(indices, [(fits, message)])
+
+
+def _check_values(indices: tf.Tensor, spatial: Sequence[int]) -> None:
+    elements = shapes.product(spatial)
+    outside = (indices < -1) | (indices >= elements)
+    if tf.reduce_any(outside):
+        at = tuple(tf.where(outside)[0].numpy().tolist())
+        raise ValueError(
+            f"`indices`, in PyTorch's convention, must be below {elements}, {RULE} received "
+            f"{int(indices[at])} at {at} (batch, *spatial, channels), for spatial sizes "
+            f"{tuple(spatial)}. {FIX}"
+        )

@@ -56,8 +56,8 @@ def test_one_signature() -> None:
     assert list(KERNELS) == ["direct", "separable", "shifted"]
     for name, function in KERNELS.items():
         assert function.__name__ == name
-        taken = list(inspect.signature(function).parameters)[:4]
-        assert taken == ["x", "window", "context", "repeat"]
+        taken = list(inspect.signature(function).parameters)[:3]
+        assert taken == ["x", "window", "context"]
 
 
 @pytest.mark.parametrize(("name", "config"), WITH_KERNELS, ids=str)

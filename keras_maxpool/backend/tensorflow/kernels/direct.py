@@ -9,21 +9,15 @@ from keras_maxpool.geometry.window import Window
 
 
 def direct(
-    x: tf.Tensor,
-    window: Window,
-    context: Context,
-    repeat: bool = False,
-    data_format: str = "channels_last",
+    x: tf.Tensor, window: Window, context: Context, data_format: str = "channels_last"
 ) -> tf.Tensor:
-    """Pools without dilation in one operation; `repeat` as `padding.pad` has it.
+    """Pools without dilation in one operation.
 
     With channels first it takes no pads and 2 or 3 axes, and works where oneDNN does.
     """
     pads: str | padding.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
         pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
-        if repeat:
-            x, pads = padding.pad(x, pads, context, window.gaps), "VALID"
     pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, pads, context, data_format)

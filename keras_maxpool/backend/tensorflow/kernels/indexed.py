@@ -11,27 +11,25 @@ from keras_maxpool.geometry.window import Axis
 
 
 def indexed(
-    tensors: Sequence[tf.Tensor], axes: Sequence[Axis], context: Context, repeat: bool
+    tensors: Sequence[tf.Tensor], axes: Sequence[Axis], context: Context
 ) -> list[tf.Tensor]:
     """Pools the first of the `tensors` over the leading spatial `axes`, innermost first.
-
-    `repeat` is as `padding.pad` has it.
 
     Returns, for the element that won, its offset from its window's first element along each of the axes, and then
     the values of the other tensors there.
     """
     for i in range(len(axes), 0, -1):
-        tensors = _pool_axis(tensors, i, axes[i - 1], context, repeat)
+        tensors = _pool_axis(tensors, i, axes[i - 1], context)
     return list(tensors[1:])
 
 
 def _pool_axis(
-    tensors: Sequence[tf.Tensor], i: int, axis: Axis, context: Context, repeat: bool
+    tensors: Sequence[tf.Tensor], i: int, axis: Axis, context: Context
 ) -> list[tf.Tensor]:
     size = shapes.sizes(tensors[0])[i]
     pads: list[tuple[shapes.Size, shapes.Size]] = [(0, 0)] * (tensors[0].shape.rank - 2)
     pads[i - 1] = axis.pads(size, shapes.maximum)
-    gaps = [axis.dilation] * len(pads) if repeat else None
+    gaps = [axis.dilation] * len(pads)
     values, *others = (padding.pad(tensor, pads, context, gaps) for tensor in tensors)
     step = [values, tf.zeros_like(values, _offset_type(axis.length, context)), *others]
     for views in cut(axis):

@@ -11,19 +11,15 @@ from keras_maxpool.backend.tensorflow.kernels.native import guarded
 from keras_maxpool.geometry.window import Axis
 
 
-def planar(
-    x: tf.Tensor, axes: Sequence[Axis], context: Context, repeat: bool
-) -> tuple[tf.Tensor, tf.Tensor]:
+def planar(x: tf.Tensor, axes: Sequence[Axis], context: Context) -> tuple[tf.Tensor, tf.Tensor]:
     """Pools (batch, *any, height, width, channels) over the two `axes`, which have no gaps.
-
-    `repeat` is as `padding.pad` has it.
 
     Returns the maxima, and the flat index of each first one in its plane of height times width.
     """
     *outer, height, width, channels = shapes.sizes(x)
     pads = padding.pads(axes, (height, width))
     x = tf.reshape(x, [shapes.product(outer), height, width, channels])
-    x = padding.pad(x, pads, context, (1, 1) if repeat else None)
+    x = padding.pad(x, pads, context)
     _, _, padded_width, _ = shapes.sizes(x)
     # 32 bits divide in half the time, and are enough for samples of known size.
     sample = shapes.product(shapes.sizes(x)[1:])

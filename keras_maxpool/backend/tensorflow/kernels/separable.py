@@ -11,17 +11,17 @@ from keras_maxpool.backend.tensorflow.kernels import native
 from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
 
-def separable(x: tf.Tensor, window: Window, context: Context, repeat: bool = False) -> tf.Tensor:
-    """Pools (batch, *spatial, channels) one axis at a time; `repeat` as `padding.pad` has it.
+def separable(x: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
+    """Pools (batch, *spatial, channels) one axis at a time.
 
     The innermost axis goes first: each pass keeps its first maximum, so the last keeps the first in row-major order.
     """
     for i in range(window.rank, 0, -1):
-        x = _pool_axis(x, i, window.axes[i - 1], context, repeat)
+        x = _pool_axis(x, i, window.axes[i - 1], context)
     return x
 
 
-def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context, repeat: bool) -> tf.Tensor:
+def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context) -> tf.Tensor:
     """Pools axis `i` of `x`."""
     full = shapes.sizes(x)
     before, size, after = full[:i], full[i], full[i + 1 :]
@@ -29,24 +29,24 @@ def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context, repeat: bool)
         # Too few channels to fill a vector: the other spatial axes join them, for the price of two transposes.
         batch, *middle = before
         x = tf.reshape(x, [batch, shapes.product(middle), size, after[0]])
-        x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis, context, repeat)
+        x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis, context)
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
     # Whole gaps on both sides are the operation's own padding, once the gaps are closed.
     centred = axis.stride == 1 and axis.pool % 2 == 1
     padding = "SAME" if axis.padding == "same" and (centred or not axis.dilated) else "VALID"
     if padding == "VALID":
-        gaps = (axis.dilation, 1) if repeat else None
-        x = pads.pad(x, [axis.pads(size, shapes.maximum), (0, 0)], context, gaps)
+        full = [axis.pads(size, shapes.maximum), (0, 0)]
+        x = pads.pad(x, full, context, (axis.dilation, 1))
     x = (
-        _dilated(x, axis, padding, context, repeat)
+        _dilated(x, axis, padding, context)
         if axis.dilated
         else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], padding, context)
     )
     return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
 
 
-def _dilated(x: tf.Tensor, axis: Axis, padding: str, context: Context, repeat: bool) -> tf.Tensor:
+def _dilated(x: tf.Tensor, axis: Axis, padding: str, context: Context) -> tf.Tensor:
     """Pools axis 1 of (outer, size, 1, inner) with gaps, by regrouping it so that the gaps close."""
     # No window has elements between multiples of the common divisor.
     common = gcd(axis.stride, axis.dilation)
@@ -57,7 +57,7 @@ def _dilated(x: tf.Tensor, axis: Axis, padding: str, context: Context, repeat: b
     outputs = (size - reach - 1) // stride + 1
     # Elements `gap` apart become neighbours: (size) -> (size / gap, gap), with the gap folded into the channels.
     groups = ceil_divide(size, gap, shapes.maximum)
-    x = pads.pad(x, [(0, groups * gap - size), (0, 0)], context, (gap, 1) if repeat else None)
+    x = pads.pad(x, [(0, groups * gap - size), (0, 0)], context, (gap, 1))
     x = tf.reshape(x, [outer, groups, 1, gap * inner])
     steps = [stride if gap == 1 else 1, 1]
     x = native.max_pool(x, [axis.pool, 1], steps, padding, context)

@@ -5,6 +5,7 @@ Steps go axis by axis, the innermost first, which keeps the first maximum in row
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -18,10 +19,9 @@ JOINT_VIEWS = 9
 """At most this many views are taken of all axes at once."""
 
 
-def shifted(x: tf.Tensor, window: Window, context: Context, repeat: bool = False) -> tf.Tensor:
-    """Pools (batch, *spatial, channels); `repeat` as `padding.pad` has it."""
+def shifted(x: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
+    """Pools (batch, *spatial, channels)."""
     pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
-    gaps = window.gaps if repeat else None
     wide = x.shape[-1] is None or x.shape[-1] >= plan.NARROW
     # Three strided axes at once are compared in seven dimensions, and outside XLA TensorFlow broadcasts five.
     strided = sum(stride > 1 for stride in window.strides)
@@ -29,11 +29,11 @@ def shifted(x: tf.Tensor, window: Window, context: Context, repeat: bool = False
     if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:
         axes = [of_window(axis) for axis in window.axes]
         whole = wide and not window.dilated
-        return max_of_views(x, axes, pads, context, gaps, whole=whole)
+        return max_of_views(x, axes, pads, context, window.gaps, whole=whole)
     for i in range(window.rank - 1, -1, -1):
         pad = pads[i]
         for views in cut(window.axes[i]):
-            x, pad = _pool_axis(x, i, views, pad, context, gaps), (0, 0)
+            x, pad = _pool_axis(x, i, views, pad, context, window.gaps), (0, 0)
     return x
 
 
@@ -43,7 +43,7 @@ def _pool_axis(
     views: Views,
     pad: tuple[shapes.Size, shapes.Size],
     context: Context,
-    gaps: padding.Gaps,
+    gaps: Sequence[int],
 ) -> tf.Tensor:
     """Takes the maximum of views of spatial axis `i`."""
     if views == Views():
@@ -58,7 +58,6 @@ def _pool_axis(
     flat = tf.reshape(x, [*outer, last * channels, 1])
     axes[-1] = Views(tuple(channels * n for n in axes[-1].displacements))
     pads[-1] = tuple(channels * n for n in pads[-1])
-    flat_gaps = None if gaps is None else [*gaps[:-1], gaps[-1] * channels]
-    y = max_of_views(flat, axes, pads, context, flat_gaps)
+    y = max_of_views(flat, axes, pads, context, [*gaps[:-1], gaps[-1] * channels])
     *outer, last, _ = shapes.sizes(y)
     return tf.reshape(y, [*outer, last // channels, channels])

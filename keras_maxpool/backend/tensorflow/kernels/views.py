@@ -75,13 +75,13 @@ def max_of_views(
     axes: Sequence[Views],
     pads: padding.Pads,
     context: Context,
-    gaps: padding.Gaps = None,
+    gaps: Sequence[int],
     *,
     whole: bool = False,
 ) -> tf.Tensor:
     """Computes the maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`.
 
-    With `gaps` the padding repeats elements, as `padding.pad` has it. `whole` says that this step is a whole pooling
+    `gaps` are as `padding.pad` has them. `whole` says that this step is a whole pooling
     without gaps, whose values can be had without a padded copy.
     """
     sizes = shapes.sizes(x)[1:-1]
