@@ -91,17 +91,18 @@ def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | No
     return shape
 
 
-def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[tuple[int | None, ...], str]:
-    """Returns the shape and the dtype of an op's inputs; `per_axis` are options with an item per spatial axis."""
+def op_inputs(
+    x: Any, name: str = "inputs", pool_size: Any = None
+) -> tuple[tuple[int | None, ...], str]:
+    """Returns the shape and the dtype of an op's inputs; a `pool_size` too long tells of a missing batch."""
     shape = _op_shape(known_rank(x.shape), name)
     rank = len(shape) - 2
-    for option, value in per_axis.items():
-        if rank < 3 and len(arguments.sequence(value) or ()) == rank + 1:
-            fix = (
-                f"If the batch axis of `{name}`, which have the shape {shape}, is missing, add it: "
-                f"keras.ops.expand_dims({name}, 0)."
-            )
-            arguments.one_per_axis(value, rank, option, fix, "item")
+    if rank < 3 and len(arguments.sequence(pool_size) or ()) == rank + 1:
+        fix = (
+            f"If the batch axis of `{name}`, which have the shape {shape}, is missing, add it: "
+            f"keras.ops.expand_dims({name}, 0)."
+        )
+        arguments.one_per_axis(pool_size, rank, "pool_size", fix)
     dtype(dtype_name(x))
     return shape, dtype_name(x)
 
