@@ -241,3 +241,6 @@ def test_convert_indices_takes_the_batch_from_the_indices() -> None:
     np.testing.assert_array_equal(
         ops.convert_indices(INDICES, (None, *IMAGES.shape[1:]), to="onnx"), wanted
     )
+    # Two samples of 2**30 elements are more than int32 counts.
+    with pytest.raises(ValueError, match=r"received 2147483648, in sizes of \(2, "):
+        ops.convert_indices(np.zeros((2, 1, 1, 1), "int32"), (None, 2**15, 2**15, 1), to="onnx")
