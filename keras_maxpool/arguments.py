@@ -122,7 +122,7 @@ def ratios(value: Any, rank: int) -> tuple[float, ...]:
     """Returns one ratio per axis, each from 1 up."""
     name = "pooling_ratio"
     example = (1.44, 1.73, 1.2)[:rank]
-    fix = f"Write one number from 1 up, {name}=1.44, or one per axis, {name}={example}."
+    fix = f"Write one number from 1 up, {name}=1.44, or one per spatial axis, {name}={example}."
     items = one_per_axis(value, rank, name, fix, "number")
     return tuple(_ratio(item, name, value, fix) for item in items)
 

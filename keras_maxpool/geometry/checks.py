@@ -15,7 +15,7 @@ Shape = Sequence[int | None]
 """Sizes of the axes, None where unknown."""
 
 
-def known_rank(shape: Any) -> tuple[int | None, ...] | None:
+def known_shape(shape: Any) -> tuple[int | None, ...] | None:
     """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank."""
     return None if getattr(shape, "rank", 0) is None else tuple(shape)
 
@@ -91,24 +91,25 @@ def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | No
     return shape
 
 
-def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[tuple[int | None, ...], str]:
-    """Returns the shape and the dtype of an op's inputs; `per_axis` are options with an item per spatial axis."""
-    shape = _op_shape(known_rank(x.shape), name)
+def op_inputs(
+    x: Any, name: str = "inputs", pool_size: Any = None
+) -> tuple[tuple[int | None, ...], str]:
+    """Returns the shape and the dtype of an op's inputs; a `pool_size` too long tells of a missing batch."""
+    shape = _op_shape(known_shape(x.shape), name)
     rank = len(shape) - 2
-    for option, value in per_axis.items():
-        if rank < 3 and len(arguments.sequence(value) or ()) == rank + 1:
-            fix = (
-                f"If the batch axis of `{name}`, which have the shape {shape}, is missing, add it: "
-                f"keras.ops.expand_dims({name}, 0)."
-            )
-            arguments.one_per_axis(value, rank, option, fix, "item")
+    if rank < 3 and len(arguments.sequence(pool_size) or ()) == rank + 1:
+        fix = (
+            f"If the batch axis of `{name}`, which have the shape {shape}, is missing, add it: "
+            f"keras.ops.expand_dims({name}, 0)."
+        )
+        arguments.one_per_axis(pool_size, rank, "pool_size", fix)
     dtype(dtype_name(x))
     return shape, dtype_name(x)
 
 
 def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") -> None:
     """Refuses inputs whose rank is not that of the layer `name`, and says what would fit."""
-    if known_rank(shape) is None:
+    if known_shape(shape) is None:
         raise ValueError(
             f"{name} takes inputs of rank {rank + 2}; received a tensor of unknown rank. "
             "Give it one with inputs.set_shape or keras.ops.reshape."
@@ -141,7 +142,7 @@ def mask_shape(inputs: Shape, data_format: str) -> tuple[int | None, ...]:
 
 def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:
     """Returns whether a mask is of booleans and (batch, *spatial) or (batch,), as far as sizes are known."""
-    wanted, given = mask_shape(inputs, data_format), known_rank(mask.shape)
+    wanted, given = mask_shape(inputs, data_format), known_shape(mask.shape)
     if given is None or len(given) not in (1, len(wanted)) or dtype_name(mask) != "bool":
         return False
     return same_sizes(given, wanted)
@@ -155,7 +156,7 @@ def mask(given: Any, inputs: Shape, data_format: str) -> None:
             'Cast it first: keras.ops.cast(mask, "bool").'
         )
     if not mask_fits(given, inputs, data_format):
-        shape = known_rank(given.shape)
+        shape = known_shape(given.shape)
         raise ValueError(
             f"`mask` must have the shape (batch, *spatial), which is {mask_shape(inputs, data_format)} for inputs of "
             f'shape {tuple(inputs)} with data_format="{data_format}"; received a mask of shape '
@@ -179,7 +180,7 @@ def unpooling(
     for tensor, name, of in ((indices, "indices", "shape"), (like, "like", "rank")):
         if tensor is None:
             continue
-        given, wanted = known_rank(tensor.shape), tuple(values.shape)
+        given, wanted = known_shape(tensor.shape), tuple(values.shape)
         # Only batch and channels of `like` are the values' own, and the data format says which axes those are.
         if (
             given is None

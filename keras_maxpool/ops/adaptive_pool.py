@@ -60,7 +60,7 @@ def adaptive_max_pool(
     ([3.0, 5.0, 5.0], [0, 3, 3])
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, output_size=output_size)
+    shape, dtype = checks.op_inputs(x)
     outputs = arguments.output_sizes(output_size, len(shape) - 2)
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     arguments.flag(return_indices, "return_indices")

@@ -73,10 +73,10 @@ def convert_indices(
             "Cast them, for example with tf.cast(indices, tf.int64)."
         )
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
-    rank = len(checks.known_rank(x.shape) or ())
+    rank = len(checks.known_shape(x.shape) or ())
     is_tensor = hasattr(shape, "shape")
     sizes: Any = shape if is_tensor else list(shape)
-    fits = checks.known_rank(shape.shape) == (rank,) if is_tensor else len(sizes) == rank
+    fits = checks.known_shape(shape.shape) == (rank,) if is_tensor else len(sizes) == rank
     if not fits or (not is_tensor and any(size is None for size in sizes[1:])):
         raise ValueError(
             f"`shape` must tell one size for each of the {rank} axes of the indices, and only the batch size may be "

@@ -70,7 +70,7 @@ def fractional_max_pool(
     TensorShape([1, 6, 6, 1])
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, pooling_ratio=pooling_ratio)
+    shape, dtype = checks.op_inputs(x)
     ratios = arguments.ratios(pooling_ratio, len(shape) - 2)
     arguments.flag(pseudo_random, "pseudo_random")
     arguments.flag(overlapping, "overlapping")
