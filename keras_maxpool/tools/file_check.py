@@ -6,7 +6,6 @@ The newest Keras checks much of this itself; 3.7 runs a Lambda from .h5 and impo
 import io
 import json
 import math
-import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import h5py
+
+from keras_maxpool.tools.errors import CONTROLS
 
 EXPANSION = 100
 """How many times its size a file may unpack to, on top of LEAST: weights as Keras writes them are not compressed."""
@@ -38,9 +39,6 @@ CODE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "
 
 LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
 """Layers that read a vocabulary from a file if their config holds a path."""
-
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that control a terminal, or that no file can hold: lone surrogates."""
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 H5_CONFIG, H5_SETTINGS = "model_config", "training_config"

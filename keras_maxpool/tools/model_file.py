@@ -15,18 +15,15 @@ import keras
 import tensorflow as tf
 
 from keras_maxpool.tools.atomic_file import draft
+from keras_maxpool.tools.errors import message
 from keras_maxpool.tools.file_check import (
     CONFIG,
-    CONTROLS,
     H5_SETTINGS,
     NotKerasError,
     check,
     is_keras_format,
     without_settings,
 )
-
-SHOWN = 500
-"""Characters of an error's first line: Keras's may hold a whole config."""
 
 PYTHONS = (AttributeError, IndexError, KeyError, TypeError)
 """Errors that Python itself raises, about its own code, where a value is of another type."""
@@ -78,7 +75,7 @@ def _read(path: Path, load: Callable[[], Any]) -> keras.Model:
 
 
 def _reason(error: Exception) -> str:
-    line = one_line(error)
+    line = file_message(error)
     unknown = NOT_FOUND.search(line)
     return f"it names {unknown[1]!r}, which Keras does not find" if unknown else line
 
@@ -177,25 +174,14 @@ def write(model: keras.Model, path: Path) -> None:
             # Not all that Keras saves to .h5 can it load.
             keras.saving.load_model(made, compile=False)
     except Exception as error:  # nor have the errors of a model that cannot be saved
-        raise FileError(f"{path} cannot be written: {one_line(error)}") from error
+        raise FileError(f"{path} cannot be written: {file_message(error)}") from error
 
 
-def one_line(error: Exception) -> str:
-    """Returns an error's message in one line, cut where it is very long."""
-    # Keras puts a whole config before the message, and a line that says where it was raised.
-    _, _, text = str(error).rpartition("Exception encountered: ")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling "):
-        del lines[0]
-    line = lines[0] if lines else f"it makes Keras raise {type(error).__name__}"
+def file_message(error: Exception) -> str:
+    """Returns what an error says of a file, in one line."""
     if isinstance(error, NO_MEMORY):
-        line = "it takes more memory than there is for a file of its size"
-    if line.endswith(":") and len(lines) > 1:
-        line = f"{line} {lines[1]}"
-    if isinstance(error, KeyError) and error.args:  # whose text is its argument's repr
-        # HDF5's is a sentence, others are the missing key.
-        words = " " in str(error.args[0])
-        line = str(error.args[0]) if words else f"there is no entry {line}"
-    # Keras quotes what it finds.
-    line = CONTROLS.sub(lambda found: ascii(found[0])[1:-1], line)
-    return line if len(line) <= SHOWN else line[:SHOWN] + "..."
+        return "it takes more memory than there is for a file of its size"
+    line = message(error) or f"it makes Keras raise {type(error).__name__}"
+    # HDF5's KeyError has a sentence, others the missing key.
+    missing = isinstance(error, KeyError) and " " not in line
+    return f"there is no entry {line!r}" if missing else line

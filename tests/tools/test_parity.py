@@ -9,9 +9,10 @@ import tensorflow as tf
 import wrong_layers
 
 import keras_maxpool
+from keras_maxpool.tools.errors import one_line
 from keras_maxpool.tools.parity import assert_parity
 from keras_maxpool.tools.parity import reproduce as parity_reproduce
-from keras_maxpool.tools.parity.compare import difference, make_input, one_line
+from keras_maxpool.tools.parity.compare import difference, make_input
 
 BUILTIN = keras.layers.MaxPool2D
 SHAPE = (2, 7, 8, 3)

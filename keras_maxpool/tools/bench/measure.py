@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import COPY, Case, Setting
 from keras_maxpool.tools.bench.peers import Arrays, Side
+from keras_maxpool.tools.errors import one_line
 
 ROUNDS = 5
 """At least so many, unless a round takes so long that the budget is gone several times over."""
@@ -96,8 +97,7 @@ def run(settings: Sequence[Setting], budget: float, advance: Callable[[Setting],
                     peer = bench_peers.peer(setting, data)
                     peer_arrays = peer.arrays(peer.step())
                 except UNABLE as error:
-                    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                    outcome.left_out.append(Note(setting, reason))
+                    outcome.left_out.append(Note(setting, one_line(error)))
                     continue
                 reason = difference(setting, our_arrays, peer_arrays)
                 if reason:

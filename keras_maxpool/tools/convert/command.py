@@ -11,7 +11,7 @@ from rich.table import Table
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.convert.models import CannotConvertError, Conversion, convert
 from keras_maxpool.tools.limits import limited_by_size
-from keras_maxpool.tools.model_file import FileError, one_line, read_compiled, write
+from keras_maxpool.tools.model_file import FileError, file_message, read_compiled, write
 from keras_maxpool.tools.observe import silent_about_masks
 
 
@@ -67,7 +67,7 @@ def _converted(source: Path, target: Path, to: str, progress: Console) -> Conver
     except CannotConvertError:
         raise
     except Exception as error:  # Keras loads layers with senseless arguments
-        raise FileError(f"{source} cannot be converted: {one_line(error)}") from error
+        raise FileError(f"{source} cannot be converted: {file_message(error)}") from error
     progress.print(f"writing {target}")
     write(done.model, target)
     return done

@@ -8,6 +8,7 @@ import keras
 from keras_maxpool import arguments
 from keras_maxpool.tools.convert import swap
 from keras_maxpool.tools.convert.rebuild import copy_training_state, rebuild
+from keras_maxpool.tools.errors import one_line
 from keras_maxpool.tools.layer_tree import walk
 from keras_maxpool.tools.observe import can_mask, observe, silent_about_masks
 
@@ -164,7 +165,7 @@ def _masks(model: keras.Model) -> dict[str, bool]:
     if error is not None:
         warnings.warn(
             f"Whether masks reach the pooling layers of {model.name!r} is not known: "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            f"{one_line(error)}",
             stacklevel=4,
         )
         return {}

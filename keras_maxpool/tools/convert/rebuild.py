@@ -13,12 +13,10 @@ from typing import Any
 import keras
 
 from keras_maxpool.tools.convert.swap import Entry
+from keras_maxpool.tools.errors import message
 from keras_maxpool.tools.file_check import without_settings
 from keras_maxpool.tools.layer_tree import walk
 from keras_maxpool.tools.model_file import copy_changed
-
-SHOWN = 200
-"""Characters of Keras's own message, which may hold a whole config; all of it is the error's cause."""
 
 
 def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model:
@@ -40,7 +38,7 @@ def rebuild(model: keras.Model, change: Callable[[Entry], Entry]) -> keras.Model
             raise ValueError(
                 f"Keras cannot make {type(model).__name__} {model.name!r} again from its own config, which the "
                 "conversion depends on. A class of your own needs get_config, and objects of your own a "
-                f"keras.saving.custom_object_scope. Keras says: {' '.join(str(error).split())[:SHOWN]}"
+                f"keras.saving.custom_object_scope. Keras says: {message(error)}"
             ) from error
 
 
@@ -105,7 +103,7 @@ def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
         warnings.warn(
             f"{model.name!r} is not compiled in the new model: its compile settings do not load. Compile it again, or "
             "convert within a keras.saving.custom_object_scope of your own losses, metrics and optimizers. Keras says: "
-            f"{' '.join(str(error).split())[:SHOWN]}",
+            f"{message(error)}",
             stacklevel=5,
         )
         return

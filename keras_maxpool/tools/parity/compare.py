@@ -3,7 +3,6 @@
 An input holds no value twice, so that both sides must agree on every gradient; or, with `ties`, three values only.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_maxpool.tools.errors import one_line
+
 MODES = ("eager", "graph", "xla")
 BATCH = 2
 """The batch of an input whose shape says None."""
@@ -20,9 +21,6 @@ BATCH = 2
 APART = 2.0**-15
 """How far from each other the numbers of an input are at least, in dtypes that hold any closer ones: the built-in's
 gradient in eager 3D takes what is within 1e-5 for equal."""
-SHOWN = 200
-"""Characters of an error's line."""
-TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 Shape = Sequence[int | None]
 
@@ -164,18 +162,6 @@ def difference(got: np.ndarray | None, expected: np.ndarray) -> str:
         f"{len(indices)} of {got.size} elements differ, first at {list(first)}: "
         f"{got[first].item()!r} instead of {expected[first].item()!r}"
     )
-
-
-def one_line(error: Exception) -> str:
-    """Returns the error's class and the first line of its text that says something."""
-    kind = type(error).__name__
-    text = TERMINAL_CODES.sub("", str(error))
-    # Where functions are traced, TensorFlow puts the trace before the text, and Keras a paragraph on the layer.
-    if text.startswith("in user code:"):
-        text = text.rpartition(f"{kind}: ")[2]
-    lines = [line.strip() for line in text.splitlines()]
-    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return f"{kind}: {telling[0][:SHOWN]}" if telling else kind
 
 
 def _or_unable(function: Callable[[keras.Layer], Any], reference: keras.Layer) -> Any:

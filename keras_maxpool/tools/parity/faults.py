@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_maxpool
-from keras_maxpool.tools.parity.compare import difference, one_line
+from keras_maxpool.tools.errors import one_line
+from keras_maxpool.tools.parity.compare import difference
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from keras_maxpool.tools.parity.compare import one_line
+from keras_maxpool.tools.errors import one_line
 from keras_maxpool.tools.parity.faults import FAULTS, SIDES, Finding
 
 PATIENCE = 180.0

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 import keras_maxpool
+from keras_maxpool.tools.errors import one_line
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity import checks, reproduce
 from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, RANKS, SPELLINGS, Case
@@ -17,7 +18,6 @@ from keras_maxpool.tools.parity.compare import (
     Verdict,
     compare,
     compare_shapes,
-    one_line,
 )
 from keras_maxpool.tools.parity.outcome import Result
 

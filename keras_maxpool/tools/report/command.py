@@ -8,7 +8,7 @@ from rich.console import Console
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.atomic_file import draft
 from keras_maxpool.tools.limits import limited_by_size
-from keras_maxpool.tools.model_file import FileError, one_line, read
+from keras_maxpool.tools.model_file import FileError, file_message, read
 from keras_maxpool.tools.report.html import page
 from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
@@ -40,7 +40,7 @@ def _reported(source: Path, progress: Console) -> Report:
     try:
         return report(model)
     except Exception as error:  # Keras loads layers with senseless arguments
-        raise FileError(f"{source} cannot be reported on: {one_line(error)}") from error
+        raise FileError(f"{source} cannot be reported on: {file_message(error)}") from error
 
 
 def _write(path: Path, text: str) -> None:
