@@ -223,7 +223,7 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> Any:
 
 def implementation(value: Any) -> Implementation:
     """Returns "auto" or the name of a kernel; 0.1.0's "folded" is now "separable"."""
-    if value == "folded":
+    if isinstance(value, str) and value == "folded":
         warnings.warn(
             'implementation="folded" is called "separable" since keras_maxpool 0.2.0. Write "separable", or save the '
             "model again.",

@@ -1,9 +1,13 @@
-"""On another backend of Keras, one sentence says what to do."""
+"""The choice of a backend: one sentence for other backends of Keras, and one list of what each has."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from running import run_code
+
+from keras_maxpool import backend
 
 # What stands in for a backend that is installed, and one that is not.
 INSTALLED = """
@@ -36,3 +40,11 @@ def test_one_sentence(code: str, environment: dict[str, str], backend: str) -> N
 
 def test_tensorflow_by_name() -> None:
     assert run_code("import keras_maxpool", KERAS_BACKEND="tensorflow").returncode == 0
+
+
+def test_the_seam_is_documented() -> None:
+    """Each function of the seam has an entry in one docstring, and nothing else has."""
+    entries = re.findall(r"^    (\w+)\(", backend.__doc__ or "", re.M)
+    assert sorted(entries) == sorted(backend.__all__)
+    for name in entries:
+        assert callable(getattr(backend, name))

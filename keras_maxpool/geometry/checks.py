@@ -94,13 +94,14 @@ def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | No
 def op_inputs(x: Any, name: str = "inputs", **per_axis: Any) -> tuple[tuple[int | None, ...], str]:
     """Returns the shape and the dtype of an op's inputs; `per_axis` are options with an item per spatial axis."""
     shape = _op_shape(known_rank(x.shape), name)
+    rank = len(shape) - 2
     for option, value in per_axis.items():
-        if len(arguments.sequence(value) or ()) == len(shape) - 1:
-            raise ValueError(
-                f"`{option}` has one item too many for the spatial axes between batch and channels; received "
-                f"{option}={value!r} and `{name}` of shape {shape}. If the batch axis is missing, add it: "
+        if rank < 3 and len(arguments.sequence(value) or ()) == rank + 1:
+            fix = (
+                f"If the batch axis of `{name}`, which have the shape {shape}, is missing, add it: "
                 f"keras.ops.expand_dims({name}, 0)."
             )
+            arguments.one_per_axis(value, rank, option, fix, "item")
     dtype(dtype_name(x))
     return shape, dtype_name(x)
 

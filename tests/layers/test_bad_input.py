@@ -476,7 +476,13 @@ def test_bad_argument(case: BadArgument, outcomes: Outcomes) -> None:
     for fragment in case.fragments:
         assert fragment in text
     if case.in_op:
-        assert outcomes[case.name]["op"] == (raised, text)
+        op_raised, op_text = outcomes[case.name]["op"]
+        if "pool_size=too many" in case.name and case.rank < 3:
+            # An op cannot know its rank: the batch axis may be missing.
+            assert op_raised == raised
+            assert "keras.ops.expand_dims(inputs, 0)" in op_text
+        else:
+            assert (op_raised, op_text) == (raised, text)
 
 
 @pytest.mark.parametrize("case", BAD_INPUTS, ids=[case.name for case in BAD_INPUTS])
