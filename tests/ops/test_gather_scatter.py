@@ -1,4 +1,4 @@
-"""The gather and the scatter by flat places against the oracle."""
+"""The gather and the scatter by flat indices against the oracle."""
 
 from __future__ import annotations
 
