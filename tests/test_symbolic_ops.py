@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import keras, keras_3_alone
+from either_keras import LEGACY, keras, keras_3_alone
 
 from keras_maxpool import ops
 
@@ -104,6 +104,16 @@ def test_a_functional_model(name: str, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     assert_predicts(load(tmp_path / "model.keras"), arrays, expected)
     assert_predicts(keras.models.clone_model(model), arrays, expected)
+    model.save(tmp_path / "model.h5")
+    assert_predicts(load(tmp_path / "model.h5"), arrays, expected)
+
+
+@pytest.mark.skipif(not LEGACY, reason="Keras 3 exports to a folder")
+@pytest.mark.parametrize("name", CASES)
+def test_a_folder_of_keras_2(name: str, tmp_path: Path) -> None:
+    op, arrays = CASES[name]
+    model_of(op, arrays).save(tmp_path / "model")
+    assert_predicts(load(tmp_path / "model"), arrays, listed(op(*arrays)))
 
 
 @keras_3_alone
@@ -177,6 +187,49 @@ def test_a_seed_generator(tmp_path: Path) -> None:
             np.testing.assert_array_equal(other(large), wanted)
 
 
+def test_the_data_format_is_that_of_the_time_when_the_model_is_made(tmp_path: Path) -> None:
+    config = getattr(keras, "config", keras.backend)  # the latter in Keras 2
+    x = keras.Input(IMAGES.shape[1:])
+    model = keras.Model(x, ops.max_pool(x, 2))
+    model.save(tmp_path / "model.keras")
+    expected = [ops.max_pool(IMAGES, 2)]
+    config.set_image_data_format("channels_first")
+    try:
+        for other in (model, load(tmp_path / "model.keras")):
+            assert_predicts(other, [IMAGES], expected)
+    finally:
+        config.set_image_data_format("channels_last")
+
+
+def test_the_shape_of_convert_indices_may_be_symbolic(tmp_path: Path) -> None:
+    expected = [ops.convert_indices(INDICES, IMAGES.shape, to="onnx")]
+    shape = keras.Input(batch_shape=(4,), dtype="int32")
+    indices = keras.Input((None, None, 3), dtype="int64")
+    model = keras.Model([indices, shape], ops.convert_indices(indices, shape, to="onnx"))
+    model.save(tmp_path / "model.keras")
+    for other in (model, load(tmp_path / "model.keras")):
+        results = other([INDICES, np.array(IMAGES.shape, "int32")])
+        np.testing.assert_array_equal(results, expected[0])
+    alone = keras.Model(shape, ops.convert_indices(tf.constant(INDICES), shape, to="onnx"))
+    np.testing.assert_array_equal(alone(np.array(IMAGES.shape, "int32")), expected[0])
+
+
+def test_the_old_name_of_a_kernel() -> None:
+    x = keras.Input(IMAGES.shape[1:])
+    with pytest.warns(FutureWarning, match='"separable"') as caught:
+        model = keras.Model(x, ops.max_pool(x, 2, implementation="folded"))
+    assert len(caught) == 1
+    assert model.get_config()["layers"][-1]["config"]["implementation"] == "separable"
+    assert_predicts(model, [IMAGES], [ops.max_pool(IMAGES, 2)])
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "unknown keyword": lambda x: ops.max_pool(x, dilation=2),
+    "too many": lambda x: ops.max_pool(x, 2, 2, "valid", None, 1),
+    "missing": lambda x: ops.adaptive_max_pool(x),
+    "twice": lambda x: ops.global_max_pool(x, inputs=x),
+}
+
 ERRORS: dict[str, Callable[[Any], Any]] = {
     "pool_size": lambda x: ops.max_pool(x, 0),
     "padding": lambda x: ops.max_pool(x, padding=None),
@@ -199,6 +252,16 @@ ERRORS: dict[str, Callable[[Any], Any]] = {
     "batch axis": lambda x: ops.max_pool(x, (2, 2, 2)),
     "too many": lambda x: ops.max_pool(x, (2, 2, 2, 2)),
 }
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_calls_have_the_same_text(name: str) -> None:
+    texts = []
+    for x in (IMAGES, keras.Input(batch_shape=IMAGES.shape)):
+        with pytest.raises(TypeError) as caught:
+            CALLS[name](x)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
 
 
 @keras_3_alone

@@ -11,7 +11,7 @@ from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 class ConvertIndices(Operation):
     """A call of `convert_indices` in a functional model."""
 
-    tensors = ("indices",)
+    tensors = ("indices", "shape")
 
 
 @ConvertIndices.of
@@ -82,7 +82,7 @@ def convert_indices(
             f"`shape` must tell one size for each of the {rank} axes of the indices, and only the batch size may be "
             f"None; received {shape!r}. Pass the shape of the tensor that was pooled."
         )
-    if is_symbolic(x):
+    if is_symbolic(x, shape):
         return output_spec(tuple(x.shape), dtype)
     if not is_tensor and sizes[0] is None:
         sizes[0] = backend.sizes(x)[0]

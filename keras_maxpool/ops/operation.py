@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from keras_maxpool import backend
-from keras_maxpool.compat import keras
+from keras_maxpool.compat import LEGACY, keras
 
 Op = TypeVar("Op", bound=Callable[..., Any])
 
@@ -28,7 +28,7 @@ def output_spec(shape: tuple[int | None, ...], dtype: str, indices: str | None =
 class Operation(keras.Operation):
     """A call of a public op in a functional model.
 
-    A subclass names the arguments of its op that are tensors; all others are in the config.
+    A subclass names the arguments of its op that may be tensors. Tensors come with the call; the config has the rest.
     """
 
     tensors: tuple[str, ...]
@@ -41,8 +41,10 @@ class Operation(keras.Operation):
         keras.saving.register_keras_serializable("keras_maxpool", cls.__name__)(cls)
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
-        """Holds the op's options."""
+        """Holds the op's options, with the data format that Keras is set to now."""
         super().__init__(name=name)
+        if options.get("data_format") is None:
+            options["data_format"] = keras.config.image_data_format()
         self.options = options
 
     @classmethod
@@ -55,9 +57,13 @@ class Operation(keras.Operation):
         def public(*args: Any, **kwargs: Any) -> Any:
             if not is_symbolic(*args, *kwargs.values()):
                 return op(*args, **kwargs)
-            options = signature.bind(*args, **kwargs).arguments
-            tensors = [options.pop(name, None) for name in cls.tensors]
-            return cls(**options).symbolic_call([x for x in tensors if x is not None])
+            try:
+                options = signature.bind(*args, **kwargs).arguments
+            except TypeError:
+                return op(*args, **kwargs)  # Python's error about a call, which names the op
+            names = [name for name in cls.tensors if hasattr(options.get(name), "shape")]
+            tensors = [options.pop(name) for name in names]
+            return cls(**options).symbolic_call(tensors)
 
         return backend.do_not_convert(public)
 
@@ -65,7 +71,8 @@ class Operation(keras.Operation):
         """Computes the op's results."""
         # Keras 2 saves no further positional arguments, and makes a single tensor of a list of one.
         tensors = tensors if isinstance(tensors, (list, tuple)) else [tensors]
-        named = dict(zip(self.tensors, tensors, strict=False))
+        names = [name for name in self.tensors if name not in self.options]
+        named = dict(zip(names, tensors, strict=False))
         return type(self).op(**named, **self.options)
 
     def compute_output_spec(self, tensors: Any) -> Any:
@@ -74,9 +81,16 @@ class Operation(keras.Operation):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the name and the options; a seed generator among them has a config of its own."""
-        return {"name": self.name, **keras.saving.serialize_keras_object(self.options)}
+        options = dict(self.options)
+        # Keras 2's older formats take plain values alone, which is what it has as options.
+        return {"name": self.name} | (
+            options if LEGACY else keras.saving.serialize_keras_object(options)
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Operation":
         """Returns the operation that a config describes."""
-        return cls(**keras.saving.deserialize_keras_object(config))
+        decode = keras.saving.deserialize_keras_object
+        if LEGACY:
+            return cls(**{k: decode(v) if isinstance(v, dict) else v for k, v in config.items()})
+        return cls(**decode(config))

@@ -15,6 +15,12 @@ class MaxPool(Operation):
 
     tensors = ("inputs", "mask")
 
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        """Holds the op's options, with today's name of the kernel."""
+        if "implementation" in options:
+            options["implementation"] = arguments.implementation(options["implementation"])
+        super().__init__(name, **options)
+
 
 @MaxPool.of
 def max_pool(
