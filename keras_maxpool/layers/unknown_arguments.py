@@ -5,13 +5,21 @@ from difflib import get_close_matches
 from typing import Any
 
 SYNONYMS = {
-    "dilation": "dilation_rate",
-    "kernel_size": "pool_size",
-    "return_argmax": "return_indices",
-    "size": "pool_size",
-    "with_indices": "return_indices",
+    "ceil": ["ceil_mode"],
+    "dilation": ["dilation_rate"],
+    "dilations": ["dilation_rate"],
+    "kernel_size": ["pool_size"],
+    "ksize": ["pool_size"],
+    "output_shape": ["output_size"],
+    "pad": ["padding"],
+    "pads": ["padding"],
+    "pool_size": ["output_size"],
+    "ratio": ["pooling_ratio"],
+    "return_argmax": ["return_indices"],
+    "size": ["pool_size", "output_size"],
+    "with_indices": ["return_indices"],
 }
-"""Other libraries' names of arguments."""
+"""What other libraries and layers call an argument; a layer's own is the first that it has."""
 
 
 def error(layer: str, unknown: Mapping[str, Any], own: Sequence[str], keras: Sequence[str]) -> str:
@@ -27,6 +35,6 @@ def error(layer: str, unknown: Mapping[str, Any], own: Sequence[str], keras: Seq
 
 def suggestion(name: str, known: Sequence[str]) -> str | None:
     """Returns the argument among the known ones that `name` stands for, if there is one."""
-    if SYNONYMS.get(name) in known:
-        return SYNONYMS[name]
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), None)
+    own = [right for right in SYNONYMS.get(name, ()) if right in known]
+    # Below 0.8 most of what is close means something else: "filters" is no "nonfinite".
+    return next(iter(own or get_close_matches(name, known, n=1, cutoff=0.8)), None)

@@ -18,6 +18,10 @@ MEANT = [
     ("MaxPooling", "return_argmax", "return_indices"),
     ("MaxPooling", "with_indices", "return_indices"),
     ("MaxPooling", "trainible", "trainable"),
+    ("MaxPooling", "ksize", "pool_size"),
+    ("MaxPooling", "pads", "padding"),
+    ("MaxPooling", "Padding", "padding"),
+    ("MaxPooling", "return_index", "return_indices"),
     ("MaxUnpooling", "size", "pool_size"),
     ("MaxUnpooling", "kernel_size", "pool_size"),
     ("MaxUnpooling", "outputsize", "output_size"),
@@ -52,6 +56,28 @@ def test_what_another_layer_has_is_no_suggestion() -> None:
     assert "Write pool_size in place of kernel_size." in str(caught.value)
     with pytest.raises(ValueError, match="does not know the argument 'kernel_size'") as caught:
         keras_maxpool.GlobalMaxPooling2D(kernel_size=3)
+    assert "in place of" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("MaxPooling", "activation"),
+        ("MaxPooling", "batch_size"),
+        ("MaxPooling", "filters"),
+        ("MaxPooling", "output_shape"),
+        ("MaxPooling", "rate"),
+        ("MaxPooling", "seeds"),
+        ("MaxPooling", "storage_order"),
+        ("GlobalMaxPooling", "stride"),
+        ("AdaptiveMaxPooling", "training"),
+        ("FractionalMaxPooling", "keepdim"),
+        ("FractionalMaxPooling", "size"),
+    ],
+)
+def test_what_means_something_else_is_no_suggestion(family: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"does not know the argument '{name}'") as caught:
+        layer_class(family, 2)(*NEEDED.get(family, ()), **{name: 3})
     assert "in place of" not in str(caught.value)
 
 
