@@ -411,7 +411,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], tuple[str, ...]]] = [
     (
         {"pooling_ratio": [1, 1.44, 1.44, 1]},
         ValueError,
-        ("1 or 2 numbers", "has 4", "one per axis"),
+        ("1 or 2 numbers", "has 4", "one per spatial axis"),
     ),
     ({"pooling_ratio": "1.5"}, TypeError, ("takes numbers, not str", "'1.5'")),
     ({"pooling_ratio": True}, TypeError, ("takes numbers, not bool",)),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -41,7 +40,7 @@ def with_second_order(gradient: Gradient, other: Gradient) -> Gradient:
 
     def function(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
         differentiated = tf.custom_gradient(
-            lambda x, y: (gradient(x, y, context), partial(_second_order, other, x, y))
+            lambda x, y: (gradient(x, y, context), lambda z: _second_order(other, x, y, z))
         )
         # Tensors of the graph that is being built now: further gradients cannot reach into the one that x is from.
         return differentiated(tf.identity(x), tf.identity(upstream))
