@@ -46,7 +46,7 @@ BOOLEANS = ("bool", "bool_")
 """Names of the types of booleans, in Python and in NumPy."""
 
 
-def one_int(value: Any, name: str, shown: Any, fix: str) -> int:
+def one_int(value: Any, name: str, received: Any, fix: str) -> int:
     """Returns `value` as a Python int; NumPy integers are integers, booleans are not."""
     kind = type(value).__name__
     try:
@@ -56,7 +56,7 @@ def one_int(value: Any, name: str, shown: Any, fix: str) -> int:
         kind = "booleans"
     except (TypeError, AttributeError):  # a float tensor raises the latter
         pass
-    raise TypeError(f"`{name}` takes integers, not {kind}; received {name}={shown!r}. {fix}")
+    raise TypeError(f"`{name}` takes integers, not {kind}; received {name}={received!r}. {fix}")
 
 
 def sequence(value: Any) -> Sequence[Any] | None:

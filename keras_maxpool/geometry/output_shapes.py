@@ -9,8 +9,8 @@ from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 from keras_maxpool.geometry.window import Window
 
-FINEST = 10**6
-"""The largest denominator of a ratio: sizes up to 2**31 times it stay within 64 bits."""
+MAX_DENOMINATOR = 10**6
+"""The largest denominator of a ratio: its product with a size below 2**31 fits in 64 bits."""
 
 
 def max_pooled(
@@ -115,7 +115,7 @@ def fractional_max_pooled(
 
 def exact_ratio(ratio: float) -> Fraction:
     """Returns the fraction nearest to a ratio: so 10 / (10 / 7) is 7, however it is rounded as a float."""
-    return Fraction(ratio).limit_denominator(FINEST)
+    return Fraction(ratio).limit_denominator(MAX_DENOMINATOR)
 
 
 def fractional_size(size: int, ratio: float) -> int:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from keras_maxpool.geometry.window import Axis
 
-LONG, CUT = 5, 4
-"""A window of more than LONG elements is pooled in steps of CUT."""
+MAX_VIEWS, VIEWS_PER_STEP = 5, 4
+"""A window of more than MAX_VIEWS elements is pooled in steps of VIEWS_PER_STEP views."""
 
 
 class Views(NamedTuple):
@@ -34,17 +34,17 @@ class Views(NamedTuple):
         return [views.get(position, -1) for position in positions]
 
 
-def of_window(axis: Axis) -> Views:
+def views_of_window(axis: Axis) -> Views:
     """Returns the views that each hold one element of every window."""
     return Views(tuple(range(0, axis.length, axis.dilation)), axis.stride)
 
 
-def cut(axis: Axis) -> list[Views]:
-    """Returns steps that together pool one axis: each maximum over CUT neighbours widens the next one's reach by it."""
+def split_into_steps(axis: Axis) -> list[Views]:
+    """Returns the steps that pool one axis: the maxima of each one cover VIEWS_PER_STEP times those before it."""
     done, steps = 1, []
-    while -(-axis.pool // done) > LONG:
-        steps.append(Views(tuple(j * done * axis.dilation for j in range(CUT)), 1))
-        done *= CUT
+    while -(-axis.pool // done) > MAX_VIEWS:
+        steps.append(Views(tuple(j * done * axis.dilation for j in range(VIEWS_PER_STEP)), 1))
+        done *= VIEWS_PER_STEP
     # The last maxima overlap where the window is no multiple: the earlier one wins their ties, as it should.
     last = (min(start, axis.pool - done) for start in range(0, axis.pool, done))
     return [*steps, Views(tuple(start * axis.dilation for start in last), axis.stride)]

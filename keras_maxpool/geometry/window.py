@@ -19,8 +19,8 @@ def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = 
     than both arguments.
     """
     quotient = number // divisor
-    rest = maximum(number - quotient * divisor, 0)
-    return quotient + 1 - maximum(1 - rest, 0)
+    remainder = maximum(number - quotient * divisor, 0)
+    return quotient + 1 - maximum(1 - remainder, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Axis:
         if not self.ceil_mode:
             return room // self.stride + 1
         overhanging = ceil_divide(room, self.stride, maximum) + 1
-        starting_in_reach = ceil_divide(size + before, self.stride, maximum)
-        return overhanging - maximum(overhanging - starting_in_reach, 0)
+        starting_before_end = ceil_divide(size + before, self.stride, maximum)
+        return overhanging - maximum(overhanging - starting_before_end, 0)
 
     def unpooled_size(self, outputs: Any) -> Any:
         """Returns the input's size for `outputs` windows without gaps, where nothing else tells it.
@@ -77,7 +77,7 @@ class Axis:
             'Use a smaller pool_size, padding="same", or a larger input.'
         )
 
-    def sees_only_padding(self, size: int) -> bool:
+    def has_window_of_padding(self, size: int) -> bool:
         """Returns whether some window has none of the `size` elements; windows with gaps can step over them."""
         if size >= self.dilation or (size and not self.dilated):
             return False
@@ -121,7 +121,7 @@ class Window:
         return tuple(axis.stride for axis in self.axes)
 
     @cached_property
-    def gaps(self) -> tuple[int, ...]:
+    def dilation(self) -> tuple[int, ...]:
         """Returns the dilation along each axis."""
         return tuple(axis.dilation for axis in self.axes)
 
@@ -206,8 +206,8 @@ def _build(
 ) -> Window:
     pads: Sequence[Any] = (padding,) * len(pool) if isinstance(padding, str) else padding
     axes = tuple(
-        Axis(*of_axis, ceil_mode=ceil_mode)
-        for of_axis in zip(pool, strides, pads, dilation, strict=True)
+        Axis(*options, ceil_mode=ceil_mode)
+        for options in zip(pool, strides, pads, dilation, strict=True)
     )
     for axis in axes:
         if axis.length >= arguments.INT_LIMIT:

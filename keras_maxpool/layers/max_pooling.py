@@ -110,7 +110,7 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         implementation = arguments.implementation(own["implementation"])
         backend.check_implementation(implementation, window)
         arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE)
-        return held | {"dilation_rate": window.gaps, "implementation": implementation}
+        return held | {"dilation_rate": window.dilation, "implementation": implementation}
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Raises where the window does not fit."""

@@ -14,7 +14,7 @@ class AdaptiveMaxPool(Operation):
     tensors = ("inputs",)
 
 
-@AdaptiveMaxPool.of
+@AdaptiveMaxPool.wrap
 def adaptive_max_pool(
     inputs: Any,
     output_size: arguments.OutputSize,

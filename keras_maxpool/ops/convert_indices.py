@@ -14,7 +14,7 @@ class ConvertIndices(Operation):
     tensors = ("indices",)
 
 
-@ConvertIndices.of
+@ConvertIndices.wrap
 def convert_indices(
     indices: Any,
     shape: Any,

@@ -14,7 +14,7 @@ class FractionalMaxPool(Operation):
     tensors = ("inputs",)
 
 
-@FractionalMaxPool.of
+@FractionalMaxPool.wrap
 def fractional_max_pool(
     inputs: Any,
     pooling_ratio: arguments.Ratios,

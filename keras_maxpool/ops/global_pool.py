@@ -14,7 +14,7 @@ class GlobalMaxPool(Operation):
     tensors = ("inputs", "mask")
 
 
-@GlobalMaxPool.of
+@GlobalMaxPool.wrap
 def global_max_pool(
     inputs: Any,
     data_format: arguments.DataFormat | None = None,

@@ -46,8 +46,8 @@ class Operation(keras.Operation):
         self.options = options
 
     @classmethod
-    def of(cls, op: Op) -> Op:
-        """Wraps an op, which returns KerasTensors for KerasTensors, so that such a call becomes part of a model."""
+    def wrap(cls, op: Op) -> Op:
+        """Wraps an op so that a call with KerasTensors becomes an operation of a functional model."""
         cls.op = staticmethod(backend.do_not_convert(op))
         signature = inspect.signature(op)
 

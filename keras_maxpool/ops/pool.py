@@ -16,7 +16,7 @@ class MaxPool(Operation):
     tensors = ("inputs", "mask")
 
 
-@MaxPool.of
+@MaxPool.wrap
 def max_pool(
     inputs: Any,
     pool_size: arguments.Ints = 2,

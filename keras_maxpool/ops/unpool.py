@@ -15,7 +15,7 @@ class MaxUnpool(Operation):
     tensors = ("values", "indices", "like")
 
 
-@MaxUnpool.of
+@MaxUnpool.wrap
 def max_unpool(
     values: Any,
     indices: Any,

@@ -24,9 +24,9 @@ def adaptive_max_pool(
 ) -> Any:
     """Computes `adaptive_max_pool` for checked arguments."""
     static_shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
-    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if empty is not None:
+        return empty
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     if context.mode == "graph":
         checks = [
@@ -48,7 +48,7 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
             return None
         if size % outputs == 0:
             return Regions(split=(outputs, size // outputs))
-        if max(size, outputs) <= shapes.MOST_STATIC:
+        if max(size, outputs) <= shapes.MAX_STATIC:
             return _static_regions(size, outputs)
     # 32 bits, where they are enough: LiteRT divides no others.
     dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64

@@ -13,8 +13,8 @@ from keras_maxpool.backend.tensorflow.gather_scatter import gather
 from keras_maxpool.backend.tensorflow.gradients import with_gradient
 from keras_maxpool.geometry.window import Window
 
-MOST_ELEMENTS = 16
-"""Of a window: each is one more comparison with all indices."""
+MAX_ELEMENTS = 16
+"""The most elements of a window: each costs one more comparison with all indices."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Grid:
 def are_adjacent(window: Window) -> bool:
     """Returns whether the windows lie side by side from the first element on, and are small."""
     aligned = window.strides == window.pool and window.padding == "valid"
-    return aligned and prod(window.pool) <= MOST_ELEMENTS
+    return aligned and prod(window.pool) <= MAX_ELEMENTS
 
 
 def unpool_adjacent(
@@ -54,7 +54,7 @@ def unpool_adjacent(
     """
     strides = [shapes.product(spatial[i + 1 :]) for i in range(window.rank)]
     offsets = product(*(range(size) for size in window.pool))
-    elements = [sum(n * s for n, s in zip(of, strides, strict=True)) for of in offsets]
+    elements = [sum(n * s for n, s in zip(along, strides, strict=True)) for along in offsets]
     grid = Grid(window.pool, shapes.sizes(values)[1:-1], spatial, strides, elements)
     return with_gradient(
         partial(_unpooled, grid, scattered, indices, _offsets(indices, grid)),
@@ -82,8 +82,8 @@ def _unpooled(
     offsets: tf.Tensor,
     values: tf.Tensor,
 ) -> tf.Tensor:
-    none = tf.equal(indices, tf.constant(-1, indices.dtype))
-    in_window = reduce(tf.logical_or, (tf.equal(offsets, n) for n in grid.elements), none)
+    no_index = tf.equal(indices, tf.constant(-1, indices.dtype))
+    in_window = reduce(tf.logical_or, (tf.equal(offsets, n) for n in grid.elements), no_index)
     fits = tf.reduce_all(in_window)
     for count, pool, size in zip(grid.outputs, grid.pool, grid.spatial, strict=True):
         fits &= count * pool <= size

@@ -12,16 +12,16 @@ from keras_maxpool.geometry.layout import spatial_sizes
 
 
 def convert_indices(
-    found: tf.Tensor, sizes: Any, to: str, source: str, data_format: str
+    indices: tf.Tensor, sizes: Any, to: str, source: str, data_format: str
 ) -> tf.Tensor:
     """Computes `convert_indices` for checked arguments."""
     sizes = tf.convert_to_tensor(sizes)
-    if found.dtype == tf.int32:
+    if indices.dtype == tf.int32:
         sizes = shapes.asserted(sizes, _checks(sizes, (source, to), data_format))
-    sizes = tf.cast(sizes, found.dtype)
+    sizes = tf.cast(sizes, indices.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
-    sample, channel = _positions(found, 0), _positions(found, channels_axis)
+    sample, channel = _positions(indices, 0), _positions(indices, channels_axis)
     # What the conventions count before an index's own volume, in elements.
     plane = (sample * channels + channel) * tf.reduce_prod(spatial)
     before = {
@@ -29,7 +29,7 @@ def convert_indices(
         "onnx": plane,
         "onnx_column_major": plane,
     }
-    index = found // channels if source.startswith("tensorflow") else found
+    index = indices // channels if source.startswith("tensorflow") else indices
     if source in before:
         index -= before[source]
     if source == "onnx_column_major":
@@ -40,7 +40,7 @@ def convert_indices(
         index += before[to]
     if to.startswith("tensorflow"):
         index = index * channels + channel
-    return tf.where(found < 0, found, index)
+    return tf.where(indices < 0, indices, index)
 
 
 def _checks(

@@ -30,9 +30,9 @@ def fractional_max_pool(
     static_shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
     # A generator goes on, whatever the inputs.
     start = _seed(seed)
-    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if empty is not None:
+        return empty
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     if context.runtime in ("LiteRT", "OpenVINO"):
         export.check_sizes(sizes, f"{context.runtime} has no exact division of unknown sizes")
@@ -53,8 +53,8 @@ def fractional_max_pool(
         sequence, counts = sequences.random, outputs
     bits = sequences.random_bits(start, counts)
     axes = [
-        _regions(sequence(size, output, of_axis), size, output, overlapping)
-        for size, output, of_axis in zip(sizes, outputs, bits, strict=True)
+        _regions(sequence(size, output, axis_bits), size, output, overlapping)
+        for size, output, axis_bits in zip(sizes, outputs, bits, strict=True)
     ]
     return regions.pool(x, axes, context, data_format, static_shape, return_indices)
 

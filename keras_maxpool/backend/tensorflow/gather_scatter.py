@@ -60,23 +60,23 @@ def _sum_at(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size, context: Conte
     The sum of segments counts them in 32 bits, and ends the process where it lacks memory for a table as long; the
     other way takes ten times as long (TensorFlow 2.21 on a CPU).
     """
-    of_few, of_many = (partial(f, ids, values, size) for f in (_sum_of_segments, _sum_of_updates))
+    by_segments, by_updates = (partial(f, ids, values, size) for f in (_by_segments, _by_updates))
     if context.runtime:
-        return of_few()
+        return by_segments()
     if isinstance(size, int):
-        return of_many() if size > HUGE else of_few()
+        return by_updates() if size > HUGE else by_segments()
     # Forward mode over a gradient fails in a cond (TensorFlow 2.18 to 2.21).
     if context.mode == "xla" or context.vectorized or context.has_tangent:
-        return of_few()
-    return tf.cond(size > HUGE, of_many, of_few)
+        return by_segments()
+    return tf.cond(size > HUGE, by_updates, by_segments)
 
 
-def _sum_of_segments(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
+def _by_segments(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
     # Reshaped, the gradient is dense: forward mode takes no slices through a cond with two index types.
     return tf.reshape(tf.math.unsorted_segment_sum(values, ids, size), [-1])
 
 
-def _sum_of_updates(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
+def _by_updates(ids: tf.Tensor, values: tf.Tensor, size: shapes.Size) -> tf.Tensor:
     return tf.reshape(tf.scatter_nd(ids[:, None], values, tf.cast([size], ids.dtype)), [-1])
 
 

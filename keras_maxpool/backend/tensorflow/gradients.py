@@ -30,7 +30,7 @@ def gradient_of(function: Callable[[tf.Tensor, Context], tf.Tensor]) -> Gradient
     def gradient(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
         if context.mode == "eager":
             context = replace(context, taped=True)
-        return _derive(lambda x: function(x, context), [x], upstream, context)[0]
+        return _differentiate(lambda x: function(x, context), [x], upstream, context)[0]
 
     return gradient
 
@@ -52,7 +52,7 @@ def _second_order(
     gradient: Gradient, x: tf.Tensor, upstream: tf.Tensor, further: tf.Tensor
 ) -> list[tf.Tensor]:
     context = current_context(x, upstream, further)
-    return _derive(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
+    return _differentiate(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
 
 
 @tf.custom_gradient
@@ -61,7 +61,7 @@ def substitute(value: tf.Tensor, source: tf.Tensor) -> tuple[tf.Tensor, Any]:
     return tf.identity(value), lambda upstream: (tf.zeros_like(value), upstream)
 
 
-def _derive(
+def _differentiate(
     function: Callable[..., tf.Tensor],
     sources: list[tf.Tensor],
     upstream: tf.Tensor,

@@ -37,10 +37,10 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
     sizes = tf.shape(x)
     wanted = tf.concat([sizes[:1], sizes[2:]], 0) if data_format == "channels_first" else sizes[:-1]
     given = tf.shape(mask)
-    shared, nothing = tf.minimum(given, wanted), tf.zeros_like(given)
+    shared, zeros = tf.minimum(given, wanted), tf.zeros_like(given)
     # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
-    cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), nothing, shared)
-    cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
+    cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), zeros, shared)
+    cut = tf.pad(cut, tf.stack([zeros, wanted - shared], 1)) > 0
     result = cut | ~tf.reduce_all(given == wanted)
     result.set_shape(shape)
     return result

@@ -24,7 +24,7 @@ def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
     """Computes the sum of the gradient of a window of zeros, for a gradient of 1 of its maximum."""
     rank = len(data_format) - 2
     window = [1 if letter in "NC" else 2 for letter in data_format]
-    how = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
+    options = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
     if rank == 2:
         pool, grad = tf.raw_ops.MaxPool, tf.raw_ops.MaxPoolGrad
     else:
@@ -33,8 +33,8 @@ def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
     @tf.function(autograph=False)
     def gradient(x: tf.Tensor) -> tf.Tensor:
         # The raw gradient: a tape records nothing inside init_scope.
-        y = pool(input=x, **how)
-        return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **how)
+        y = pool(input=x, **options)
+        return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **options)
 
     with tf.init_scope(), tf.device("CPU:0"):
         return float(tf.reduce_sum(tf.cast(gradient(tf.zeros(window, dtype)), tf.float32)))

@@ -18,7 +18,7 @@ Gaps = Sequence[int] | None
 """The step from element to element of a window, along each axis, or None."""
 
 
-def pads(
+def explicit_pads(
     axes: Sequence[Axis], sizes: Sequence[shapes.Size]
 ) -> list[tuple[shapes.Size, shapes.Size]]:
     """Returns the padding before and after along each axis, as `Axis.pads` has it."""
@@ -48,10 +48,8 @@ def pad(x: tf.Tensor, pads: Pads, context: Context, gaps: Gaps = None) -> tf.Ten
         return tf.pad(x, every, constant_values=lowest(x.dtype))
     # What is traced may come under tf.vectorized_map, which drops that constant (TensorFlow 2.21). Adding -0.0
     # changes no bit.
-    nothing = tf.fill(
-        shapes.sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype)
-    )
-    bias = tf.pad(nothing, pads, constant_values=lowest(x.dtype))
+    zeros = tf.fill(shapes.sizes(x)[1:-1], tf.constant(-0.0 if x.dtype.is_floating else 0, x.dtype))
+    bias = tf.pad(zeros, pads, constant_values=lowest(x.dtype))
     return tf.pad(x, every) + tf.expand_dims(bias, -1)
 
 

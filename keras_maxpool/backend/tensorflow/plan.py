@@ -82,8 +82,8 @@ def choose(implementation: str, work: Work) -> Plan:
     widened = work.dtype == ("bfloat16" if context.mode == "xla" else "float16")
     # The gradient through repeated elements takes longer than that of smallest numbers.
     repeats = context.repeats and (work.window.needs_pads or work.window.dilated)
-    needs_none = "float" not in work.dtype or not context.differentiable
-    if needs_none or (gradient == kernel and not widened and not repeats):
+    no_gradient = "float" not in work.dtype or not context.differentiable
+    if no_gradient or (gradient == kernel and not widened and not repeats):
         return Plan(layout, kernel, OWN, False)
     return Plan(layout, kernel, gradient, widened)
 
@@ -102,7 +102,7 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
         return
     if window.dilated:
         raise ValueError(
-            f'`implementation` "direct" cannot dilate; received dilation_rate={window.gaps}. '
+            f'`implementation` "direct" cannot dilate; received dilation_rate={window.dilation}. '
             'Write implementation="auto" or "separable".'
         )
     if window.rank == 3 and dtype is not None and dtype not in NATIVE_3D:

@@ -45,9 +45,9 @@ def max_pool(
     shape, static_shape = x.shape.as_list(), None
     if 0 in shape or None in shape:
         static_shape = output_shapes.max_pooled(shape, window, data_format)
-        nothing = shapes.without_elements(x, static_shape, indices)
-        if nothing is not None:
-            return nothing
+        empty = shapes.without_elements(x, static_shape, indices)
+        if empty is not None:
+            return empty
         if context.mode == "graph":
             x = _where_windows_fit(x, window, data_format)
     visible = None
@@ -110,10 +110,10 @@ def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
     dtype, rank = x.dtype.name, window.rank
     graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
     graph_3d = graph_3d and context.on_cpu and not context.vectorized
-    # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
-    # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
-    first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
-    first = first and context.on_cpu and not context.has_tangent
+    # Other graphs may be exported to runtimes that take channels last alone, or be traced by tf.vectorized_map, which
+    # keeps the gradient out of oneDNN. Forward mode ignores the custom gradient that channels first needs.
+    native = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
+    native = native and context.on_cpu and not context.has_tangent
     return plan.Work(
         window,
         dtype,
@@ -122,7 +122,7 @@ def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
         elements=x.shape.num_elements(),
         data_format=data_format,
         onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
-        native_channels_first=first and onednn.takes_channels_first(dtype, rank),
+        native_channels_first=native and onednn.takes_channels_first(dtype, rank),
     )
 
 
@@ -207,7 +207,7 @@ def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context
         return False
     sizes = spatial_sizes(x.shape.as_list(), data_format)
     possible = all(
-        not axis.sees_only_padding(size)
+        not axis.has_window_of_padding(size)
         if isinstance(size, int)
         else context.runtime is not None and not axis.dilated
         for axis, size in zip(window.axes, sizes, strict=True)
@@ -215,7 +215,7 @@ def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context
     if not possible and window.dilated and context.quantized_bits:
         raise ValueError(
             "`dilation_rate` must leave no window with padding alone in a model that is quantised, and with it the "
-            f"spatial sizes must be known; received dilation_rate={window.gaps} for spatial sizes {sizes}. "
+            f"spatial sizes must be known; received dilation_rate={window.dilation} for spatial sizes {sizes}. "
             "Use a smaller dilation_rate, or give keras.Input its sizes."
         )
     return possible

@@ -36,7 +36,7 @@ def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tenso
     """Draws as many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
     known = tf.get_static_value(seed)
     known_counts = all(isinstance(count, int) for count in counts)
-    static = known_counts and sum(counts) <= shapes.MOST_STATIC
+    static = known_counts and sum(counts) <= shapes.MAX_STATIC
     if known is None or not static:
         bits = _bits(seed, sum(counts))
     else:

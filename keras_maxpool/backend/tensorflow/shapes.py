@@ -9,8 +9,8 @@ import tensorflow as tf
 Size = Any
 """An int, or a scalar integer tensor where the size is unknown while tracing."""
 
-MOST_STATIC = 2**24
-"""Elements of the longest axis whose tables are made while tracing: a graph holds no constant of 2 GiB."""
+MAX_STATIC = 2**24
+"""The longest axis whose tables are computed while tracing: a graph cannot hold a constant of 2 GiB."""
 
 
 def shape(x: tf.Tensor) -> tuple[int | None, ...] | None:

@@ -40,9 +40,9 @@ def max_unpool(
     sizes = output_shapes.max_unpooled(
         shapes.sizes(values), window, data_format, output_size, like_sizes
     )
-    nothing = shapes.without_elements(values, known, None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(values, known, None)
+    if empty is not None:
+        return empty
     if convention != "torch":
         # Other conventions count further than one volume, and come as floats too. LiteRT divides in 32 bits.
         bits = tf.int32 if context.runtime == "LiteRT" else tf.int64

@@ -17,7 +17,7 @@ def direct(
     """
     pads: str | padding.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
-        pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
+        pads = padding.explicit_pads(window.axes, shapes.sizes(x)[1:-1])
     pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, pads, context, data_format)

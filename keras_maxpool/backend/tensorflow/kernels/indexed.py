@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import padding, shapes
 from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.geometry.views import Views, cut
+from keras_maxpool.geometry.views import Views, split_into_steps
 from keras_maxpool.geometry.window import Axis
 
 
@@ -32,7 +32,7 @@ def _pool_axis(
     gaps = [axis.dilation] * len(pads)
     values, *others = (padding.pad(tensor, pads, context, gaps) for tensor in tensors)
     step = [values, tf.zeros_like(values, _offset_type(axis.length, context)), *others]
-    for views in cut(axis):
+    for views in split_into_steps(axis):
         step = _first_of_views(step, i, views, context)
     return step
 

@@ -38,14 +38,14 @@ class MaxPool:
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Pools `x` with TensorFlow's own gradient."""
         operation, name = OPERATIONS[len(self.pool), self.data_format]
-        how: dict[str, Any] = {"padding": self.padding}
+        options: dict[str, Any] = {"padding": self.padding}
         if not isinstance(self.padding, str):
             explicit = [0, 0, *(n for pair in self.padding for n in pair), 0, 0]
-            how = {"padding": "EXPLICIT", "explicit_paddings": explicit}
+            options = {"padding": "EXPLICIT", "explicit_paddings": explicit}
         window, strides = self.of_axes(self.pool), self.of_axes(self.strides)
-        return operation(input=x, ksize=window, strides=strides, data_format=name, **how)
+        return operation(input=x, ksize=window, strides=strides, data_format=name, **options)
 
-    def on_elements(self, x: tf.Tensor) -> tf.Tensor:
+    def with_guard(self, x: tf.Tensor) -> tf.Tensor:
         """Pools `x`, which may turn out to have no elements."""
         least = self.pool if self.padding == "VALID" else [1] * len(self.pool)
         return guarded(self, x, self.of_axes(least))
@@ -57,11 +57,11 @@ class MaxPool:
 
     def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` with explicit pads in place of "SAME"."""
-        axes = [Axis(*of_axis, "same") for of_axis in zip(self.pool, self.strides, strict=True)]
-        x = pads.pad(x, pads.pads(axes, shapes.sizes(x)[1:-1]), context)
+        axes = [Axis(*pair, "same") for pair in zip(self.pool, self.strides, strict=True)]
+        x = pads.pad(x, pads.explicit_pads(axes, shapes.sizes(x)[1:-1]), context)
         return replace(self, padding="VALID")(x)
 
-    def otherwise(self, x: tf.Tensor, context: Context) -> tf.Tensor:
+    def twice_differentiable(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` in a way that can be differentiated twice: with explicit pads, or with channels last."""
         if self.data_format == "channels_last":
             least = self.of_axes([1] * len(self.pool))
@@ -81,10 +81,10 @@ def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[
         return function(x)
     # Both the pad and the slice return their input without a copy where nothing is missing.
     missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
-    none = tf.zeros_like(missing)
-    results = function(tf.pad(x, tf.stack([none, missing], axis=1)))
+    zeros = tf.zeros_like(missing)
+    results = function(tf.pad(x, tf.stack([zeros, missing], axis=1)))
     return tf.nest.map_structure(
-        lambda y: tf.slice(y, none, tf.where(missing > 0, 0, tf.shape(y))), results
+        lambda y: tf.slice(y, zeros, tf.where(missing > 0, 0, tf.shape(y))), results
     )
 
 
@@ -120,15 +120,15 @@ def max_pool(
     operation = MaxPool(tuple(pool), tuple(strides), padding, data_format)
     # A graph refuses an axis that is known to be empty; eager mode takes it.
     empty = context.mode == "graph" and 0 in x.shape.as_list()
-    forward = operation.on_elements if empty else operation
+    forward = operation.with_guard if empty else operation
     if not x.dtype.is_floating or context.mode == "xla" or not context.differentiable:
         return forward(x)
     keeps_shape = operation.keeps_shape(x)
     if context.mode == "eager" and not keeps_shape:
         return forward(x)
-    gradient = gradient_of(lambda x, _: operation.on_elements(x))
+    gradient = gradient_of(lambda x, _: operation.with_guard(x))
     if data_format == "channels_first" or keeps_shape:
         if context.has_tangent:
-            return operation.otherwise(x, context)
-        gradient = with_second_order(gradient, gradient_of(operation.otherwise))
-    return with_gradient(operation.on_elements if context.taped else forward, gradient, x)
+            return operation.twice_differentiable(x, context)
+        gradient = with_second_order(gradient, gradient_of(operation.twice_differentiable))
+    return with_gradient(operation.with_guard if context.taped else forward, gradient, x)

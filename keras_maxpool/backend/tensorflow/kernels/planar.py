@@ -17,7 +17,7 @@ def planar(x: tf.Tensor, axes: Sequence[Axis], context: Context) -> tuple[tf.Ten
     Returns the maxima, and the flat index of each first one in its plane of height times width.
     """
     *outer, height, width, channels = shapes.sizes(x)
-    pads = padding.pads(axes, (height, width))
+    pads = padding.explicit_pads(axes, (height, width))
     x = tf.reshape(x, [shapes.product(outer), height, width, channels])
     x = padding.pad(x, pads, context)
     _, _, padded_width, _ = shapes.sizes(x)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_maxpool.backend.tensorflow import padding, plan, shapes
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.kernels.views import max_of_views
-from keras_maxpool.geometry.views import Views, cut, of_window
+from keras_maxpool.geometry.views import Views, split_into_steps, views_of_window
 from keras_maxpool.geometry.window import Window
 
 JOINT_VIEWS = 9
@@ -21,19 +21,19 @@ JOINT_VIEWS = 9
 
 def shifted(x: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
     """Pools (batch, *spatial, channels)."""
-    pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
+    pads = padding.explicit_pads(window.axes, shapes.sizes(x)[1:-1])
     wide = x.shape[-1] is None or x.shape[-1] >= plan.NARROW
     # Three strided axes at once are compared in seven dimensions, and outside XLA TensorFlow broadcasts five.
     strided = sum(stride > 1 for stride in window.strides)
     possible = strided < 3 or context.mode == "xla"
     if math.prod(window.pool) <= JOINT_VIEWS and (window.rank == 1 or wide) and possible:
-        axes = [of_window(axis) for axis in window.axes]
+        axes = [views_of_window(axis) for axis in window.axes]
         whole = wide and not window.dilated
-        return max_of_views(x, axes, pads, context, window.gaps, whole=whole)
+        return max_of_views(x, axes, pads, context, window.dilation, whole=whole)
     for i in range(window.rank - 1, -1, -1):
         pad = pads[i]
-        for views in cut(window.axes[i]):
-            x, pad = _pool_axis(x, i, views, pad, context, window.gaps), (0, 0)
+        for views in split_into_steps(window.axes[i]):
+            x, pad = _pool_axis(x, i, views, pad, context, window.dilation), (0, 0)
     return x
 
 

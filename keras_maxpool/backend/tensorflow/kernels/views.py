@@ -19,8 +19,8 @@ from keras_maxpool.backend.tensorflow.gradients import with_gradient
 from keras_maxpool.geometry.views import Views
 from keras_maxpool.geometry.window import ceil_divide
 
-CODE = tf.int8
-"""What numbers the views of a step, which are few."""
+VIEW_TYPE = tf.int8
+"""The dtype of the numbers of a step's views, which are few."""
 
 
 class Line(NamedTuple):
@@ -85,7 +85,7 @@ def max_of_views(
     without gaps, whose values can be had without a padded copy.
     """
     sizes = shapes.sizes(x)[1:-1]
-    lines = [_line(*of_axis) for of_axis in zip(axes, sizes, pads, strict=True)]
+    lines = [_line(*geometry) for geometry in zip(axes, sizes, pads, strict=True)]
     filled = all(isinstance(size, int) and size > 0 for size in sizes)
     if whole and padding.may_pad(pads) and filled:
         views = partial(_clamped_views, lines=lines)
@@ -145,9 +145,9 @@ def _gradient(
 def _winner(views: Iterator[tf.Tensor]) -> tf.Tensor:
     """Returns which view each maximum came from."""
     best, *others = views
-    index = tf.zeros_like(best, CODE)
+    index = tf.zeros_like(best, VIEW_TYPE)
     for j, view in enumerate(others, 1):
-        index = tf.where(view > best, tf.constant(j, CODE), index)
+        index = tf.where(view > best, tf.constant(j, VIEW_TYPE), index)
         best = tf.maximum(best, view)
     return index
 
@@ -165,8 +165,8 @@ def _terms(index: tf.Tensor, upstream: tf.Tensor, lines: Sequence[Line]) -> Iter
         along = (line.windows(back) for line, back in zip(lines, lag, strict=True))
         part = (slice(None), *along)
         won = tf.reshape(index[part], apart) == _view_at(lines, lag)
-        given = tf.reshape(upstream[part], apart)
-        yield tf.where(won, given, tf.zeros([], upstream.dtype))
+        gradient = tf.reshape(upstream[part], apart)
+        yield tf.where(won, gradient, tf.zeros([], upstream.dtype))
 
 
 def _view_at(lines: Sequence[Line], lag: Sequence[int]) -> tf.Tensor:
@@ -180,5 +180,5 @@ def _view_at(lines: Sequence[Line], lag: Sequence[int]) -> tf.Tensor:
         number = outer * len(line.views.displacements) + own
         table = np.where((outer < 0) | (own < 0), -1, number)
     ends = [(0, line.stride - n) for line, n in zip(lines, table.shape, strict=True)]
-    padded = tf.pad(tf.constant(table, CODE), ends, constant_values=tf.constant(-1, CODE))
+    padded = tf.pad(tf.constant(table, VIEW_TYPE), ends, constant_values=tf.constant(-1, VIEW_TYPE))
     return tf.reshape(padded, [*chain(*((1, line.stride) for line in lines)), 1])
