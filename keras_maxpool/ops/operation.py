@@ -63,7 +63,7 @@ class Operation(keras.Operation):
 
     def call(self, tensors: Any) -> Any:
         """Computes the op's results."""
-        # Keras 2 saves no further positional arguments, and makes a single tensor of a list of one.
+        # All tensors come as one list, as Keras 2 saves no further arguments; it turns a list of one into the tensor.
         tensors = tensors if isinstance(tensors, (list, tuple)) else [tensors]
         named = dict(zip(self.tensors, tensors, strict=False))
         return type(self).op(**named, **self.options)
