@@ -1,4 +1,4 @@
-"""`global_max_pool`: the one maximum of each sample's and channel's whole spatial volume."""
+"""`global_max_pool` on TensorFlow: the maximum of each whole spatial volume, with its gradient and its index."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,12 +47,12 @@ def global_max_pool(
 
 
 def _masked_axes(mask: tf.Tensor, axes: list[int]) -> list[int]:
-    """Returns the input's axes that the mask has: the batch's, and with them or without the spatial ones."""
+    """Returns the input's axes that the mask has too: the batch axis, and the spatial ones unless it is (batch,)."""
     return [0] if mask.shape.rank == 1 else [0, *axes]
 
 
 def _over_channels(mask: tf.Tensor, x: tf.Tensor, axes: list[int]) -> tf.Tensor:
-    # Not tf.expand_dims, whose result would be broadcast where XLA learns late that a size does not fit.
+    # Not tf.expand_dims: under XLA its result would be broadcast if a size turns out not to fit.
     masked = _masked_axes(mask, axes)
     return tf.reshape(mask, [n if i in masked else 1 for i, n in enumerate(shapes.sizes(x))])
 
@@ -60,7 +60,7 @@ def _over_channels(mask: tf.Tensor, x: tf.Tensor, axes: list[int]) -> tf.Tensor:
 def _where_sizes_fit(
     x: tf.Tensor, mask: tf.Tensor | None, axes: list[int]
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Returns both, or an error of a graph that learns sizes as it runs, if they are empty or do not fit each other."""
+    """Returns both, with checks for when the graph runs: no unknown size may be 0, and the mask must fit."""
     sizes = shapes.sizes(x)
     checks = []
     unknown = [axis for axis in axes if isinstance(sizes[axis], tf.Tensor)]
@@ -81,7 +81,7 @@ def _where_sizes_fit(
 def _maximum(
     x: tf.Tensor, axes: list[int], visible: tf.Tensor | None, ieee: bool, context: Context
 ) -> tf.Tensor:
-    """Returns the maxima of what is visible, on axes of size 1, with an even split of the gradient between ties."""
+    """Returns the maxima of the visible elements, on axes of size 1; ties share the gradient evenly."""
 
     @tf.custom_gradient
     def function(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -96,7 +96,7 @@ def _maximum(
 
 
 def _winners(x: tf.Tensor, y: tf.Tensor, visible: tf.Tensor | None) -> tf.Tensor:
-    """Returns which elements are the maximum, NaN being equal to NaN."""
+    """Returns which elements equal the maximum, where NaN equals NaN."""
     winners = x == y
     if x.dtype.is_floating:
         winners |= tf.math.is_nan(x) & tf.math.is_nan(y)
@@ -104,7 +104,7 @@ def _winners(x: tf.Tensor, y: tf.Tensor, visible: tf.Tensor | None) -> tf.Tensor
 
 
 def _split(upstream: tf.Tensor, winners: tf.Tensor, axes: list[int]) -> tf.Tensor:
-    """Returns the gradient of the elements, of which the winners share alike."""
+    """Returns the gradient of the elements, split evenly between the winners."""
     winners = tf.cast(winners, upstream.dtype)
     number = tf.reduce_sum(winners, axes, keepdims=True)
     return tf.math.divide_no_nan(winners, number) * upstream
@@ -113,7 +113,7 @@ def _split(upstream: tf.Tensor, winners: tf.Tensor, axes: list[int]) -> tf.Tenso
 def _indices(
     x: tf.Tensor, y: tf.Tensor, axes: list[int], visible: tf.Tensor | None, context: Context
 ) -> tf.Tensor:
-    """Returns the flat index of the first winner, -1 where none has won, on axes of size 1."""
+    """Returns the flat index of the first winner, or -1 without one, on axes of size 1."""
     export.check_indices(context)
     # One spatial axis: LiteRT ends the process when it quantises comparisons of five axes.
     flat_x, flat_y, flat_visible = (
@@ -127,7 +127,7 @@ def _indices(
 
 
 def _merged(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
-    """Returns `x` with one axis in place of several neighbours."""
+    """Returns `x` with the neighbouring `axes` merged into one."""
     sizes = shapes.sizes(x)
     first, last = axes[0], axes[-1]
     volume = shapes.product(sizes[first : last + 1])

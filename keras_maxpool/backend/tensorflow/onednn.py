@@ -1,4 +1,4 @@
-"""Questions that only the running TensorFlow can answer: what do its graphs run in oneDNN?"""
+"""Finds out what the running TensorFlow computes in oneDNN, by pooling a few zeros in a graph."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ def takes_channels_first(dtype: str, rank: int) -> bool:
 
 
 def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
-    """Computes the sum of the gradient of a window of zeros, for a gradient of 1 of its maximum."""
+    """Computes the sum of the gradient that a window of zeros gets, for an upstream gradient of 1."""
     rank = len(data_format) - 2
     window = [1 if letter in "NC" else 2 for letter in data_format]
     options = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
