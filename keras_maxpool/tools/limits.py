@@ -70,7 +70,7 @@ def _time(seconds: float) -> Iterator[None]:
 
     def stop(*_: object) -> None:
         raise TimeoutError(
-            f"it takes more than {seconds:.0f} seconds, as no sound file of its size"
+            f"it takes more than {seconds:.0f} seconds, longer than any valid file of its size"
         )
 
     before = signal.signal(signal.SIGALRM, stop)
