@@ -1,4 +1,4 @@
-"""Checks of options that a user passes: each function returns the option's one internal form, or raises.
+"""Checks the options that a user passes: each function returns the option's internal form, or raises an error.
 
 Every message names the argument, shows the value, and says what to write instead.
 """
@@ -12,7 +12,7 @@ INT_LIMIT = 2**31
 """Sizes, windows and strides stay below this: TensorFlow's kernels hold them in 32 bits."""
 
 AXIS_LIMIT = 2**31 - 1
-"""The sizes of a tensor's axes stay below this: `tf.shape` counts no further."""
+"""The sizes of a tensor's axes stay below this, the limit of `tf.shape`."""
 
 Ints: TypeAlias = int | Sequence[int]
 """One integer, or one per spatial axis."""
@@ -46,17 +46,17 @@ BOOLEANS = ("bool", "bool_")
 """Names of the types of booleans, in Python and in NumPy."""
 
 
-def one_int(value: Any, name: str, shown: Any, fix: str) -> int:
-    """Returns `value` as a Python int; NumPy integers are integers, booleans are not."""
+def one_int(value: Any, name: str, received: Any, fix: str) -> int:
+    """Returns `value`, a Python or NumPy integer, as a Python int; refuses everything else, booleans too."""
     kind = type(value).__name__
     try:
-        # Booleans have an index too; those of NumPy have no common base with Python's.
+        # `operator.index` takes booleans too, and NumPy's are no subclass of Python's.
         if kind not in BOOLEANS:
             return operator.index(value)
         kind = "booleans"
     except (TypeError, AttributeError):  # a float tensor raises the latter
         pass
-    raise TypeError(f"`{name}` takes integers, not {kind}; received {name}={shown!r}. {fix}")
+    raise TypeError(f"`{name}` takes integers, not {kind}; received {name}={received!r}. {fix}")
 
 
 def sequence(value: Any) -> Sequence[Any] | None:
@@ -69,7 +69,7 @@ def sequence(value: Any) -> Sequence[Any] | None:
 def one_per_axis(
     value: Any, rank: int, name: str, fix: str, noun: str = "integer"
 ) -> Sequence[Any]:
-    """Returns the items of a sequence of `rank`; anything but a sequence is repeated for each axis."""
+    """Returns one item per axis: those of a sequence of `rank` items, or any other value repeated."""
     items = sequence(value)
     if items is None:
         return [value] * rank
@@ -119,10 +119,10 @@ def output_sizes(value: Any, rank: int) -> tuple[int | None, ...]:
 
 
 def ratios(value: Any, rank: int) -> tuple[float, ...]:
-    """Returns one ratio per axis, each from 1 up."""
+    """Returns one ratio per axis, each at least 1."""
     name = "pooling_ratio"
     example = (1.44, 1.73, 1.2)[:rank]
-    fix = f"Write one number from 1 up, {name}=1.44, or one per spatial axis, {name}={example}."
+    fix = f"Write one number of at least 1, {name}=1.44, or one per spatial axis, {name}={example}."
     items = one_per_axis(value, rank, name, fix, "number")
     return tuple(_ratio(item, name, value, fix) for item in items)
 
@@ -130,7 +130,7 @@ def ratios(value: Any, rank: int) -> tuple[float, ...]:
 def _ratio(item: Any, name: str, value: Any, fix: str) -> float:
     kind = type(item).__name__
     try:
-        if isinstance(item, (str, bytes)) or kind in BOOLEANS:  # which convert to floats too
+        if isinstance(item, (str, bytes)) or kind in BOOLEANS:  # `float` would convert these too
             raise TypeError
         number = float(item)
     except OverflowError:
@@ -139,7 +139,7 @@ def _ratio(item: Any, name: str, value: Any, fix: str) -> float:
         raise TypeError(
             f"`{name}` takes numbers, not {kind}; received {name}={value!r}. {fix}"
         ) from None
-    if not number >= 1:  # as NaN is not
+    if not number >= 1:  # true for NaN, too
         raise ValueError(f"`{name}` must be at least 1; received {name}={value!r}. {fix}")
     if number >= INT_LIMIT:
         raise ValueError(f"`{name}` must be below 2**31; received {name}={value!r}. {fix}")
@@ -147,7 +147,7 @@ def _ratio(item: Any, name: str, value: Any, fix: str) -> float:
 
 
 def seed(value: Any) -> int | None:
-    """Returns a Python int that fits every version's seeds, or None."""
+    """Returns a seed as a Python int that all supported versions accept, or None."""
     fix = "Write an integer from 0 to 2**31 - 1, seed=7, or None."
     if value is None:
         return None
@@ -158,7 +158,7 @@ def seed(value: Any) -> int | None:
 
 
 def paddings(value: Any, rank: int) -> str | Pads:
-    """Returns a named padding in lower case, or one (before, after) pair per axis: of 0 for "valid"."""
+    """Returns a named padding in lower case, or one (before, after) pair per axis, (0, 0) for "valid"."""
     if isinstance(value, str):
         name = named_padding(value, rank)
         return ((0, 0),) * rank if name == "valid" else name
@@ -204,9 +204,9 @@ def named_padding(value: str, rank: int) -> str:
 
 
 def flag(value: Any, name: str) -> bool:
-    """Returns a Python bool; nothing else is taken for one."""
+    """Returns `value` if it is a Python bool, and refuses everything else."""
     if not isinstance(value, bool):
-        kind = type(value).__name__  # NumPy 1 writes its booleans as Python's
+        kind = type(value).__name__  # NumPy 1 prints its booleans as Python does
         raise TypeError(
             f"`{name}` takes True or False; received {name}={value!r}, which is of type {kind}."
         )
@@ -237,6 +237,6 @@ def implementation(value: Any) -> Implementation:
 def data_format(value: Any, default: str | None = None) -> DataFormat:
     """Returns a data format in lower case; `default` for None."""
     value = default if value is None else value
-    # What is refused is shown as it was written.
+    # The error shows the value as the user wrote it.
     known = isinstance(value, str) and value.lower() in DATA_FORMATS
     return choice(value.lower() if known else value, "data_format", DATA_FORMATS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras_maxpool
 
-# What is not in a file was the default: the first of the copied classes have no `get_config`.
+# The defaults of arguments that a file lacks: early copies of the classes have no `get_config`.
 WINDOW = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}
 INDICES = {"data_format": "channels_last", "indices_convention": "tensorflow"}
 
@@ -66,4 +66,4 @@ OLD_LAYERS: dict[str, Any] = {
     "MaxPoolingWithArgmax2D": MaxPoolingWithArgmax2D,
     "MaxUnpooling2D": SegNetMaxUnpooling2D,
 }
-"""By the name in a file, what Keras makes of the layer: for `custom_objects`."""
+"""For `custom_objects`: the class that replaces each name in a file."""

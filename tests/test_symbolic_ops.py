@@ -295,7 +295,7 @@ def test_an_image_without_a_batch(name: str, op: Callable[[Any], Any]) -> None:
 
 @pytest.mark.parametrize("shape", [(None, None, 8, 3), (2, 9, 8), (2, 9, 8, 3, 1), tf.zeros(3)])
 def test_shapes_that_convert_indices_refuses(shape: Any) -> None:
-    with pytest.raises(ValueError, match="`shape` must tell one size for each of the 4 axes"):
+    with pytest.raises(ValueError, match="`shape` must have one size for each of the 4 axes"):
         ops.convert_indices(INDICES, shape, to="onnx")
 
 

@@ -1,6 +1,6 @@
-"""The seam: the functions that `layers` and `ops` call, of the backend that Keras runs on.
+"""Chooses the backend that Keras runs on, and documents the functions that `layers` and `ops` call in it.
 
-A backend has all of them. Their arguments have been checked: `x`, `values`, `indices`, `like` are the backend's own
+Each backend has all of them. Their arguments have been checked: `x`, `values`, `indices`, `like` are the backend's own
 dense tensors, of dtypes, ranks and shapes that fit together (sizes may be unknown in a graph), a `window` is a
 `geometry.window.Window` of their rank, a `data_format` is a name, and so on. Sizes that a graph learns only when it
 runs are checked then, by the backend. Each result has the dtype of `x` and is what the public op of that name
@@ -21,10 +21,10 @@ Whole operations:
         or a list as `sizes` returns it. ValueError where int32 does not count the elements.
     pool_mask(mask, window): the outgoing mask of a mask `(batch, *spatial)`, booleans: whether a window has a visible
         element.
-    where_mask_fits(mask, x, data_format): a boolean mask of the right rank; True everywhere if sizes that are known
-        late do not fit those of `x`.
+    where_mask_fits(mask, x, data_format): a boolean mask of the right rank; True everywhere if its sizes, when the
+        graph runs, are not those of `x`.
 
-What comes in:
+Conversions and checks of inputs:
     as_dense(value, name): the argument `name` as what Keras or `convert_to_tensor` can convert. TypeError for sparse
         and ragged tensors, which says what to write.
     convert_to_tensor(value, name): the same as a tensor; a KerasTensor stays one.
@@ -32,7 +32,7 @@ What comes in:
     sizes(x): a list of the sizes: integers where known, and else scalar tensors.
     check_implementation(implementation, window, dtype=None): ValueError or TypeError for a forced kernel that cannot
         pool with this window, or tensors of this dtype (a name).
-    do_not_convert(function): the function as the backend's compiler should trace it: as it is.
+    do_not_convert(function): the function, marked so that the backend's compiler does not rewrite its code.
 """
 
 from keras_maxpool.compat import REFUSAL, keras

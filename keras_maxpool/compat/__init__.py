@@ -6,7 +6,7 @@ REFUSAL = (
     "keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {}. Set the environment variable "
     "KERAS_BACKEND=tensorflow before Keras is first imported, or the backend in its keras.json."
 )
-# Read as TensorFlow reads it to choose `tf.keras`.
+# TensorFlow compares with the same strings when it chooses `tf.keras`.
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 
 if LEGACY:

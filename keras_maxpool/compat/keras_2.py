@@ -1,4 +1,4 @@
-"""The names of Keras 3 that this package uses, for Keras 2: where `TF_USE_LEGACY_KERAS` makes `tf.keras` Keras 2."""
+"""Provides the names of Keras 3 that this package uses where `TF_USE_LEGACY_KERAS` chooses Keras 2."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ KerasTensor = tf_keras.__internal__.KerasTensor
 
 
 class Operation(tf_keras.layers.Layer):
-    """Stands for Keras 3's class: a layer that neither casts its inputs nor takes masks."""
+    """Replaces Keras 3's class by a layer that neither casts its inputs nor takes masks."""
 
     def __init__(self, name: str | None = None) -> None:
         """Names the operation."""
@@ -36,11 +36,11 @@ class Operation(tf_keras.layers.Layer):
 
 
 class Variable:
-    """Stands for Keras 3's class, of which Keras 2 has no instances."""
+    """Replaces Keras 3's class in `isinstance`; nothing is an instance of it in Keras 2."""
 
 
 class SeedGenerator(tf.Module):
-    """Stands for Keras 3's class: its state is a pair of integers, a new one for every call."""
+    """Replaces Keras 3's class: its state is a pair of integers, a new one for every call."""
 
     def __init__(self, seed: int | None = None) -> None:
         """Starts from `seed`, or from TensorFlow's global seed for None."""
@@ -49,7 +49,7 @@ class SeedGenerator(tf.Module):
         self.state = tf.Variable(tf.stack([tf.cast(first, tf.int64), 0]), trainable=False)
 
     def next(self) -> tf.Tensor:
-        """Returns the state, which then counts up."""
+        """Returns the state, and then increments it."""
         seed = self.state.read_value()
         with tf.control_dependencies([seed]):
             self.state.assign_add([0, 1])

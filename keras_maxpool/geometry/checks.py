@@ -1,4 +1,4 @@
-"""Checks of tensors by their shapes and dtypes: each function raises where no operation could take them.
+"""Checks tensors by their shapes and dtypes: a function raises an error where no operation could take them.
 
 A tensor is any object with `shape` and `dtype`, symbolic ones included.
 """
@@ -21,7 +21,7 @@ def known_shape(shape: Any) -> tuple[int | None, ...] | None:
 
 
 def same_sizes(a: Shape, b: Shape) -> bool:
-    """Returns whether the axes that both shapes have are of the same size, as far as sizes are known."""
+    """Returns whether the sizes of two shapes are equal, where both have the axis and its size is known."""
     return all(None in pair or pair[0] == pair[1] for pair in zip(a, b, strict=False))
 
 
@@ -40,7 +40,7 @@ def dtype(name: str) -> None:
 
 
 def dtype_or_castable(name: str) -> None:
-    """Refuses a dtype that Keras cannot cast to one for pooling: it casts floats alone."""
+    """Refuses a dtype that can neither be pooled nor be cast by Keras, which casts only floats."""
     if not name.startswith(("float", "bfloat")):
         dtype(name)
 
@@ -50,12 +50,12 @@ def has_shape(value: Any, name: str) -> None:
     if not hasattr(value, "shape"):
         raise TypeError(
             f"`{name}` takes a tensor; received {name}={value!r}, which is of type {type(value).__name__}. "
-            "Pass what belongs to one pooling; a size goes to the layer as output_size=."
+            "Pass a tensor of the same pooling; to set a size, make the layer with output_size=."
         )
 
 
 def size_limits(shape: Shape, subject: str, fix: str = "Use smaller tensors.") -> None:
-    """Refuses a shape beyond the sizes that TensorFlow's operations count; entries may be scalar tensors."""
+    """Refuses a shape that is too large for TensorFlow's operations; entries may be scalar tensors."""
     known = [size for size in shape if isinstance(size, int)]
     if (
         all(0 <= size < arguments.AXIS_LIMIT for size in known)
@@ -64,13 +64,13 @@ def size_limits(shape: Shape, subject: str, fix: str = "Use smaller tensors.") -
         return
     shown = tuple(size if isinstance(size, int) else None for size in shape)
     raise ValueError(
-        f"{subject} the shape {shown}, and TensorFlow counts from 0 to 2**31 - 2 elements on an axis, and fewer than "
-        f"2**63 in all, empty axes left out. {fix}"
+        f"{subject} the shape {shown}, and TensorFlow takes 0 to 2**31 - 2 elements per axis, and fewer than 2**63 in "
+        f"all, not counting empty axes. {fix}"
     )
 
 
 def int32_limit(sizes: Shape, fix: str) -> None:
-    """Refuses int32 indices of more elements than 32 bits count."""
+    """Refuses int32 indices for sizes of 2**31 elements or more."""
     elements = prod(size for size in sizes if size is not None)
     if elements >= arguments.INT_LIMIT:
         raise ValueError(
@@ -79,7 +79,7 @@ def int32_limit(sizes: Shape, fix: str) -> None:
         )
 
 
-# Asked at every eager call.
+# Cached, as every eager call asks for it.
 @lru_cache(maxsize=1024)
 def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | None, ...]:
     if shape is None or len(shape) not in (3, 4, 5):
@@ -94,7 +94,7 @@ def _op_shape(shape: tuple[int | None, ...] | None, name: str) -> tuple[int | No
 def op_inputs(
     x: Any, name: str = "inputs", pool_size: Any = None
 ) -> tuple[tuple[int | None, ...], str]:
-    """Returns the shape and the dtype of an op's inputs; a `pool_size` too long tells of a missing batch."""
+    """Returns the shape and the dtype of an op's inputs; a `pool_size` too long hints at a missing batch axis."""
     shape = _op_shape(known_shape(x.shape), name)
     rank = len(shape) - 2
     if rank < 3 and len(arguments.sequence(pool_size) or ()) == rank + 1:
@@ -112,7 +112,7 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
     if known_shape(shape) is None:
         raise ValueError(
             f"{name} takes inputs of rank {rank + 2}; received a tensor of unknown rank. "
-            "Give it one with inputs.set_shape or keras.ops.reshape."
+            "Set its rank with inputs.set_shape or keras.ops.reshape."
         )
     given = len(shape) - 2
     if given == rank:
@@ -141,7 +141,7 @@ def mask_shape(inputs: Shape, data_format: str) -> tuple[int | None, ...]:
 
 
 def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:
-    """Returns whether a mask is of booleans and (batch, *spatial) or (batch,), as far as sizes are known."""
+    """Returns whether a mask is boolean and of shape (batch, *spatial) or (batch,), as far as sizes are known."""
     wanted, given = mask_shape(inputs, data_format), known_shape(mask.shape)
     if given is None or len(given) not in (1, len(wanted)) or dtype_name(mask) != "bool":
         return False
@@ -149,7 +149,7 @@ def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:
 
 
 def mask(given: Any, inputs: Shape, data_format: str) -> None:
-    """Refuses a mask, which is a tensor, that does not fit."""
+    """Refuses a mask tensor that does not fit the inputs."""
     if dtype_name(given) != "bool":
         raise TypeError(
             f"`mask` takes booleans; received a mask of dtype {dtype_name(given)}. "
@@ -169,19 +169,19 @@ def unpooling(
     values: Any, indices: Any, like: Any, output_size: Sequence[int] | None, convention: str
 ) -> None:
     """Refuses indices that do not belong to the values, and a `like` that does not fit them."""
-    # Much code for TensorFlow casts its argmax to floats. Those of 16 bits do not hold it.
+    # Much TensorFlow code casts its argmax to floats. Floats of 16 bits cannot hold it.
     floats = () if convention == "torch" else ("float32", "float64")
     allowed = (*arguments.INDICES_DTYPES, *floats)
     if dtype_name(indices) not in allowed:
         raise TypeError(
             f"`indices` takes {' or '.join(allowed)}; received {dtype_name(indices)}. Take them from a max pooling "
-            "with return_indices=True, and keep casts to floats away from them."
+            "with return_indices=True, and do not cast them to floats."
         )
     for tensor, name, of in ((indices, "indices", "shape"), (like, "like", "rank")):
         if tensor is None:
             continue
         given, wanted = known_shape(tensor.shape), tuple(values.shape)
-        # Only batch and channels of `like` are the values' own, and the data format says which axes those are.
+        # Of `like` only the rank is compared: its spatial sizes are those of the output.
         if (
             given is None
             or len(given) != len(wanted)
@@ -189,10 +189,10 @@ def unpooling(
         ):
             raise ValueError(
                 f"`{name}` must have the {of} of the values, {wanted}; received shape {given}. "
-                "Pass what belongs to one pooling."
+                "Pass tensors of the same pooling."
             )
     if like is not None and output_size is not None:
         raise ValueError(
-            f"`output_size` and `like` both tell the output's size; received output_size={tuple(output_size)} and "
+            f"`output_size` and `like` both set the output's size; received output_size={tuple(output_size)} and "
             f"like of shape {tuple(like.shape)}. Leave one of them out."
         )

@@ -9,8 +9,8 @@ from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 from keras_maxpool.geometry.window import Window
 
-FINEST = 10**6
-"""The largest denominator of a ratio: sizes up to 2**31 times it stay within 64 bits."""
+MAX_DENOMINATOR = 10**6
+"""The largest denominator of a ratio: its product with a size below 2**31 fits in 64 bits."""
 
 
 def max_pooled(
@@ -20,7 +20,7 @@ def max_pooled(
     return _max_pooled(tuple(shape), window, data_format)
 
 
-# Asked at every eager call.
+# Cached, as every eager call asks for it.
 @lru_cache(maxsize=1024)
 def _max_pooled(
     shape: tuple[int | None, ...], window: Window, data_format: str
@@ -29,7 +29,7 @@ def _max_pooled(
     sizes = spatial_sizes(shape, data_format)
     pooled = window.output_sizes(sizes, data_format, channels)
     result = with_spatial_sizes(shape, data_format, pooled)
-    checks.size_limits(result, f"`padding` {window.padding!r} makes", "Write less of it.")
+    checks.size_limits(result, f"`padding` {window.padding!r} makes", "Write less padding.")
     return result
 
 
@@ -61,11 +61,11 @@ def global_max_pooled(
     shape: Sequence[int | None], data_format: str, keepdims: bool
 ) -> tuple[int | None, ...]:
     """Returns the output shape of global max pooling; raises a ValueError for empty volumes."""
-    shape = tuple(shape)  # TensorFlow's own takes long to slice
+    shape = tuple(shape)  # a TensorShape takes long to slice
     sizes = spatial_sizes(shape, data_format)
     if 0 in sizes:
         raise ValueError(
-            "`inputs` must have an element on every spatial axis, as nothing has no maximum; "
+            "`inputs` must have an element on every spatial axis, as an empty axis has no maximum; "
             f'received shape {tuple(shape)} with data_format="{data_format}". Leave such inputs out, or pad them '
             "and mask the padding."
         )
@@ -90,9 +90,9 @@ def adaptive_max_pooled(
 
 
 def no_elements(axis: int) -> str:
-    """Returns the message where a spatial axis has nothing to pool."""
+    """Returns the error message for a spatial axis without elements to pool."""
     return (
-        f"Spatial axis {axis} has no elements, and no maximum. "
+        f"Spatial axis {axis} has no elements, and so no maximum. "
         "Give it at least one, or keep its size with None in `output_size`."
     )
 
@@ -100,7 +100,7 @@ def no_elements(axis: int) -> str:
 def fractional_max_pooled(
     shape: Sequence[int | None], ratios: Sequence[float], data_format: str
 ) -> tuple[int | None, ...]:
-    """Returns the output shape of fractional max pooling; raises a ValueError where nothing is left."""
+    """Returns the output shape of fractional max pooling; raises a ValueError for an axis without outputs."""
     sizes = spatial_sizes(shape, data_format)
     pooled = [
         None if size is None else fractional_size(size, ratio)
@@ -114,8 +114,8 @@ def fractional_max_pooled(
 
 
 def exact_ratio(ratio: float) -> Fraction:
-    """Returns the fraction nearest to a ratio: so 10 / (10 / 7) is 7, however it is rounded as a float."""
-    return Fraction(ratio).limit_denominator(FINEST)
+    """Returns the fraction nearest to a ratio, so that 10 / (10 / 7) is exactly 7, without rounding of floats."""
+    return Fraction(ratio).limit_denominator(MAX_DENOMINATOR)
 
 
 def fractional_size(size: int, ratio: float) -> int:
@@ -125,7 +125,7 @@ def fractional_size(size: int, ratio: float) -> int:
 
 
 def nothing_left(axis: int, elements: str, ratio: float) -> str:
-    """Returns the message where `ratio` leaves none of the elements of a spatial axis."""
+    """Returns the error message for a `ratio` that leaves a spatial axis without outputs."""
     return (
         f"`pooling_ratio` leaves nothing of spatial axis {axis}, which has {elements}; received "
         f"pooling_ratio={ratio} there. Use a smaller ratio, or a larger input."

@@ -19,8 +19,8 @@ def ceil_divide(number: Any, divisor: Any, maximum: Callable[[Any, Any], Any] = 
     than both arguments.
     """
     quotient = number // divisor
-    rest = maximum(number - quotient * divisor, 0)
-    return quotient + 1 - maximum(1 - rest, 0)
+    remainder = maximum(number - quotient * divisor, 0)
+    return quotient + 1 - maximum(1 - remainder, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Axis:
 
     @property
     def dilated(self) -> bool:
-        """Returns whether there are gaps."""
+        """Returns whether the dilation leaves gaps between the elements."""
         return self.length > self.pool
 
     def output_size(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
         """Returns how many windows fit on `size` elements; below 1 where none fits.
 
-        Named paddings give ceil(size / stride), as in TensorFlow and ONNX; explicit ones follow PyTorch.
+        With a named padding this is ceil(size / stride), as in TensorFlow and ONNX; explicit pads follow PyTorch.
         """
         if isinstance(self.padding, str):
             return ceil_divide(size, self.stride, maximum)
@@ -55,20 +55,20 @@ class Axis:
         if not self.ceil_mode:
             return room // self.stride + 1
         overhanging = ceil_divide(room, self.stride, maximum) + 1
-        starting_in_reach = ceil_divide(size + before, self.stride, maximum)
-        return overhanging - maximum(overhanging - starting_in_reach, 0)
+        starting_before_end = ceil_divide(size + before, self.stride, maximum)
+        return overhanging - maximum(overhanging - starting_before_end, 0)
 
     def unpooled_size(self, outputs: Any) -> Any:
-        """Returns the input's size for `outputs` windows without gaps, where nothing else tells it.
+        """Infers the size of the input from the number of windows, `outputs`, without dilation.
 
-        It is inferred as by `torch.nn.MaxUnpool2d`; for named paddings it is the largest that gives so many windows.
+        It is the size that `torch.nn.MaxUnpool2d` infers; for named paddings, the largest one with so many windows.
         """
         if isinstance(self.padding, str):
             return outputs * self.stride
         return (outputs - 1) * self.stride + self.length - sum(self.padding)
 
     def too_large(self, axis: int, elements: str) -> str:
-        """Returns the message where no window fits on the elements of spatial axis number `axis`."""
+        """Returns the error message for spatial axis number `axis`, if no window fits on its elements."""
         pads = sum(self.padding) if isinstance(self.padding, tuple) else 0
         return (
             f"The window is larger than its input: spatial axis {axis} has {elements}"
@@ -77,13 +77,13 @@ class Axis:
             'Use a smaller pool_size, padding="same", or a larger input.'
         )
 
-    def sees_only_padding(self, size: int) -> bool:
+    def has_window_of_padding(self, size: int) -> bool:
         """Returns whether some window has none of the `size` elements; windows with gaps can step over them."""
         if size >= self.dilation or (size and not self.dilated):
             return False
         before, _ = self.pads(size)
         starts = (window * self.stride - before for window in range(self.output_size(size)))
-        # The first element at or after index 0 that a window can reach from its start is the start's remainder.
+        # The first index from 0 on that a window reads is its start modulo the dilation.
         return any(start % self.dilation >= size for start in starts)
 
     def pads(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> tuple[Any, Any]:
@@ -121,13 +121,13 @@ class Window:
         return tuple(axis.stride for axis in self.axes)
 
     @cached_property
-    def gaps(self) -> tuple[int, ...]:
+    def dilation(self) -> tuple[int, ...]:
         """Returns the dilation along each axis."""
         return tuple(axis.dilation for axis in self.axes)
 
     @cached_property
     def needs_pads(self) -> bool:
-        """Returns whether more than the padding of a "valid" or "same" pooling is needed."""
+        """Returns whether explicit pads are needed, as the padding is neither "valid" nor "same"."""
         return self.padding not in ("valid", "same") or any(axis.ceil_mode for axis in self.axes)
 
     @cached_property
@@ -156,7 +156,7 @@ class Window:
                 outputs.append(None)
                 continue
             outputs.append(axis.output_size(size))
-            # Named paddings fit any size, and give no outputs for no elements.
+            # With named paddings windows fit any size, and an empty axis has no outputs.
             if axis.output_size(size) < 1 and not isinstance(axis.padding, str):
                 raise ValueError(self._too_large(index, sizes, data_format, channels))
             padded = size + sum(axis.pads(size))
@@ -169,7 +169,7 @@ class Window:
         return outputs
 
     def unpooled_sizes(self, outputs: Sequence[Any]) -> list[Any]:
-        """Returns the input's spatial sizes for so many windows, None where unknown."""
+        """Infers the input's spatial sizes from the numbers of windows, None where unknown."""
         return [
             None if count is None else axis.unpooled_size(count)
             for axis, count in zip(self.axes, outputs, strict=True)
@@ -182,7 +182,7 @@ class Window:
             f"{self.axes[index].too_large(index, f'{sizes[index]} elements')} "
             f"Received spatial sizes {tuple(sizes)}."
         )
-        # Sizes if the channels were where the other data format has them.
+        # The spatial sizes if the inputs were in the other data format.
         last = data_format == "channels_last"
         moved = [*sizes[1:], channels] if last else [channels, *sizes[:-1]]
         if channels is not None and all(
@@ -206,8 +206,8 @@ def _build(
 ) -> Window:
     pads: Sequence[Any] = (padding,) * len(pool) if isinstance(padding, str) else padding
     axes = tuple(
-        Axis(*of_axis, ceil_mode=ceil_mode)
-        for of_axis in zip(pool, strides, pads, dilation, strict=True)
+        Axis(*options, ceil_mode=ceil_mode)
+        for options in zip(pool, strides, pads, dilation, strict=True)
     )
     for axis in axes:
         if axis.length >= arguments.INT_LIMIT:

@@ -1,6 +1,6 @@
 """The public layers, one class for each family and rank. A saved file names this module.
 
-What the ranks share is in the base classes. There the docstrings are completed, too: see `documentation`.
+The base classes hold what the ranks share, and the common text of the docstrings: see `documentation`.
 """
 
 from keras_maxpool.layers.adaptive_max_pooling import BaseAdaptiveMaxPooling

@@ -70,5 +70,5 @@ class BaseAdaptiveMaxPooling(IndexedPooling):
         )
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Raises where there is nothing to pool."""
+        """Returns the shape of the values; raises a ValueError for an axis without elements."""
         return output_shapes.adaptive_max_pooled(shape, self.output_size, self.data_format)

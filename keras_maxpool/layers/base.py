@@ -28,11 +28,11 @@ class SpatialLayer(keras.layers.Layer):
     """A layer without weights over `rank` spatial axes.
 
     A subclass sets `rank`, its `family`'s short name, and the op whose docstring explains its arguments. The names of
-    its `own_arguments` come from its `__init__`, see `register`. They are attributes too. Setting one of them later is
-    as good as passing it to `__init__`: both go through `_checked`.
+    its `own_arguments` come from its `__init__`, see `register`. They are attributes too, which may be set later:
+    `_checked` checks them as in `__init__`.
 
     Args:
-        name: name of the layer. `None` takes one that Keras makes up.
+        name: name of the layer. With `None`, Keras chooses one.
         **kwargs: what every Keras layer takes, such as `dtype` and `trainable`.
     """
 
@@ -77,9 +77,9 @@ class SpatialLayer(keras.layers.Layer):
         return own | {"data_format": arguments.data_format(own["data_format"], default)}
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Applies the layer, as Keras does, to what fits it."""
+        """Checks the inputs, and applies the layer as Keras does."""
         inputs = backend.as_dense(inputs, "inputs")
-        # Before Keras's own checks, whose messages cannot know which layer would fit.
+        # Before Keras's own checks, whose messages do not name the layer that would fit.
         shape = getattr(inputs, "shape", None)
         if shape is not None:
             checks.dtype_or_castable(checks.dtype_name(inputs))
@@ -103,10 +103,10 @@ class SpatialLayer(keras.layers.Layer):
         try:
             policy = (layer := super().from_config(config)).dtype_policy
         except (AttributeError, TypeError) as error:
-            # Keras puts the whole config before what is wrong with it.
+            # Keras's message begins with the whole config; the original error says what is wrong.
             if isinstance(error.__context__, (TypeError, ValueError)):
                 raise error.__context__ from None
-            # Of a dtype Keras looks no further than its form, and looks up its parts as they are.
+            # Keras does not check the parts of a dtype's config, and fails where it looks them up.
             if isinstance(error, TypeError) and not str(error).startswith("unhashable"):
                 raise
             policy = None

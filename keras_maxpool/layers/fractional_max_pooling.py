@@ -104,5 +104,5 @@ class BaseFractionalMaxPooling(IndexedPooling):
         )
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Raises where nothing is left."""
+        """Returns the shape of the values; raises a ValueError for an axis without outputs."""
         return output_shapes.fractional_max_pooled(shape, self.pooling_ratio, self.data_format)

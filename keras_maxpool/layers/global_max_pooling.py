@@ -47,7 +47,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
     cannot fit. `keras.layers.ZeroPadding{rank}D(0)` before the layer drops the mask. The outgoing mask is
     `None`.
 
-    What a volume with NaN gives (TensorFlow 2.21 on CPU):
+    The result for a volume with NaN (TensorFlow 2.21 on CPU):
 
     | | `"backend"`, eager and graph | `"backend"`, XLA | `"ieee"`, everywhere |
     | --- | --- | --- | --- |
@@ -56,7 +56,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
     | NaN alone | NaN | -inf, with the index -1 | NaN |
     | its gradient | NaN to all | NaN to all | to the NaN |
 
-    With a mask, `"backend"` gives these values for the visible elements, and the gradient to those that
+    With a mask, `"backend"` returns these values for the visible elements, and the gradient to those that
     equal them, where NaN equals NaN.
     """
 
@@ -82,7 +82,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
         return super()._checked(own)
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Raises where there are no spatial elements."""
+        """Returns the shape of the values; raises a ValueError without spatial elements."""
         return output_shapes.global_max_pooled(shape, self.data_format, self.keepdims)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
@@ -98,4 +98,4 @@ class BaseGlobalMaxPooling(PoolingWithMask):
         )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """Returns None: the axes of a mask are gone."""
+        """Returns None: the outputs have no axes to mask."""

@@ -10,14 +10,14 @@ from keras_maxpool.layers.base import SpatialLayer
 
 
 class IndexedPooling(SpatialLayer):
-    """A layer that returns values, or a pair of values and indices. A subclass says how it changes a shape."""
+    """A layer that returns values, or a pair of values and indices. A subclass computes the shape: `pooled_shape`."""
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         arguments.flag(own["return_indices"], "return_indices")
         return super()._checked(own)
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Returns the shape of the values for inputs of a shape of the right rank; raises where none is pooled."""
+        """Returns the shape of the values for inputs of `shape`; raises a ValueError if they cannot be pooled."""
         raise NotImplementedError
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
@@ -35,7 +35,7 @@ class IndexedPooling(SpatialLayer):
     def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
         """Returns the output's shape and dtype for a symbolic input; two of them with `return_indices`.
 
-        What else the call gets, a mask or what a subclass's own takes, makes no difference.
+        Further arguments of the call, such as a mask or those of a subclass, make no difference.
         """
         self.check_shape(inputs.shape)
         shape = self.pooled_shape(inputs.shape)

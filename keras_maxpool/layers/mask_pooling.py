@@ -1,4 +1,4 @@
-"""The pooled mask as an operation of its own, since a functional model holds masks as tensors of its graph."""
+"""Pools a mask in an operation of its own, since a functional model holds masks as tensors of its graph."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ class MaskPooling(keras.Operation):
     Args:
         pool_size, strides, padding, dilation_rate, ceil_mode: those of the max pooling layer, one entry per axis.
         name: name of the operation.
-        data_format: that of the layer's inputs, which may be passed beside the mask: where sizes are known late and the
-            mask's turn out to be others, no step is masked.
+        data_format: that of the layer's inputs, which may be passed with the mask: if a graph finds out as it runs
+            that the mask does not fit them, no step is masked.
     """
 
     # Files name the public module.

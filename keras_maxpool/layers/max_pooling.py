@@ -110,10 +110,10 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         implementation = arguments.implementation(own["implementation"])
         backend.check_implementation(implementation, window)
         arguments.choice(own["nonfinite"], "nonfinite", arguments.NONFINITE)
-        return held | {"dilation_rate": window.gaps, "implementation": implementation}
+        return held | {"dilation_rate": window.dilation, "implementation": implementation}
 
     def pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Raises where the window does not fit."""
+        """Returns the shape of the values; raises a ValueError where the window does not fit."""
         return output_shapes.max_pooled(shape, self._window, self.data_format)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
@@ -135,12 +135,12 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
         return values, backend.convert_indices(indices, sizes, to, "torch", self.data_format)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Returns the outgoing mask: whether a window has any element that the incoming one shows."""
+        """Returns the outgoing mask: whether the incoming one is True for any element of a window."""
         mask = self.fitting(previous_mask, inputs)
         if mask is not None and len(mask.shape) > 1:  # a mask of whole samples stays one
             window = self.pool_size, self.strides, self.padding, self.dilation_rate, self.ceil_mode
             pooling = MaskPooling(*window, data_format=self.data_format)
-            # A functional model of Keras 3 holds both, and may learn late that they do not fit.
+            # A functional model of Keras 3 holds both, and may find out only as it runs that they do not fit.
             is_held = isinstance(inputs, keras.KerasTensor) and None in inputs.shape[1:]
             mask = pooling(mask, inputs) if is_held and not LEGACY else pooling(mask)
         # Keras 2's TimeDistributed takes one mask, whatever the number of outputs.

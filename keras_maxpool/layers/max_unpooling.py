@@ -129,7 +129,7 @@ class BaseMaxUnpooling(WindowedLayer):
     ) -> keras.KerasTensor:
         """Returns the output's shape and dtype for symbolic inputs, which may come as one list, as in a call.
 
-        `kwargs` are what the call of a subclass takes besides.
+        `kwargs` are further arguments of a subclass's call.
         """
         values, indices, like = _unpacked(values, indices, like)
         checks.unpooling(values, indices, like, self.output_size, self.indices_convention)

@@ -1,4 +1,4 @@
-"""What the pooling layers with masks share: the caller's mask must fit, one that Keras propagates may not."""
+"""What the pooling layers with masks share: the caller's mask must fit; one from Keras is ignored if it does not."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from keras_maxpool.layers.indexed_pooling import IndexedPooling
 
 
 class PoolingWithMask(IndexedPooling):
-    """A layer whose `call` takes `(inputs, mask=None)`, and takes both as `fitting` leaves them.
+    """A layer whose `call` takes `(inputs, mask=None)`, and pools with the mask that `fitting` returns.
 
     Keras propagates masks by itself, and some do not fit: `TimeDistributed` and many custom layers propagate their
-    incoming mask, whatever they did to its axes. The built-in layers ignore all masks, and these layers such ones.
+    incoming mask, whatever they did to its axes. The built-in layers ignore all masks, these layers ignore such ones.
     """
 
     _has_warned = False
@@ -24,12 +24,12 @@ class PoolingWithMask(IndexedPooling):
         """Applies the layer, as Keras does; raises where the caller's own mask does not fit."""
         mask = args[0] if args else kwargs.get("mask")
         attached = getattr(inputs, "_keras_mask", None)
-        # Sequential passes the mask that its inputs carry.
+        # Sequential passes the mask that is attached to its inputs.
         if mask is not None and mask is not attached:
             mask = backend.as_dense(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
                 self.check_shape(inputs.shape)
-                # Keras 2's calls the layer, Keras 3's its `call`.
+                # Keras 2's TimeDistributed calls the layer, Keras 3's its `call`.
                 if not time_distributed.is_calling():
                     checks.mask(mask, inputs.shape, self.data_format)
             if args:
@@ -43,11 +43,11 @@ class PoolingWithMask(IndexedPooling):
         return super().__call__(inputs, *args, **kwargs)
 
     def _is_held_by_a_model(self, inputs: Any) -> bool:
-        """Whether Keras 3 makes a model of this call; a subclass's `call` need not take a mask."""
+        """Returns whether a functional model of Keras 3 holds this call and its mask, if `call` takes one."""
         return not LEGACY and isinstance(inputs, keras.KerasTensor) and self._call_has_mask_arg
 
     def symbolic_call(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> Any:
-        """Calls Keras's, without the attached mask, which Keras 3.7 holds as if the caller had passed it."""
+        """Calls Keras's method without the attached mask, which Keras 3.7 holds as if the caller had passed it."""
         mask = kwargs.get("mask")
         self.fitting(mask, inputs)  # for its warning
         if mask is not None and mask is getattr(inputs, "_keras_mask", None):
@@ -55,11 +55,11 @@ class PoolingWithMask(IndexedPooling):
         return super().symbolic_call(inputs, *args, **kwargs)
 
     def fitting(self, mask: Any, inputs: Any) -> Any:
-        """Returns `mask`, or None and the layer's one warning where it cannot fit `inputs`.
+        """Returns `mask`; or None, with a warning the first time, where it cannot fit `inputs`.
 
-        Where a graph learns sizes only when it runs, a mask of Keras's that does not fit then becomes True everywhere.
+        Where sizes are known only when a graph runs, a mask from Keras that does not fit becomes True everywhere.
         """
-        # What is no tensor is no mask of Keras's, and is checked when it has become one.
+        # A mask that is no tensor is the caller's, and is checked once it is converted.
         if inputs is None or not hasattr(mask, "shape"):
             return mask
         if not checks.mask_fits(mask, inputs.shape, self.data_format):

@@ -1,4 +1,4 @@
-"""`TimeDistributed` calls a layer's methods past its `__call__` and does not say so; the caller's frame shows it."""
+"""Detects calls by `TimeDistributed`, which bypasses a layer's `__call__`, from the caller's frame."""
 
 import sys
 from typing import Any
@@ -9,7 +9,7 @@ MODULE = keras.layers.TimeDistributed.__module__
 
 
 def is_calling(depth: int = 1) -> bool:
-    """Whether `TimeDistributed` called the function that asks, or the one `depth - 1` calls before that."""
+    """Returns whether `TimeDistributed` called the function that asks, or the one `depth - 1` calls before it."""
     return sys._getframe(depth + 1).f_globals.get("__name__") == MODULE
 
 
@@ -20,5 +20,5 @@ def refuse_two_outputs(layer: Any) -> None:
             f"TimeDistributed takes one output of its layer; {type(layer).__name__} {layer.name!r} returns two, with "
             "return_indices=True. Fold the time steps into the batch instead: call the layer on "
             "keras.ops.reshape(inputs, (-1, *inputs.shape[2:])), and reshape its values and its indices back; or leave "
-            "return_indices away."
+            "return_indices out."
         )

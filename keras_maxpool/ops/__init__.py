@@ -1,4 +1,4 @@
-"""Public functions that pool tensors, and their operations in functional models, whose files name this module."""
+"""The public functions that pool tensors, and their `Operation` classes, which saved models name by this module."""
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool
 from keras_maxpool.ops.adaptive_pool import adaptive_max_pool

@@ -14,7 +14,7 @@ class AdaptiveMaxPool(Operation):
     tensors = ("inputs",)
 
 
-@AdaptiveMaxPool.of
+@AdaptiveMaxPool.wrap
 def adaptive_max_pool(
     inputs: Any,
     output_size: arguments.OutputSize,
@@ -36,7 +36,7 @@ def adaptive_max_pool(
         output_size: spatial size of the output: one integer, or one per spatial axis. `None` for an
             axis keeps its size.
         data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
-            last axis of a tensor or the axis after the batch. `None` takes
+            last axis of a tensor or the axis after the batch. `None` uses
             `keras.config.image_data_format()`.
         return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
             the shape of the values. Each is the flat index of the region's first maximum in the

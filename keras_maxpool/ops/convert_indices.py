@@ -14,7 +14,7 @@ class ConvertIndices(Operation):
     tensors = ("indices", "shape")
 
 
-@ConvertIndices.of
+@ConvertIndices.wrap
 def convert_indices(
     indices: Any,
     shape: Any,
@@ -44,7 +44,7 @@ def convert_indices(
         to: the convention of the result, one of those above.
         source: the convention of `indices`, one of those above.
         data_format: `"channels_last"` or `"channels_first"`, of both `indices` and `shape`. `None`
-            takes `keras.config.image_data_format()`. The axes keep their order: transpose the result
+            uses `keras.config.image_data_format()`. The axes keep their order: transpose the result
             where the other library has another order.
 
     Returns:
@@ -79,7 +79,7 @@ def convert_indices(
     fits = checks.known_shape(shape.shape) == (rank,) if is_tensor else len(sizes) == rank
     if not fits or (not is_tensor and any(size is None for size in sizes[1:])):
         raise ValueError(
-            f"`shape` must tell one size for each of the {rank} axes of the indices, and only the batch size may be "
+            f"`shape` must have one size for each of the {rank} axes of the indices, and only the batch size may be "
             f"None; received {shape!r}. Pass the shape of the tensor that was pooled."
         )
     if is_symbolic(x, shape):

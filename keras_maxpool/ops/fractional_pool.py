@@ -14,7 +14,7 @@ class FractionalMaxPool(Operation):
     tensors = ("inputs",)
 
 
-@FractionalMaxPool.of
+@FractionalMaxPool.wrap
 def fractional_max_pool(
     inputs: Any,
     pooling_ratio: arguments.Ratios,
@@ -37,16 +37,16 @@ def fractional_max_pool(
         inputs: tensor, or what converts to one, of shape `(batch, *spatial, channels)` with 1 to 3
             spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`.
             Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
-        pooling_ratio: factor by which each spatial axis shrinks: one number from 1 up, or one per
-            spatial axis.
+        pooling_ratio: factor by which each spatial axis shrinks: one number of at least 1, or one
+            per spatial axis.
         pseudo_random: whether the long regions are spread as evenly as possible from a random start
             (Graham's a_i = ceil(alpha * (i + u)) for a random u), rather than in random order.
         overlapping: whether each region also includes the first element of the next one.
         data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
-            last axis of a tensor or the axis after the batch. `None` takes
+            last axis of a tensor or the axis after the batch. `None` uses
             `keras.config.image_data_format()`.
         seed: an integer from 0 to 2**31 - 1, which draws the same regions in every call and mode; a
-            `keras.random.SeedGenerator`, which draws new ones in every call; or `None`, which takes
+            `keras.random.SeedGenerator`, which draws new ones in every call; or `None`, which uses
             Keras's own generator.
         return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
             the shape of the values. Each is the flat index of the region's first maximum in the

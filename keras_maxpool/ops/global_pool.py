@@ -14,7 +14,7 @@ class GlobalMaxPool(Operation):
     tensors = ("inputs", "mask")
 
 
-@GlobalMaxPool.of
+@GlobalMaxPool.wrap
 def global_max_pool(
     inputs: Any,
     data_format: arguments.DataFormat | None = None,
@@ -34,7 +34,7 @@ def global_max_pool(
             spatial axes, or `(batch, channels, *spatial)` with `data_format="channels_first"`.
             Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
         data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
-            last axis of a tensor or the axis after the batch. `None` takes
+            last axis of a tensor or the axis after the batch. `None` uses
             `keras.config.image_data_format()`.
         keepdims: whether to keep the spatial axes, with one element each.
         mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
@@ -44,7 +44,7 @@ def global_max_pool(
         return_indices: whether to return a pair `(values, indices)`. The indices are int64 and have
             the shape of the values. Each is the flat index of the first maximum in the spatial
             volume of its own sample and channel, in row-major order: PyTorch's convention, in both
-            data formats. (Where NaN is the maximum, PyTorch has the last.)
+            data formats. (Where NaN is the maximum, PyTorch returns the last.)
         nonfinite: the result for NaN. `"backend"` is TensorFlow's answer at no cost, which depends on the
             mode. `"ieee"` is the answer of NumPy and PyTorch in every mode, at the cost of a second
             reduction. Infinities are exact with both.

@@ -48,8 +48,8 @@ class Operation(keras.Operation):
         self.options = options
 
     @classmethod
-    def of(cls, op: Op) -> Op:
-        """Wraps an op, which returns KerasTensors for KerasTensors, so that such a call becomes part of a model."""
+    def wrap(cls, op: Op) -> Op:
+        """Wraps an op so that a call with KerasTensors becomes an operation of a functional model."""
         cls.op = staticmethod(backend.do_not_convert(op))
         signature = inspect.signature(op)
 
@@ -69,7 +69,7 @@ class Operation(keras.Operation):
 
     def call(self, tensors: Any) -> Any:
         """Computes the op's results."""
-        # Keras 2 saves no further positional arguments, and makes a single tensor of a list of one.
+        # All tensors come as one list, as Keras 2 saves no further arguments; it turns a list of one into the tensor.
         tensors = tensors if isinstance(tensors, (list, tuple)) else [tensors]
         names = [name for name in self.tensors if name not in self.options]
         named = dict(zip(names, tensors, strict=False))

@@ -22,7 +22,7 @@ class MaxPool(Operation):
         super().__init__(name, **options)
 
 
-@MaxPool.of
+@MaxPool.wrap
 def max_pool(
     inputs: Any,
     pool_size: arguments.Ints = 2,
@@ -49,7 +49,7 @@ def max_pool(
             Its dtype is float16, bfloat16, float32, float64 or one of (u)int8 to (u)int64.
         pool_size: size of the window, in elements: one integer, or one per spatial axis.
         strides: step from one window to the next: one integer, one per spatial axis, or `None`, which
-            takes `pool_size`.
+            uses `pool_size`.
         padding: elements to add around the input. They never win a maximum. One of the following
             (strings in any case):
             `"valid"`: none.
@@ -61,7 +61,7 @@ def max_pool(
             One integer for every side, one integer per spatial axis, or one `(before, after)` pair
             per spatial axis. Each must be smaller than the dilated window.
         data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
-            last axis of a tensor or the axis after the batch. `None` takes
+            last axis of a tensor or the axis after the batch. `None` uses
             `keras.config.image_data_format()`.
         dilation_rate: step from one element of a window to the next: one integer, or one per spatial
             axis.

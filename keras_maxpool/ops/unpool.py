@@ -15,7 +15,7 @@ class MaxUnpool(Operation):
     tensors = ("values", "indices", "like")
 
 
-@MaxUnpool.of
+@MaxUnpool.wrap
 def max_unpool(
     values: Any,
     indices: Any,
@@ -42,12 +42,12 @@ def max_unpool(
             returns it. Values with the index -1 are dropped.
         pool_size: size of the window of the pooling, from which the output size is inferred: one
             integer, or one per spatial axis.
-        strides: strides of the pooling: one integer, one per spatial axis, or `None`, which takes
+        strides: strides of the pooling: one integer, one per spatial axis, or `None`, which uses
             `pool_size`.
         padding: padding of the pooling: `"valid"`, `"same"`, `"same_lower"`, in 1D `"causal"`, one
             integer, one integer per spatial axis, or one `(before, after)` pair per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`, which says whether the channels are the
-            last axis of a tensor or the axis after the batch. `None` takes
+            last axis of a tensor or the axis after the batch. `None` uses
             `keras.config.image_data_format()`.
         output_size: spatial size of the output, in place of the inferred one: one integer, or one per
             spatial axis.

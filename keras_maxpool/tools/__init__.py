@@ -1,4 +1,4 @@
-"""What a user runs: each module or package here is one command of keras-maxpool, or what several share."""
+"""The tools that a user runs: a module or package for each command of keras-maxpool, and what they share."""
 
 from keras_maxpool.compat import LEGACY
 

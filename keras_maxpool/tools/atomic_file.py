@@ -10,7 +10,7 @@ from pathlib import Path
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
     """Yields a path to write to; if all went well, the file written there replaces `path` in one step."""
-    # Such as /dev/stdout, which cannot be replaced.
+    # A device, such as /dev/stdout, cannot be replaced.
     if path.exists() and not path.is_file():
         yield path
         return

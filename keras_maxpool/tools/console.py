@@ -30,7 +30,7 @@ def notes() -> Console:
 
 @contextmanager
 def progress() -> Iterator[Advance]:
-    """Shows a bar; yields the function that moves it on."""
+    """Shows a bar; yields the function that advances it."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SPARE_BYTES, BYTES_A_BYTE = 4 * 2**30, 16
+SPARE_BYTES, BYTES_PER_BYTE = 4 * 2**30, 16
 """Bytes of memory for any file, and for each byte of it."""
 
-SPARE_SECONDS, SECONDS_A_BYTE = 120.0, 1e-4
+SPARE_SECONDS, SECONDS_PER_BYTE = 120.0, 1e-4
 """Seconds for any file, and for each byte of it."""
 
 
@@ -24,8 +24,8 @@ def limited_by_size(path: Path) -> Iterator[None]:
     except OSError:  # the reader will say so
         size = 0
     with (
-        _memory(SPARE_BYTES + BYTES_A_BYTE * size),
-        _time(SPARE_SECONDS + SECONDS_A_BYTE * size),
+        _memory(SPARE_BYTES + BYTES_PER_BYTE * size),
+        _time(SPARE_SECONDS + SECONDS_PER_BYTE * size),
     ):
         yield
 
@@ -70,7 +70,7 @@ def _time(seconds: float) -> Iterator[None]:
 
     def stop(*_: object) -> None:
         raise TimeoutError(
-            f"it takes more than {seconds:.0f} seconds, as no sound file of its size"
+            f"it takes more than {seconds:.0f} seconds, longer than any valid file of its size"
         )
 
     before = signal.signal(signal.SIGALRM, stop)

@@ -15,7 +15,7 @@ from keras_maxpool.tools.layer_tree import NestedLayer, walk
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A tensor between two calls; two with the same shape are two."""
+    """A tensor between two calls, compared by identity, not by its shape."""
 
     shape: tuple[int | None, ...]
     dtype: str
@@ -73,7 +73,7 @@ def _tensor(tensor: tf.Tensor) -> Tensor:
 
 
 def _model_inputs(model: keras.Model) -> Any:
-    """Returns what the model takes, as TensorFlow writes it."""
+    """Returns the model's inputs, as TensorSpecs."""
     if isinstance(model, keras.Sequential):
         return _spec(model.inputs[0])
     if hasattr(model, "operations"):

@@ -62,7 +62,7 @@ def refusal(case: Case, known: bool) -> Refusal | None:
     if case.option == "direct" and case.rank == 3:
         return ValueError, "cannot pool in 3D in LiteRT"
     if case.option.startswith("fractional") and not known:
-        return ValueError, r"received \(None, None\). Give keras.Input its sizes"
+        return ValueError, r"received \(None, None\). Pass the sizes to keras.Input"
     if case.option == "float16":
         return TypeError, 'dtype float16; .* Give the layer dtype="float32"'
     return None

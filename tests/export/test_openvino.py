@@ -37,7 +37,7 @@ def run(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.nda
 
 def refusal(case: Case, known: bool) -> Refusal | None:
     if case.option.startswith("fractional") and not known:
-        return ValueError, r"received \(None, None\). Give keras.Input its sizes"
+        return ValueError, r"received \(None, None\). Pass the sizes to keras.Input"
     if case.option == "int32":
         return TypeError, "OpenVINO cannot pool inputs of dtype int32"
     return None

@@ -133,7 +133,7 @@ def test_fractional_regions(runtime: str, pseudo_random: bool) -> None:
     if runtime == "ONNX" and pseudo_random:
         traced(runtime, pooled, spec(size=None))
         return
-    with pytest.raises(ValueError, match=rf"{runtime} has .* \(None, None\). Give keras.Input its"):
+    with pytest.raises(ValueError, match=rf"{runtime} has .* \(None, None\). Pass the sizes"):
         traced(runtime, pooled, spec(size=None))
 
 

@@ -389,7 +389,7 @@ def test_none_stays_none() -> None:
             TypeError,
             "`indices` takes int64 or int32; received float64",
         ),
-        ({"shape": (4, 1)}, ValueError, r"`shape` must tell one size for each of the 3 axes"),
+        ({"shape": (4, 1)}, ValueError, r"`shape` must have one size for each of the 3 axes"),
         ({"data_format": "nhwc"}, ValueError, "`data_format` is unknown"),
     ],
 )

@@ -18,7 +18,7 @@ by_mode = pytest.mark.parametrize("mode", MODES)
 
 @by_mode
 def test_adaptive_regions_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "MOST_STATIC", 6)
+    monkeypatch.setattr(shapes, "MAX_STATIC", 6)
     monkeypatch.delattr(adaptive_pool, "_static_regions")
     x = distinct((2, 7, 9, 3), "float32", np.random.default_rng(0)).astype("float32")
     expected = regions_oracle.pool(
@@ -43,7 +43,7 @@ def test_fractional_bits_without_a_table(
         return fractional_max_pool(x, 1.44, pseudo_random, True, "channels_last", seed=3)
 
     held = run(pooled, mode, x)
-    monkeypatch.setattr(shapes, "MOST_STATIC", 0)
+    monkeypatch.setattr(shapes, "MAX_STATIC", 0)
     assert_same(run(pooled, mode, x), held)
 
 

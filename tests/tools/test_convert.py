@@ -441,7 +441,7 @@ def test_every_layer_that_cannot_go_back_is_listed() -> None:
         "b": has_no + "padding='same_lower', dilation_rate=(1, 2)",
         "c": has_no + "nonfinite='ieee'",
         "d": has_no + "return_indices=True",
-        "u": "MaxUnpooling2D has no equal in keras.layers",
+        "u": "MaxUnpooling2D has no equivalent in keras.layers",
         "in/e": has_no + "ceil_mode=True",
         "g": has_no + "nonfinite='ieee'",
     }
@@ -561,7 +561,7 @@ def test_a_pooled_mask_in_use_cannot_go_back() -> None:
     inputs = keras.Input((6,), dtype="int32")
     x = layers.Embedding(5, 2, mask_zero=True)(inputs)
     model = keras.Model(inputs, layers.LSTM(2)(keras_maxpool.MaxPooling1D(2)(x)))
-    with pytest.raises(CannotConvertError, match="MaskPooling has no equal"):
+    with pytest.raises(CannotConvertError, match="MaskPooling has no equivalent"):
         to_builtin(model)
 
 

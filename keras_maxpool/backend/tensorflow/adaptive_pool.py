@@ -1,4 +1,4 @@
-"""`adaptive_max_pool`: pooling to a given size, whatever the inputs' own."""
+"""`adaptive_max_pool` on TensorFlow: computes the regions of each axis from its size and its number of outputs."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,9 +24,9 @@ def adaptive_max_pool(
 ) -> Any:
     """Computes `adaptive_max_pool` for checked arguments."""
     static_shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
-    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if empty is not None:
+        return empty
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     if context.mode == "graph":
         checks = [
@@ -40,7 +40,7 @@ def adaptive_max_pool(
 
 
 def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
-    """Returns regions: i goes from floor(i * size / outputs) to before ceil((i + 1) * size / outputs)."""
+    """Returns the regions: i starts at floor(i * size / outputs) and ends before ceil((i + 1) * size / outputs)."""
     if outputs is None:
         return None
     if isinstance(size, int):
@@ -48,9 +48,9 @@ def _regions(size: shapes.Size, outputs: int | None) -> Regions | None:
             return None
         if size % outputs == 0:
             return Regions(split=(outputs, size // outputs))
-        if max(size, outputs) <= shapes.MOST_STATIC:
+        if max(size, outputs) <= shapes.MAX_STATIC:
             return _static_regions(size, outputs)
-    # 32 bits, where they are enough: LiteRT divides no others.
+    # 32 bits where they are enough: LiteRT cannot divide 64-bit integers.
     dtype = tf.int32 if outputs**2 < tf.int32.max else tf.int64
     size = tf.cast(size, dtype)
     starts, ends = _bounds(tf.range(outputs, dtype=dtype), size, outputs)

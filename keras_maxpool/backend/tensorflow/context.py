@@ -37,13 +37,13 @@ class Context:
     Attributes:
         mode: how operations that are made now will run.
         taped: whether a tape or an accumulator is open, which may record what is computed now.
-        has_tangent: whether an open `tf.autodiff.ForwardAccumulator` follows the inputs: it sees through custom
-            gradients.
-        vectorized: whether `tf.vectorized_map` is tracing: it replaces operations by others.
+        has_tangent: whether an open `tf.autodiff.ForwardAccumulator` watches the inputs: it ignores custom gradients,
+            and differentiates the operations in them.
+        vectorized: whether `tf.vectorized_map` is tracing, which replaces operations by others.
         on_cpu: whether this process sees no other devices than CPUs.
         runtime: the runtime that the graph is traced for, "LiteRT", "ONNX" or "OpenVINO", if not TensorFlow.
-        quantized_bits: the bits of the integers that a converter makes of all floats, if it does.
-        repeats: whether padding is made of elements of the inputs, as graphs that may be quantised need it.
+        quantized_bits: the bits of the integers to which a converter quantises all floats, or None.
+        repeats: whether padding repeats elements of the inputs, as graphs that may be quantised need it.
     """
 
     mode: Literal["eager", "graph", "xla"]

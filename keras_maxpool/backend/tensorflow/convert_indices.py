@@ -12,24 +12,24 @@ from keras_maxpool.geometry.layout import spatial_sizes
 
 
 def convert_indices(
-    found: tf.Tensor, sizes: Any, to: str, source: str, data_format: str
+    indices: tf.Tensor, sizes: Any, to: str, source: str, data_format: str
 ) -> tf.Tensor:
     """Computes `convert_indices` for checked arguments."""
     sizes = tf.convert_to_tensor(sizes)
-    if found.dtype == tf.int32:
+    if indices.dtype == tf.int32:
         sizes = shapes.asserted(sizes, _checks(sizes, (source, to), data_format))
-    sizes = tf.cast(sizes, found.dtype)
+    sizes = tf.cast(sizes, indices.dtype)
     channels_axis = -1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
-    sample, channel = _positions(found, 0), _positions(found, channels_axis)
-    # What the conventions count before an index's own volume, in elements.
+    sample, channel = _positions(indices, 0), _positions(indices, channels_axis)
+    # The elements before an index's own volume, which some conventions count too.
     plane = (sample * channels + channel) * tf.reduce_prod(spatial)
     before = {
         "tensorflow_batch": sample * tf.reduce_prod(spatial),
         "onnx": plane,
         "onnx_column_major": plane,
     }
-    index = found // channels if source.startswith("tensorflow") else found
+    index = indices // channels if source.startswith("tensorflow") else indices
     if source in before:
         index -= before[source]
     if source == "onnx_column_major":
@@ -40,13 +40,13 @@ def convert_indices(
         index += before[to]
     if to.startswith("tensorflow"):
         index = index * channels + channel
-    return tf.where(found < 0, found, index)
+    return tf.where(indices < 0, indices, index)
 
 
 def _checks(
     sizes: tf.Tensor, conventions: Sequence[str], data_format: str
 ) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
-    """Checks that 32 bits count the elements: known sizes now, and others when a graph runs."""
+    """Checks that 32 bits count the elements of known sizes; returns the checks of others, for when a graph runs."""
     known = tf.get_static_value(sizes)
     shape = tf.unstack(tf.cast(sizes, tf.int64)) if known is None else known.tolist()
     counted = {"torch": spatial_sizes(shape, data_format), "tensorflow": shape[1:]}
@@ -72,7 +72,7 @@ def _positions(indices: tf.Tensor, axis: int) -> tf.Tensor:
 def _transposed(index: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
     """Returns flat indices in a row-major volume of `sizes` as those in the volume with the axes in reverse order.
 
-    Whole volumes before it fall away.
+    Multiples of the volume's size, from samples and channels before it, are dropped.
     """
     result, factor = tf.zeros_like(index), tf.reduce_prod(sizes)
     rest = index

@@ -1,4 +1,4 @@
-"""Which converter is tracing the code, if one is, and whether it quantises.
+"""Detects which converter is tracing the code, if any, and whether it quantises.
 
 Neither Keras nor TensorFlow tells a layer where its graph will run, so this looks at the callers: 4 us for 40 frames,
 where tracing a pooling takes 2,300. A SavedModel was traced before a converter reads it, and is taken as it is.
@@ -13,7 +13,7 @@ RUNTIMES = {
     "keras.src.export.onnx": "ONNX",
     "keras.src.export.openvino": "OpenVINO",
 }
-"""For each module that traces models for a runtime, its name."""
+"""The runtime's name, by the module that traces models for it."""
 
 
 def target() -> tuple[str | None, int | None]:
@@ -27,7 +27,7 @@ def target() -> tuple[str | None, int | None]:
 
 
 def _quantized_bits(frame: FrameType) -> int | None:
-    """Returns the bits of the integers that the converter makes of all floats, or None.
+    """Returns the bits of the integers to which the converter quantises all floats, or None.
 
     With `optimizations` alone it keeps floats between operations; with a representative data set, too, it does not.
     """

@@ -1,4 +1,4 @@
-"""What other runtimes lack, and what is done or refused for them while a graph is traced for one."""
+"""Casts, checks and workarounds while a graph is traced for another runtime: LiteRT, ONNX or OpenVINO."""
 
 import math
 import warnings
@@ -24,16 +24,16 @@ DTYPES = {
         "int32": "int32",
         "int64": "int64",
     },
-    # It computes integers in float32.
+    # OpenVINO computes integers in float32.
     "OpenVINO": {**_FLOATS, **_SMALL, "uint16": "int32"},
 }
-"""For each runtime, and each dtype of inputs that it can have, the one in which all of its operations exist."""
+"""By runtime, the dtypes of inputs that it can pool, each with the dtype to cast to, which has all operations."""
 
 
 def in_context(function: Callable[Concatenate[tf.Tensor, Context, P], Any]) -> Callable[..., Any]:
-    """Wraps a function of the seam so that it gets its context, and inputs that are cast for export.
+    """Wraps a function of the backend so that it receives its context, and inputs that are cast for export.
 
-    The function returns a tensor or a pair, of which the first is of the dtype of its first argument.
+    The function returns a tensor or a pair. The tensor, or the first of the pair, has the dtype of the inputs.
     """
 
     @wraps(function)
@@ -71,7 +71,7 @@ def _cast(x: tf.Tensor, runtime: str) -> tf.Tensor:
 
 
 def check_indices(context: Context) -> None:
-    """Refuses to compute with indices where nothing but numbers of 16 bits can be computed."""
+    """Refuses to compute with indices in a graph that is quantised to 16 bits."""
     if context.quantized_bits == 16:
         raise ValueError(
             "`return_indices` does not go through 16-bit quantisation to unpooling, through a mask, or out of a global "
@@ -81,19 +81,19 @@ def check_indices(context: Context) -> None:
 
 
 def check_sizes(sizes: Sequence[Any], why: str) -> None:
-    """Refuses spatial `sizes` of which some are unknown, and gives the reason `why`."""
+    """Refuses spatial `sizes` of which some are unknown, for the reason `why`."""
     if not all(isinstance(size, int) for size in sizes):
         shape = tuple(size if isinstance(size, int) else None for size in sizes)
         raise ValueError(
             f"{why}, so the spatial sizes of `inputs` must be known when the model is exported; received "
-            f"{shape}. Give keras.Input its sizes."
+            f"{shape}. Pass the sizes to keras.Input."
         )
 
 
 def select(condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor, context: Context) -> tf.Tensor:
-    """Computes `tf.where(condition, x, y)` for floats of which those that are not chosen may be infinite or NaN.
+    """Computes `tf.where(condition, x, y)` for floats that may be infinite or NaN where they are not chosen.
 
-    tf2onnx (1.17) makes of a tf.where the sum of its arguments' products with 0 and 1, unless it asks for NaN.
+    tf2onnx (1.17) turns a tf.where into a sum of products with 0 and 1, unless its condition is a tf.math.is_nan.
     """
     if not x.dtype.is_floating or context.runtime == "LiteRT":
         return tf.where(condition, x, y)

@@ -1,4 +1,4 @@
-"""`fractional_max_pool`: pooling that shrinks by a ratio that need not be an integer, over random regions."""
+"""`fractional_max_pool` on TensorFlow: computes the output sizes, and draws the regions of each axis."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,11 +28,11 @@ def fractional_max_pool(
 ) -> Any:
     """Computes `fractional_max_pool` for checked arguments."""
     static_shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
-    # A generator goes on, whatever the inputs.
+    # First, so that a generator advances for empty inputs too.
     start = _seed(seed)
-    nothing = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
+    if empty is not None:
+        return empty
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     if context.runtime in ("LiteRT", "OpenVINO"):
         export.check_sizes(sizes, f"{context.runtime} has no exact division of unknown sizes")
@@ -53,14 +53,14 @@ def fractional_max_pool(
         sequence, counts = sequences.random, outputs
     bits = sequences.random_bits(start, counts)
     axes = [
-        _regions(sequence(size, output, of_axis), size, output, overlapping)
-        for size, output, of_axis in zip(sizes, outputs, bits, strict=True)
+        _regions(sequence(size, output, axis_bits), size, output, overlapping)
+        for size, output, axis_bits in zip(sizes, outputs, bits, strict=True)
     ]
     return regions.pool(x, axes, context, data_format, static_shape, return_indices)
 
 
 def _output_size(size: shapes.Size, ratio: float) -> shapes.Size:
-    """Computes floor(size / ratio), in integers: so 10 / (10 / 7) is 7, whatever its rounding as floats."""
+    """Computes floor(size / ratio) in integers, so that 10 / (10 / 7) is exactly 7, without rounding of floats."""
     if isinstance(size, int):
         return output_shapes.fractional_size(size, ratio)
     exact = output_shapes.exact_ratio(ratio)
@@ -80,7 +80,7 @@ def _seed(seed: Any) -> tf.Tensor:
 def _regions(
     bounds: tf.Tensor, size: shapes.Size, outputs: shapes.Size, overlapping: bool
 ) -> Regions:
-    """Returns regions from each bound to before the next, or to the next and with it."""
+    """Returns the regions: each goes from its bound to before the next, or with `overlapping` includes the next."""
     extra = 1 if overlapping else 0
     ends = tf.minimum(bounds[1:] + extra, tf.cast(size, bounds.dtype))
     return regions.between(bounds[:-1], ends, ceil_divide(size, outputs, shapes.maximum) + extra)

@@ -1,4 +1,4 @@
-"""Tools that give an operation another gradient than its own."""
+"""Replaces the gradient of an operation by another one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_maxpool.backend.tensorflow.context import Context, current_context
 
 Gradient = Callable[[tf.Tensor, tf.Tensor, Context], tf.Tensor]
-"""From a function's argument, the gradient of its result and the context, the gradient of its argument."""
+"""Takes a function's argument, the gradient of its result and the context; returns the gradient of the argument."""
 
 
 def with_gradient(
@@ -25,24 +25,24 @@ def with_gradient(
 
 
 def gradient_of(function: Callable[[tf.Tensor, Context], tf.Tensor]) -> Gradient:
-    """Returns the gradient of `function`, which is computed for it. It can be differentiated again."""
+    """Returns the gradient of `function`, and computes `function` again for it. It can be differentiated again."""
 
     def gradient(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
         if context.mode == "eager":
             context = replace(context, taped=True)
-        return _derive(lambda x: function(x, context), [x], upstream, context)[0]
+        return _differentiate(lambda x: function(x, context), [x], upstream, context)[0]
 
     return gradient
 
 
 def with_second_order(gradient: Gradient, other: Gradient) -> Gradient:
-    """Returns `gradient`, differentiated as `other`, which has the same values."""
+    """Returns `gradient` with the derivative of `other`, which computes the same values."""
 
     def function(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
         differentiated = tf.custom_gradient(
             lambda x, y: (gradient(x, y, context), lambda z: _second_order(other, x, y, z))
         )
-        # Tensors of the graph that is being built now: further gradients cannot reach into the one that x is from.
+        # Copies in the graph that is being built: further gradients cannot reach into another graph, where x may be.
         return differentiated(tf.identity(x), tf.identity(upstream))
 
     return function
@@ -52,7 +52,7 @@ def _second_order(
     gradient: Gradient, x: tf.Tensor, upstream: tf.Tensor, further: tf.Tensor
 ) -> list[tf.Tensor]:
     context = current_context(x, upstream, further)
-    return _derive(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
+    return _differentiate(lambda x, y: gradient(x, y, context), [x, upstream], further, context)
 
 
 @tf.custom_gradient
@@ -61,7 +61,7 @@ def substitute(value: tf.Tensor, source: tf.Tensor) -> tuple[tf.Tensor, Any]:
     return tf.identity(value), lambda upstream: (tf.zeros_like(value), upstream)
 
 
-def _derive(
+def _differentiate(
     function: Callable[..., tf.Tensor],
     sources: list[tf.Tensor],
     upstream: tf.Tensor,
@@ -69,8 +69,8 @@ def _derive(
 ) -> list[tf.Tensor]:
     zero = tf.UnconnectedGradients.ZERO
     if context.mode != "eager":
-        # No tape records while TensorFlow derives a traced function's forward mode. And the sources may be of another
-        # graph than the one that is being built.
+        # Not a tape, which records nothing while TensorFlow derives the forward mode of a traced function. The sources
+        # are copied, as they may be in another graph than the one that is being built.
         sources = [tf.identity(source) for source in sources]
         return tf.gradients(function(*sources), sources, upstream, unconnected_gradients=zero)
     with tf.GradientTape() as tape:

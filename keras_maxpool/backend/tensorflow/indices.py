@@ -1,4 +1,4 @@
-"""Flat indices of maxima, in this package's convention."""
+"""Finds the flat indices of maxima, in PyTorch's convention."""
 
 import tensorflow as tf
 
@@ -14,11 +14,11 @@ def first_maxima(
 ) -> tf.Tensor:
     """Returns the flat index of each window's first maximum in the volume of its sample and channel, or -1.
 
-    `x` is (batch, *spatial, channels) of signed numbers. `in_steps` leaves out the operation that LiteRT does not have;
-    A window without a real element has -1.
+    `x` is (batch, *spatial, channels) of signed numbers. `in_steps` avoids tf.nn.max_pool_with_argmax. A window
+    of padding alone has the index -1.
     """
     if window.rank == 1:
-        # A row is a plane of one row.
+        # A single axis is pooled as a plane of height 1.
         x, window = tf.expand_dims(x, 1), Window((Axis(1, 1, (0, 0)), *window.axes))
         flat = first_maxima(x, window, dtype, context, in_steps=in_steps)
         return tf.squeeze(flat, 1)
@@ -26,7 +26,7 @@ def first_maxima(
     axes, tensors = window.axes, [x]
     flat_planes = not any(axis.dilated for axis in axes[-2:])
     if flat_planes and not in_steps and _has_argmax(x.dtype, context):
-        # One operation where nothing fuses: a fifth of the steps' time.
+        # Where nothing is fused, one operation takes a fifth of the steps' time.
         axes, tensors = axes[:-2], list(planar(x, axes[-2:], context))
     found = indexed(tensors, axes, context)
     flat, first_in_plane, real = tf.zeros([], dtype), tf.zeros([], dtype), tf.constant(True)
@@ -34,11 +34,11 @@ def first_maxima(
         along = [-1 if other == i else 1 for other in range(window.rank)] + [1]
         start, first = (tf.reshape(n, along) for n in _first_elements(axis, size))
         if i < len(axes):
-            # Padding can tie with the smallest value: the first real element is the next one.
-            # And the offset that was found on a plane of padding is negative.
+            # If padding ties with the smallest value and wins, the window's first real element is the maximum.
+            # On a plane of padding the offset is negative.
             element = tf.maximum(start + tf.maximum(tf.cast(found[i], tf.int32), 0), first)
             if context.repeats:
-                # Rounding while quantised can prefer a repeated element after the end to the last one, which it is.
+                # Rounding in a quantised graph can prefer a copy of the last element, in the padding, to that element.
                 element = tf.minimum(element, size - 1 - (size - 1 - first) % axis.dilation)
             flat = flat * tf.cast(size, dtype) + tf.cast(element, dtype)
         else:
@@ -47,14 +47,14 @@ def first_maxima(
     if len(axes) < window.rank:
         in_plane = tf.cast(found[-1], dtype)
         if axes:
-            # On a plane of padding none was found.
+            # A plane of padding has a negative index.
             in_plane = tf.where(in_plane < 0, first_in_plane, in_plane)
         flat = flat * tf.cast(sizes[-2], dtype) * tf.cast(sizes[-1], dtype) + in_plane
     return tf.where(real, flat, tf.constant(-1, dtype))
 
 
 def _has_argmax(dtype: tf.DType, context: Context) -> bool:
-    """Returns whether there is an operation for maxima and their indices where this will run."""
+    """Returns whether tf.nn.max_pool_with_argmax exists where this will run."""
     runtime = context.runtime
     if runtime in ("LiteRT", "OpenVINO") or (runtime == "ONNX" and not dtype.is_floating):
         return False
@@ -68,6 +68,6 @@ def _first_elements(axis: Axis, size: shapes.Size) -> tuple[tf.Tensor, tf.Tensor
     """
     before, _ = axis.pads(size, shapes.maximum)
     start = tf.range(axis.output_size(size, shapes.maximum)) * axis.stride - before
-    # Rounded up to the first element of its row of gaps, without a negative remainder, which ONNX has otherwise.
+    # Steps of the dilation up to index 0 or beyond. Not by a remainder: ONNX defines it otherwise if negative.
     gaps = ceil_divide(tf.maximum(-start, 0), axis.dilation, shapes.maximum)
     return start, start + gaps * axis.dilation

@@ -1,4 +1,4 @@
-"""What a user passes as a tensor: dense ones and what converts to them."""
+"""Converts what a user passes to tensors, and refuses sparse and ragged ones."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from keras_maxpool.compat import keras
 def convert_to_tensor(value: Any, name: str) -> Any:
     """Returns the argument `name` as a tensor; a KerasTensor stays one."""
     value = as_dense(value, name)
-    # 4 us, which an eager call notices, to convert a tensor to itself.
+    # Converting a tensor to itself would add 4 us to an eager call.
     is_tensor = isinstance(value, (tf.Tensor, keras.KerasTensor))
     return value if is_tensor else tf.convert_to_tensor(value)
 
 
 def as_dense(value: Any, name: str) -> Any:
     """Returns the argument `name`, if dense: PyTorch's tensors as arrays and Keras's variables as tensors."""
-    # Asked at every eager call, and most often so.
+    # The most frequent case, in every eager call, comes first.
     if isinstance(value, tf.Tensor):
         return value
     kind = _kind(value)
     if kind is None:
-        # Keras 3 passes its own variables to a layer as they are, with names for dtypes.
+        # Keras 3 passes its variables to a layer unconverted; their dtypes are strings.
         if isinstance(value, keras.Variable):
             return tf.convert_to_tensor(value)
         return np.asarray(value) if hasattr(value, "__torch_function__") else value
@@ -38,7 +38,7 @@ def as_dense(value: Any, name: str) -> Any:
 
 def _kind(value: Any) -> str | None:
     """Returns "ragged", "sparse" or None, also for a symbolic tensor."""
-    # Keras 2 says it by the type of TensorFlow's tensor, Keras 3 by flags.
+    # Keras 2's symbolic tensors have the type of TensorFlow's, Keras 3's have flags.
     spec = getattr(value, "type_spec", value)
     if isinstance(spec, (tf.RaggedTensor, tf.RaggedTensorSpec)):
         return "ragged"

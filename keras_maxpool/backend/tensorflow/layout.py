@@ -1,4 +1,4 @@
-"""Tensors in the layout that a kernel takes, and back in their data format."""
+"""Brings tensors into the layout that a kernel takes, and back into their data format."""
 
 import tensorflow as tf
 
@@ -30,7 +30,7 @@ def for_kernel(x: tf.Tensor, layout: str) -> tf.Tensor:
 
 
 def from_kernel(y: tf.Tensor, layout: str, x: tf.Tensor) -> tf.Tensor:
-    """Returns `y`, which a kernel has made of `for_kernel(x, layout)`, in the data format of `x`."""
+    """Returns `y`, a kernel's result for `for_kernel(x, layout)`, in the data format of `x`."""
     if layout == plan.TRANSPOSED:
         return restored(y, "channels_first")
     if layout == plan.CHANNELS_AS_SAMPLES:

@@ -1,4 +1,4 @@
-"""Masks over (batch, *spatial): what they hide never wins, and a window with nothing else gives 0."""
+"""Applies masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,17 +30,17 @@ def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> tf
 
 
 def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
-    """Returns `mask`, of the right rank, but True everywhere if its sizes, perhaps known late, are not those of `x`."""
+    """Returns `mask`, but True everywhere if its sizes, perhaps unknown while tracing, are not those of `x`."""
     shape = checks.mask_shape(x.shape, data_format)
     if mask.shape.rank == 1 or (None not in shape[1:] and tuple(mask.shape[1:]) == shape[1:]):
         return mask
     sizes = tf.shape(x)
     wanted = tf.concat([sizes[:1], sizes[2:]], 0) if data_format == "channels_first" else sizes[:-1]
     given = tf.shape(mask)
-    shared, nothing = tf.minimum(given, wanted), tf.zeros_like(given)
-    # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
-    cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), nothing, shared)
-    cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
+    shared, zeros = tf.minimum(given, wanted), tf.zeros_like(given)
+    # Not tf.cond, of which XLA compiles both branches; in floats, as exported graphs cannot pad booleans.
+    cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), zeros, shared)
+    cut = tf.pad(cut, tf.stack([zeros, wanted - shared], 1)) > 0
     result = cut | ~tf.reduce_all(given == wanted)
     result.set_shape(shape)
     return result
@@ -48,7 +48,7 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
 
 def pool_mask(mask: tf.Tensor, window: Window) -> tf.Tensor:
     """Returns the outgoing mask: whether `mask` is True for any element of a window."""
-    # Of Keras's masks, some are numbers.
+    # Some masks in Keras are numbers.
     mask = tf.cast(mask, tf.bool)
     return pooled(mask, window, current_context(mask))
 
@@ -60,7 +60,7 @@ def pooled(mask: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
 
 
 def of_elements(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
-    """Returns `mask` as (batch, *spatial) of `x`, where it may be of whole samples."""
+    """Returns `mask`, broadcast from (batch,) to the (batch, *spatial) of `x` if needed."""
     if mask.shape.rank > 1:
         return mask
     sizes = spatial_sizes(shapes.sizes(x), data_format)
@@ -70,9 +70,9 @@ def of_elements(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:
 
 
 def hide(x: tf.Tensor, mask: tf.Tensor, context: Context) -> tf.Tensor:
-    """Returns `x` with a value that is above no other wherever `mask`, of one channel or none, is False.
+    """Returns `x` with the lowest value wherever `mask`, which broadcasts over the channels, is False.
 
-    For another runtime it is one of those in `x`, since the graph may be quantised.
+    For another runtime it is the lowest one in `x`, since the graph may be quantised.
     """
     if context.runtime and x.dtype.is_floating:
         return export.select(mask, x, tf.reduce_min(x), context)
@@ -86,13 +86,13 @@ def visible_indices(
     visible_windows: tf.Tensor,
     context: Context,
 ) -> tf.Tensor:
-    """Returns flat indices, of which hidden elements may have won some by a tie, so that the first visible one wins.
+    """Returns flat indices in which a hidden element that won by a tie is replaced by the first visible one.
 
-    `indices` have channels last; `visible_windows` is the pooled mask; `first_maxima` has made the indices.
+    `indices` have channels last; `visible_windows` is the pooled mask; `first_maxima` computed the indices.
     """
     export.check_indices(context)
     shape = tf.concat([tf.shape(mask), tf.shape(indices)[-1:]], 0)
-    # Floats are what exported graphs can pool.
+    # In floats, as exported graphs cannot pool booleans.
     volume = tf.expand_dims(tf.cast(mask, tf.float32), -1)
     is_visible = gather(tf.broadcast_to(volume, shape), indices, context) > 0
     first = tf.where(

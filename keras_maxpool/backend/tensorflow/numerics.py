@@ -1,4 +1,4 @@
-"""Numbers that TensorFlow's operations treat differently by mode or not at all: NaN, infinities, unsigned integers."""
+"""Treats NaN, infinities and unsigned integers alike in every mode, where TensorFlow's operations do not."""
 
 import math
 from collections.abc import Callable
@@ -10,24 +10,24 @@ from keras_maxpool.backend.tensorflow.export import select
 from keras_maxpool.backend.tensorflow.gradients import substitute
 
 SIGNED = {tf.uint32: tf.int32, tf.uint64: tf.int64}
-"""The dtypes that kernels do not know, and those that stand for them."""
+"""The unsigned dtypes that kernels do not take, with the signed ones that replace them."""
 
 
 def lowest(dtype: tf.DType) -> tf.Tensor:
-    """Returns what never wins a maximum: -inf, or an integer type's smallest value."""
+    """Returns the value that never wins a maximum: -inf, or an integer type's smallest value."""
     return tf.constant(-math.inf if dtype.is_floating else dtype.min, dtype)
 
 
 def first_index(wins: tf.Tensor, order: tf.Tensor, beyond: tf.Tensor, axis: int) -> tf.Tensor:
-    """Returns the least `order` along an axis of those that win, or `beyond` where none does.
+    """Returns the smallest `order` along an axis among the elements that win, or `beyond` where none does.
 
-    Not tf.argmax, which promises nothing of ties, and whose NaN depends on the mode.
+    Not tf.argmax, which does not define which of several ties it returns, and treats NaN differently by mode.
     """
     return tf.reduce_min(tf.where(wins, order, beyond), axis)
 
 
 def maximum_or_nan(x: tf.Tensor, axis: int | list[int], keepdims: bool = False) -> tf.Tensor:
-    """Computes `tf.reduce_max`, and NaN where there is one, which XLA's own ignores."""
+    """Computes `tf.reduce_max` so that NaN propagates in every mode; XLA's own ignores NaN."""
     has_nan = tf.reduce_any(tf.math.is_nan(x), axis, keepdims)
     return tf.where(has_nan, tf.constant(math.nan, x.dtype), tf.reduce_max(x, axis, keepdims))
 
@@ -35,7 +35,7 @@ def maximum_or_nan(x: tf.Tensor, axis: int | list[int], keepdims: bool = False) 
 def signed(x: tf.Tensor) -> tf.Tensor:
     """Returns unsigned `x` as signed integers in the same order, and others as they are.
 
-    The bits are the same but for the first one, which is flipped.
+    The first bit is flipped, the others are the same.
     """
     if x.dtype not in SIGNED:
         return x
@@ -44,7 +44,7 @@ def signed(x: tf.Tensor) -> tf.Tensor:
 
 
 def unsigned(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Returns the integers of unsigned `dtype` that `signed` has made `x` of."""
+    """Returns `x` as integers of the unsigned `dtype`: the inverse of `signed`."""
     return tf.bitcast(tf.bitwise.bitwise_xor(x, tf.constant(x.dtype.min, x.dtype)), dtype)
 
 
@@ -54,13 +54,13 @@ def ieee(
     visible: tf.Tensor | None,
     context: Context,
 ) -> tf.Tensor:
-    """Computes `pool(x)` as IEEE 754 has it: NaN propagates, -inf stays, gradients go to the first NaN or element.
+    """Computes `pool(x)` by IEEE 754: NaN propagates, -inf stays, gradients go to the first NaN or element.
 
-    Kernels agree on finite values above the dtype's lowest. So every element gets a rank that is such a value, -inf 0,
-    lowest 1, others 2, NaN 3; the pooled ranks say what kind of window each is, and have the gradient of all but the
-    ordinary kind, whose values are pooled as ever.
+    Kernels agree on finite values above the dtype's lowest. So a second pooling is of ranks: -inf has 0, the lowest
+    value 1, other numbers 2, NaN 3. A window of rank 2 returns the maximum of its values. The other windows return
+    the value that their rank means, and the gradient of the pooled ranks.
 
-    `visible` is False where a mask hides an element, which then has the rank -1: a -inf beside it wins.
+    `visible` is False where a mask hides an element. Its rank is -1, so that a visible -inf wins.
     """
     smallest, three = tf.constant(x.dtype.min, x.dtype), tf.constant(3, x.dtype)
     is_nan = tf.math.is_nan(x)
@@ -69,7 +69,7 @@ def ieee(
     if visible is not None:
         rank = tf.where(visible, rank, tf.constant(-1, x.dtype))
     ranks = pool(substitute(rank, x))
-    # Not one tf.where, of which tf2onnx makes sums of products, and so NaN of infinities.
+    # Not a tf.where for -inf: tf2onnx turns it into a sum of products, and infinities into NaN.
     values = pool(tf.maximum(tf.where(is_nan, smallest, x), smallest))
     rare = tf.where(ranks == 1, smallest, tf.constant(-math.inf, x.dtype))
     rare = tf.where(ranks == three, tf.constant(math.nan, x.dtype), rare)

@@ -1,4 +1,4 @@
-"""Questions that only the running TensorFlow can answer: what do its graphs run in oneDNN?"""
+"""Finds out what the running TensorFlow computes in oneDNN, by pooling a few zeros in a graph."""
 
 from functools import cache
 
@@ -21,10 +21,10 @@ def takes_channels_first(dtype: str, rank: int) -> bool:
 
 
 def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
-    """Computes the sum of the gradient of a window of zeros, for a gradient of 1 of its maximum."""
+    """Computes the sum of the gradient that a window of zeros gets, for an upstream gradient of 1."""
     rank = len(data_format) - 2
     window = [1 if letter in "NC" else 2 for letter in data_format]
-    how = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
+    options = {"ksize": window, "strides": window, "padding": "VALID", "data_format": data_format}
     if rank == 2:
         pool, grad = tf.raw_ops.MaxPool, tf.raw_ops.MaxPoolGrad
     else:
@@ -33,8 +33,8 @@ def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
     @tf.function(autograph=False)
     def gradient(x: tf.Tensor) -> tf.Tensor:
         # The raw gradient: a tape records nothing inside init_scope.
-        y = pool(input=x, **how)
-        return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **how)
+        y = pool(input=x, **options)
+        return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **options)
 
     with tf.init_scope(), tf.device("CPU:0"):
         return float(tf.reduce_sum(tf.cast(gradient(tf.zeros(window, dtype)), tf.float32)))

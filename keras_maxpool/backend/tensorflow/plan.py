@@ -26,12 +26,12 @@ AS_IS, TRANSPOSED, CHANNELS_AS_SAMPLES = "as is", "transposed", "channels as sam
 
 
 class Work(NamedTuple):
-    """What there is to do: all that a plan may depend on.
+    """Everything that a plan may depend on.
 
     Attributes:
         channels, elements: of the inputs, if known.
-        onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, which alone gives ties to the first element.
-        native_channels_first: whether the operation takes inputs with channels first here.
+        onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, where a tie's first element alone gets it.
+        native_channels_first: whether TensorFlow's operation takes inputs with channels first here.
     """
 
     window: Window
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
         layout: what is done to the inputs before, and undone after: `AS_IS`, in which the "direct" kernel may get
             channels first, `TRANSPOSED` or `CHANNELS_AS_SAMPLES`.
         kernel: which kernel computes the values.
-        gradient: `OWN`, that of the kernel's operations; `GRAPH`, the one that graph mode has, through a `tf.function`;
+        gradient: `OWN`, that of the kernel's operations; `GRAPH`, the one of graph mode, through a `tf.function`;
             or the kernel whose gradient is used.
         widened: whether a kernel's gradient is computed in float32 for inputs of 16 bits.
     """
@@ -82,8 +82,8 @@ def choose(implementation: str, work: Work) -> Plan:
     widened = work.dtype == ("bfloat16" if context.mode == "xla" else "float16")
     # The gradient through repeated elements takes longer than that of smallest numbers.
     repeats = context.repeats and (work.window.needs_pads or work.window.dilated)
-    needs_none = "float" not in work.dtype or not context.differentiable
-    if needs_none or (gradient == kernel and not widened and not repeats):
+    no_gradient = "float" not in work.dtype or not context.differentiable
+    if no_gradient or (gradient == kernel and not widened and not repeats):
         return Plan(layout, kernel, OWN, False)
     return Plan(layout, kernel, gradient, widened)
 
@@ -102,7 +102,7 @@ def check(implementation: str, window: Window, dtype: str | None = None) -> None
         return
     if window.dilated:
         raise ValueError(
-            f'`implementation` "direct" cannot dilate; received dilation_rate={window.gaps}. '
+            f'`implementation` "direct" cannot dilate; received dilation_rate={window.dilation}. '
             'Write implementation="auto" or "separable".'
         )
     if window.rank == 3 and dtype is not None and dtype not in NATIVE_3D:
@@ -138,7 +138,7 @@ def _kernel(work: Work) -> str:
     if window.dilated or (window.rank == 3 and no_3d):
         return "separable"
     if window.rank == 1 or not context.on_cpu:
-        # In 1D the two are the same; and where nothing was measured, nothing is better.
+        # In 1D "separable" is the same operation. Other devices were not measured.
         return "direct"
     area = prod(window.pool)
     if work.channels is not None and work.channels < NARROW:
@@ -155,8 +155,8 @@ def _kernel(work: Work) -> str:
 def _gradient(kernel: str, work: Work) -> str:
     context = work.context
     if context.mode == "xla":
-        # select-and-scatter gives ties under "same" to a later element, takes no float64 in 3D, and
-        # has no second order but in float32.
+        # XLA's select-and-scatter sends the gradient of ties under "same" to a later element, takes no float64 in 3D,
+        # and has a second-order gradient in float32 alone.
         return "shifted"
     large = work.elements is not None and work.elements >= LARGE
     if context.mode == "eager" and large and context.on_cpu:
@@ -164,6 +164,6 @@ def _gradient(kernel: str, work: Work) -> str:
         return GRAPH
     in_onednn = context.mode == "graph" and work.onednn_3d
     if kernel == "direct" and work.window.rank == 3 and not in_onednn:
-        # MaxPool3DGrad gives the whole gradient to every tied element, and took 4 to 27 times as long.
+        # MaxPool3DGrad sends the whole gradient to every tied element, and took 4 to 27 times as long.
         return "separable"
     return kernel

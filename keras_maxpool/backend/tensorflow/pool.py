@@ -1,4 +1,4 @@
-"""`max_pool`: hides what a mask hides, runs the kernel that the plan names, and finds the indices."""
+"""`max_pool` on TensorFlow: applies the mask, runs the kernel that the plan names, and finds the indices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from keras_maxpool.geometry.window import Window
 
 
 class Pooling(NamedTuple):
-    """What is asked for, and where it runs; `private` says that no graph is built that others may use."""
+    """A pooling and its context; `private` says that the graph that is being built is used by nothing else."""
 
     window: Window
     data_format: str
@@ -45,9 +45,9 @@ def max_pool(
     shape, static_shape = x.shape.as_list(), None
     if 0 in shape or None in shape:
         static_shape = output_shapes.max_pooled(shape, window, data_format)
-        nothing = shapes.without_elements(x, static_shape, indices)
-        if nothing is not None:
-            return nothing
+        empty = shapes.without_elements(x, static_shape, indices)
+        if empty is not None:
+            return empty
         if context.mode == "graph":
             x = _where_windows_fit(x, window, data_format)
     visible = None
@@ -83,7 +83,7 @@ def max_pool(
             found = layout.restored(found, data_format)
         results.append(found)
     if static_shape is not None:
-        # What is known stays known: operations that pad by tensors forget it.
+        # Operations that pad by tensors lose the static shape.
         for result in results:
             result.set_shape(static_shape)
     return results[0] if indices is None else (results[0], results[1])
@@ -110,10 +110,10 @@ def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
     dtype, rank = x.dtype.name, window.rank
     graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
     graph_3d = graph_3d and context.on_cpu and not context.vectorized
-    # Other graphs may be exported to where only channels-last operations run, or come under tf.vectorized_map, which
-    # keeps the gradient from oneDNN. Forward mode sees through custom gradients to where nothing else works.
-    first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
-    first = first and context.on_cpu and not context.has_tangent
+    # Other graphs may be exported to runtimes that take channels last alone, or be traced by tf.vectorized_map, which
+    # keeps the gradient out of oneDNN. Forward mode ignores the custom gradient that channels first needs.
+    native = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
+    native = native and context.on_cpu and not context.has_tangent
     return plan.Work(
         window,
         dtype,
@@ -122,7 +122,7 @@ def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
         elements=x.shape.num_elements(),
         data_format=data_format,
         onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
-        native_channels_first=first and onednn.takes_channels_first(dtype, rank),
+        native_channels_first=native and onednn.takes_channels_first(dtype, rank),
     )
 
 
@@ -151,7 +151,7 @@ def _surrogate_gradient(
 def _graph_gradient(
     pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
 ) -> tf.Tensor:
-    """Computes the gradient that graph mode has."""
+    """Computes the gradient of graph mode, in eager mode."""
     private = pooling.data_format == "channels_first" and not context.vectorized
     return _traced_gradient(*pooling[:3], _channels(pooling, x), private)(x, upstream)
 
@@ -160,9 +160,9 @@ def _graph_gradient(
 def _traced_gradient(
     window: Window, data_format: str, implementation: str, channels: int | None, private: bool
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns the gradient in a `tf.function`; new shapes make it trace a general one, not ever more.
+    """Returns the gradient as a `tf.function`, which is traced for unknown sizes when shapes change.
 
-    One for each number of `channels`, which stays known to the plan in the general one, too.
+    It is made for one number of `channels`, which the plan then knows in that case, too.
     """
 
     def pool(x: tf.Tensor, context: Context) -> tf.Tensor:
@@ -187,7 +187,7 @@ def _indices(
 
 
 def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Tensor:
-    """Returns `x`, or an error of a graph that learns its sizes as it runs, if on some axis no window fits."""
+    """Returns `x` with checks for when the graph runs: a window must fit on each axis of unknown size."""
     sizes = spatial_sizes(shapes.sizes(x), data_format)
     checks = [
         (axis.output_size(size, shapes.maximum) > 0, [axis.too_large(i, "these elements"), size])
@@ -198,16 +198,16 @@ def _where_windows_fit(x: tf.Tensor, window: Window, data_format: str) -> tf.Ten
 
 
 def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context) -> bool:
-    """Returns whether padding is made of elements of `x`, which a graph that is quantised later needs.
+    """Returns whether padding repeats elements of `x`, which a graph that is quantised later needs.
 
-    In graphs that no tape watches it takes the time of smallest numbers, 0.7 to 1.1 of it (14 cases in 1D to 3D);
-    a gradient would take up to 2.7 times as long. An unknown size may be 0, which exported graphs do not take.
+    In graphs that no tape watches it takes 0.7 to 1.1 of the time of smallest numbers (14 cases in 1D to 3D); a
+    gradient would take up to 2.7 times as long. An unknown size may be 0, except in exported graphs.
     """
     if context.mode != "graph" or context.taped or not x.dtype.is_floating:
         return False
     sizes = spatial_sizes(x.shape.as_list(), data_format)
     possible = all(
-        not axis.sees_only_padding(size)
+        not axis.has_window_of_padding(size)
         if isinstance(size, int)
         else context.runtime is not None and not axis.dilated
         for axis, size in zip(window.axes, sizes, strict=True)
@@ -215,7 +215,7 @@ def _may_repeat(x: tf.Tensor, window: Window, data_format: str, context: Context
     if not possible and window.dilated and context.quantized_bits:
         raise ValueError(
             "`dilation_rate` must leave no window with padding alone in a model that is quantised, and with it the "
-            f"spatial sizes must be known; received dilation_rate={window.gaps} for spatial sizes {sizes}. "
-            "Use a smaller dilation_rate, or give keras.Input its sizes."
+            f"spatial sizes must be known; received dilation_rate={window.dilation} for spatial sizes {sizes}. "
+            "Use a smaller dilation_rate, or pass the sizes to keras.Input."
         )
     return possible

@@ -1,4 +1,4 @@
-"""Max pooling over a grid of regions: each axis is cut anywhere, so regions may differ in size, and may overlap.
+"""Max pooling over regions that may differ in size and overlap, for adaptive and fractional pooling.
 
 The first maximum of a region in row-major order wins. NaN wins over numbers, and the first NaN over others.
 """
@@ -23,7 +23,7 @@ class Regions:
     """The regions along one axis, none of them empty.
 
     `elements` (outputs, longest) are indices on the axis; a region that is shorter than the longest repeats its last.
-    `split`, (outputs, length), stands for regions of one length that are all elements of the axis, in order.
+    `split` (outputs, length) describes adjacent regions of one length, which cover the axis.
     """
 
     elements: Any = None
@@ -86,7 +86,7 @@ def pool_channels_last(
     if not differentiable:
         return y, indices
     if context.has_tangent:
-        # Forward mode sees through the custom gradient below, to values that lead back to nothing.
+        # Forward mode ignores the custom gradient below, and `y` has no other one.
         return gather(x, indices, context), indices
     return with_gradient(lambda _: y, partial(_gradient, indices), x), indices
 
@@ -102,7 +102,7 @@ def _first_maxima(
     indices = _all_indices(x, volume) if with_indices else None
     if indices is not None and not any(axes):
         indices = tf.broadcast_to(indices, shapes.sizes(x))
-    # The last axis is contiguous in memory: what remains for the others is smaller.
+    # The last axis first, which is contiguous in memory: less remains for the others.
     for axis in range(len(axes), 0, -1):
         regions = axes[axis - 1]
         if regions is None:
@@ -114,7 +114,7 @@ def _first_maxima(
             wins = spread == tf.expand_dims(x, axis + 1)
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
-            # Not the dtype's largest number, which OpenVINO's minimum takes through float32.
+            # Not the dtype's largest number, which OpenVINO's minimum would round to float32.
             beyond = tf.cast(volume, indices.dtype)
             indices = first_index(wins, regions.spread(indices, axis), beyond, axis + 1)
     return x, indices

@@ -1,7 +1,7 @@
-"""Pooling sequences: from random bits, where the regions of a fractional pooling begin, and where the last one ends.
+"""Computes pooling sequences from random bits: the starts of a fractional pooling's regions, and the last one's end.
 
 Graham, "Fractional Max-Pooling" (2014, arXiv:1412.6071), section 2, counted from 0. All lengths are floor(alpha) or
-ceil(alpha), for alpha = size / outputs. All arithmetic is in integers, so that every mode gives the same.
+ceil(alpha), for alpha = size / outputs. All arithmetic is in integers, so that all modes agree.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def random_bits(seed: tf.Tensor, counts: Sequence[shapes.Size]) -> list[tf.Tenso
     """Draws as many random int32 for each axis, the same from the same seed in eager, graph and XLA mode."""
     known = tf.get_static_value(seed)
     known_counts = all(isinstance(count, int) for count in counts)
-    static = known_counts and sum(counts) <= shapes.MOST_STATIC
+    static = known_counts and sum(counts) <= shapes.MAX_STATIC
     if known is None or not static:
         bits = _bits(seed, sum(counts))
     else:

@@ -9,8 +9,8 @@ import tensorflow as tf
 Size = Any
 """An int, or a scalar integer tensor where the size is unknown while tracing."""
 
-MOST_STATIC = 2**24
-"""Elements of the longest axis whose tables are made while tracing: a graph holds no constant of 2 GiB."""
+MAX_STATIC = 2**24
+"""The longest axis whose tables are computed while tracing: a graph cannot hold a constant of 2 GiB."""
 
 
 def shape(x: tf.Tensor) -> tuple[int | None, ...] | None:
@@ -40,7 +40,7 @@ def maximum(a: Size, b: Size) -> Size:
 def without_elements(x: tf.Tensor, shape: Sequence[int | None], indices: str | None) -> Any:
     """Returns `x` in another shape if both are known to have no elements, and indices of that dtype if one is given.
 
-    There is nothing to pool, but the gradient still has to lead back to `x`. None where there may be elements.
+    There is nothing to pool, but the result must stay differentiable by `x`. Returns None if there may be elements.
     """
     if 0 not in x.shape.as_list() or 0 not in shape or None in shape:
         return None
@@ -49,6 +49,6 @@ def without_elements(x: tf.Tensor, shape: Sequence[int | None], indices: str | N
 
 
 def asserted(x: tf.Tensor, checks: Sequence[tuple[tf.Tensor, Sequence[Any]]]) -> tf.Tensor:
-    """Returns `x`, which a graph computes only if all conditions hold; else their messages are an error as it runs."""
+    """Returns `x` with checks for when the graph runs: a condition that does not hold raises its message."""
     with tf.control_dependencies([tf.debugging.Assert(*check) for check in checks]):
         return tf.identity(x)

@@ -1,4 +1,4 @@
-"""`max_unpool`: values back at the indices that pooling took them from."""
+"""`max_unpool` on TensorFlow: checks the indices, and writes the values to them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
-RULE = "the elements of an output's channel, and at least -1, which stands for none;"
+RULE = "the elements of an output's channel, and at least -1, which means none;"
 FIX = (
     "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
     'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
@@ -40,11 +40,11 @@ def max_unpool(
     sizes = output_shapes.max_unpooled(
         shapes.sizes(values), window, data_format, output_size, like_sizes
     )
-    nothing = shapes.without_elements(values, known, None)
-    if nothing is not None:
-        return nothing
+    empty = shapes.without_elements(values, known, None)
+    if empty is not None:
+        return empty
     if convention != "torch":
-        # Other conventions count further than one volume, and come as floats too. LiteRT divides in 32 bits.
+        # Other conventions count beyond one volume, and may come as floats. LiteRT divides in 32 bits.
         bits = tf.int32 if context.runtime == "LiteRT" else tf.int64
         indices = tf.cast(indices, bits)
         indices = convert_indices(indices, sizes, "torch", convention, data_format)

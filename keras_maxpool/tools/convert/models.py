@@ -46,9 +46,9 @@ def to_keras_maxpool(model: keras.Model) -> keras.Model:
 
     `keras.layers.MaxPooling1D/2D/3D` and `GlobalMaxPooling1D/2D/3D` are swapped in Sequential, functional, nested
     and subclassed models and in wrappers, under their own names. Weights, trainable flags, dtype policies, compile
-    settings and the optimizer's state are copied, and predictions are equal bit for bit, except where a
-    mask that fits reaches a pooling layer, of which a warning tells. A layer of a subclass of the built-in ones stays,
-    and so does `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which has faults; a warning tells that too.
+    settings and the optimizer's state are copied, and predictions are equal bit for bit, except where a mask that
+    fits reaches a pooling layer, which a warning reports. A layer of a subclass of the built-in ones stays, and so does
+    `keras.layers.AdaptiveMaxPooling1D/2D/3D`, which has faults; a warning reports that too.
 
     Args:
         model: a `keras.Model`, which stays as it is. A subclassed model, or a layer of your own, must hold its

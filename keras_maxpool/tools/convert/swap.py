@@ -64,12 +64,12 @@ def to_builtin(entry: Entry) -> Entry:
 
 
 def obstacle(layer: Any) -> str:
-    """Returns why one of our layers has no built-in equal; "" where it has one, or is not ours."""
+    """Returns why one of our layers has no built-in equivalent; "" where it has one, or is not ours."""
     kind = type(layer)
     if not kind.__module__.startswith(f"{PACKAGE}."):
         return ""
     if kind not in OURS:
-        return f"{kind.__name__} has no equal in keras.layers"
+        return f"{kind.__name__} has no equivalent in keras.layers"
     found = []
     window = getattr(layer, "_window", None)
     if window is not None:

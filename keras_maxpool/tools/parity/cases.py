@@ -36,8 +36,8 @@ INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 GRAPH_ANY_BATCH = "graph, batch None"
 MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla")
 
-# Every so many combinations in each mode, all of them and --quick: tracing and compiling are the cost. No step
-# divides into a row's length, so that every size, dtype and format comes up.
+# One of how many combinations is compared, by mode, in a full run and with --quick: tracing and compiling take time.
+# No step divides a row's length, so that every size, dtype and format occurs.
 EVERY = {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)}
 EVERY_TIE = {"eager": (1, 3), "graph": (1, 7), "xla": (3, 37)}
 

@@ -76,7 +76,7 @@ def row(pooling: Pooling, fields: Mapping[Call, Field | Unknown], no_graph: str)
         pool_size=window.pool if window else None,
         strides=window.strides if window else None,
         padding=window.padding if window else None,
-        dilation_rate=window.gaps if window else None,
+        dilation_rate=window.dilation if window else None,
         ceil_mode=getattr(layer, "ceil_mode", False),
         data_format=layer.data_format,
         input_shape=pooling.inputs.shape if pooling.inputs else None,

@@ -1,4 +1,4 @@
-"""One `tf.nn.max_pool` over all spatial axes."""
+"""The kernel "direct": one `tf.nn.max_pool` over all spatial axes."""
 
 import tensorflow as tf
 
@@ -13,11 +13,11 @@ def direct(
 ) -> tf.Tensor:
     """Pools without dilation in one operation.
 
-    With channels first it takes no pads and 2 or 3 axes, and works where oneDNN does.
+    With channels first it takes 2 or 3 axes, no explicit pads, and needs oneDNN.
     """
     pads: str | padding.Pads = "SAME" if window.padding == "same" else "VALID"
     if window.needs_pads:
-        pads = padding.pads(window.axes, shapes.sizes(x)[1:-1])
+        pads = padding.explicit_pads(window.axes, shapes.sizes(x)[1:-1])
     pool, strides = window.pool, window.strides
     if window.rank > 1:
         return native.max_pool(x, pool, strides, pads, context, data_format)

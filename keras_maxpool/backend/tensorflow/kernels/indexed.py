@@ -1,4 +1,4 @@
-"""The offset of each window's first maximum along each axis: the shifted kernel's steps, which keep what won."""
+"""Finds the offset of each window's first maximum along each axis, with the steps of the kernel "shifted"."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import padding, shapes
 from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.geometry.views import Views, cut
+from keras_maxpool.geometry.views import Views, split_into_steps
 from keras_maxpool.geometry.window import Axis
 
 
@@ -32,7 +32,7 @@ def _pool_axis(
     gaps = [axis.dilation] * len(pads)
     values, *others = (padding.pad(tensor, pads, context, gaps) for tensor in tensors)
     step = [values, tf.zeros_like(values, _offset_type(axis.length, context)), *others]
-    for views in cut(axis):
+    for views in split_into_steps(axis):
         step = _first_of_views(step, i, views, context)
     return step
 
@@ -52,17 +52,17 @@ def _first_of_views(
 
 
 def _first(best: list[tf.Tensor], candidate: list[tf.Tensor], context: Context) -> list[tf.Tensor]:
-    """Returns whichever has the greater values, and `best` in a tie, or where one of the two is NaN."""
+    """Returns, per element, the one with the greater value; `best` in a tie, or where one of the two is NaN."""
     values, other = candidate[0], best[0]
     if not values.dtype.is_floating:
-        # tf2onnx compares integers by their rounding to float32, unless for equality.
+        # tf2onnx rounds integers to float32 to compare them, except for equality.
         winner = tf.maximum(values, other)
         wins = winner != other
     else:
         wins = values > other
         if context.mode == "graph":
-            # tf2onnx makes of a tf.where a sum of products with 0 and 1, and so NaN of infinities, unless it asks
-            # for NaN.
+            # tf2onnx turns a tf.where into a sum of products with 0 and 1, and so infinities into NaN, unless its
+            # condition is a tf.math.is_nan.
             winner = tf.where(tf.math.is_nan(values), other, tf.maximum(values, other))
         else:
             winner = tf.where(wins, values, other)
@@ -73,7 +73,7 @@ def _first(best: list[tf.Tensor], candidate: list[tf.Tensor], context: Context) 
 def _offset_type(count: int, context: Context) -> tf.DType:
     """Returns a type that holds 0 to count - 1: the smallest only where it is fast, 0.6 of the time under XLA.
 
-    Elsewhere it takes twice the time of 32 bits, which LiteRT and ONNX know, too.
+    Elsewhere a smaller one takes twice the time of 32 bits, which LiteRT and ONNX take, too.
     """
     types = (tf.int8, tf.int16, tf.int32) if context.mode == "xla" else (tf.int32,)
     return next(t for t in types if count - 1 <= t.max)

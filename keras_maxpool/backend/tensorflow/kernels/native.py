@@ -1,4 +1,4 @@
-"""One `tf.nn.max_pool` with workarounds for what is wrong in its gradients."""
+"""One `tf.nn.max_pool`, with workarounds for errors in its gradients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ OPERATIONS = {
     (3, "channels_last"): (tf.raw_ops.MaxPool3D, "NDHWC"),
     (3, "channels_first"): (tf.raw_ops.MaxPool3D, "NCDHW"),
 }
-"""By the number of spatial axes: what tf.nn.max_pool calls, which takes 25 of an eager call's 230 us to do so."""
+"""By rank and data format, what tf.nn.max_pool calls: to call it directly saves 25 of an eager call's 230 us."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,36 @@ class MaxPool:
     data_format: str
 
     def of_axes(self, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Returns one integer for each axis of the input, given those of the spatial axes."""
+        """Returns one integer per axis of the input, from those of the spatial axes."""
         return (1, *sizes, 1) if self.data_format == "channels_last" else (1, 1, *sizes)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Pools `x` with TensorFlow's own gradient."""
         operation, name = OPERATIONS[len(self.pool), self.data_format]
-        how: dict[str, Any] = {"padding": self.padding}
+        options: dict[str, Any] = {"padding": self.padding}
         if not isinstance(self.padding, str):
             explicit = [0, 0, *(n for pair in self.padding for n in pair), 0, 0]
-            how = {"padding": "EXPLICIT", "explicit_paddings": explicit}
+            options = {"padding": "EXPLICIT", "explicit_paddings": explicit}
         window, strides = self.of_axes(self.pool), self.of_axes(self.strides)
-        return operation(input=x, ksize=window, strides=strides, data_format=name, **how)
+        return operation(input=x, ksize=window, strides=strides, data_format=name, **options)
 
-    def on_elements(self, x: tf.Tensor) -> tf.Tensor:
-        """Pools `x`, which may turn out to have no elements."""
+    def with_guard(self, x: tf.Tensor) -> tf.Tensor:
+        """Pools `x`, which may have no elements when the graph runs."""
         least = self.pool if self.padding == "VALID" else [1] * len(self.pool)
         return guarded(self, x, self.of_axes(least))
 
     def keeps_shape(self, x: tf.Tensor) -> bool:
-        """Returns whether "SAME" makes an output of the input's shape, or may."""
+        """Returns whether the output has, or may have, the input's shape because of "SAME"."""
         sizes = zip(self.strides, spatial_sizes(x.shape, self.data_format), strict=True)
         return self.padding == "SAME" and all(n == 1 or size in (1, None) for n, size in sizes)
 
     def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` with explicit pads in place of "SAME"."""
-        axes = [Axis(*of_axis, "same") for of_axis in zip(self.pool, self.strides, strict=True)]
-        x = pads.pad(x, pads.pads(axes, shapes.sizes(x)[1:-1]), context)
+        axes = [Axis(*pair, "same") for pair in zip(self.pool, self.strides, strict=True)]
+        x = pads.pad(x, pads.explicit_pads(axes, shapes.sizes(x)[1:-1]), context)
         return replace(self, padding="VALID")(x)
 
-    def otherwise(self, x: tf.Tensor, context: Context) -> tf.Tensor:
+    def twice_differentiable(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` in a way that can be differentiated twice: with explicit pads, or with channels last."""
         if self.data_format == "channels_last":
             least = self.of_axes([1] * len(self.pool))
@@ -72,19 +72,19 @@ class MaxPool:
 
 
 def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[int]) -> Any:
-    """Computes `function(x)`, which only gets at least so many elements per axis; an axis that has fewer gives none.
+    """Computes `function` of `x`, padded to `least` elements per axis; an axis that had fewer has no outputs.
 
-    There are operations that end the process, or fail, on inputs without elements. Where the static shape leaves no
-    doubt nothing is added.
+    Some operations end the process, or fail, on inputs without elements. Where the static shape excludes that,
+    nothing is added.
     """
     if None not in x.shape and 0 not in x.shape:
         return function(x)
     # Both the pad and the slice return their input without a copy where nothing is missing.
     missing = tf.maximum(tf.constant(least) - tf.shape(x), 0)
-    none = tf.zeros_like(missing)
-    results = function(tf.pad(x, tf.stack([none, missing], axis=1)))
+    zeros = tf.zeros_like(missing)
+    results = function(tf.pad(x, tf.stack([zeros, missing], axis=1)))
     return tf.nest.map_structure(
-        lambda y: tf.slice(y, none, tf.where(missing > 0, 0, tf.shape(y))), results
+        lambda y: tf.slice(y, zeros, tf.where(missing > 0, 0, tf.shape(y))), results
     )
 
 
@@ -100,15 +100,15 @@ def max_pool(
 
     Workarounds for TensorFlow 2.21 on the CPU:
     - In graphs only a MaxPoolGrad beside its MaxPool runs in oneDNN, which alone favours the first of 3D ties and
-      is ten times as fast; so the backward pass brings a MaxPool of its own, which TensorFlow merges with the
+      is ten times as fast; so the backward pass computes a MaxPool of its own, which TensorFlow merges with the
       first one where both are in one graph.
     - oneDNN's gradient ends the process where the input or the output has no elements; where that cannot be excluded
-      while tracing, its MaxPool gets a guard. Values that no tape watches stay one plain node, as exporters like it.
-    - MaxPoolGradGrad writes over its own argument if both are of one shape, as "SAME" with a stride or size of 1 has
-      it, a size not yet known included: second-order gradients and forward mode are those of explicit pads there,
-      and windows of one element, which need no pads, are a slice.
-    - Channels first only oneDNN pools, in float32 and bfloat16, with a gradient in graphs and no second one: that is
-      done with channels last.
+      while tracing, its MaxPool gets a guard. Values that no tape watches stay one plain node, as exporters expect.
+    - MaxPoolGradGrad overwrites its own argument if input and output have one shape, as with "SAME" and a stride or
+      size of 1, or an unknown size. There second-order gradients and forward mode use explicit pads, and windows of
+      one element, which need no pads, are a slice.
+    - Only oneDNN pools with channels first: float32 and bfloat16, with a gradient in graphs, and no second-order
+      one, which is computed with channels last.
     """
     if max(*pool, *strides) == 1:
         return x
@@ -120,15 +120,15 @@ def max_pool(
     operation = MaxPool(tuple(pool), tuple(strides), padding, data_format)
     # A graph refuses an axis that is known to be empty; eager mode takes it.
     empty = context.mode == "graph" and 0 in x.shape.as_list()
-    forward = operation.on_elements if empty else operation
+    forward = operation.with_guard if empty else operation
     if not x.dtype.is_floating or context.mode == "xla" or not context.differentiable:
         return forward(x)
     keeps_shape = operation.keeps_shape(x)
     if context.mode == "eager" and not keeps_shape:
         return forward(x)
-    gradient = gradient_of(lambda x, _: operation.on_elements(x))
+    gradient = gradient_of(lambda x, _: operation.with_guard(x))
     if data_format == "channels_first" or keeps_shape:
         if context.has_tangent:
-            return operation.otherwise(x, context)
-        gradient = with_second_order(gradient, gradient_of(operation.otherwise))
-    return with_gradient(operation.on_elements if context.taped else forward, gradient, x)
+            return operation.twice_differentiable(x, context)
+        gradient = with_second_order(gradient, gradient_of(operation.twice_differentiable))
+    return with_gradient(operation.with_guard if context.taped else forward, gradient, x)

@@ -17,7 +17,7 @@ def planar(x: tf.Tensor, axes: Sequence[Axis], context: Context) -> tuple[tf.Ten
     Returns the maxima, and the flat index of each first one in its plane of height times width.
     """
     *outer, height, width, channels = shapes.sizes(x)
-    pads = padding.pads(axes, (height, width))
+    pads = padding.explicit_pads(axes, (height, width))
     x = tf.reshape(x, [shapes.product(outer), height, width, channels])
     x = padding.pad(x, pads, context)
     _, _, padded_width, _ = shapes.sizes(x)
@@ -34,11 +34,11 @@ def planar(x: tf.Tensor, axes: Sequence[Axis], context: Context) -> tuple[tf.Ten
     )
     values, index = guarded(argmax, x, [1, *pool, 1])
     if dtype == tf.int32 and context.mode == "graph":
-        # tf2onnx takes these for 64 bits; 0 to 3% of the time, where asking for 64 bits takes three times as long.
+        # tf2onnx treats these as 64 bits. The casts take 0 to 3% of the time, an argmax in 64 bits 3 times as long.
         index = tf.cast(tf.cast(index, tf.int64), dtype)
     index //= tf.cast(channels, dtype)
     if padding.may_pad(pads):
-        # Where padding ties with the smallest value it may have won: the window's first real element is the next one.
+        # If padding ties with the smallest value and wins, the window's first real element is the maximum.
         before = [tf.cast(pair[0], dtype) for pair in pads]
         row = index // tf.cast(padded_width, dtype)
         column = tf.maximum(index - row * tf.cast(padded_width, dtype) - before[1], 0)

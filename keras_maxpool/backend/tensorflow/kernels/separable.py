@@ -1,4 +1,4 @@
-"""One `tf.nn.max_pool` per axis: the axes before it are folded into the batch, those after it into the channels."""
+"""The kernel "separable": one `tf.nn.max_pool` per axis, with the others folded into the batch and the channels."""
 
 from math import gcd
 
@@ -26,13 +26,13 @@ def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context) -> tf.Tensor:
     full = shapes.sizes(x)
     before, size, after = full[:i], full[i], full[i + 1 :]
     if i > 1 and i == x.shape.rank - 2 and (x.shape[-1] or plan.NARROW) < plan.NARROW:
-        # Too few channels to fill a vector: the other spatial axes join them, for the price of two transposes.
+        # Too few channels to fill a vector: two transposes fold the other spatial axes into them.
         batch, *middle = before
         x = tf.reshape(x, [batch, shapes.product(middle), size, after[0]])
         x = _pool_axis(tf.transpose(x, [0, 2, 1, 3]), 1, axis, context)
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [*before, shapes.sizes(x)[1], *after])
     x = tf.reshape(x, [shapes.product(before), size, 1, shapes.product(after)])
-    # Whole gaps on both sides are the operation's own padding, once the gaps are closed.
+    # A "same" padding of whole gaps on both sides is the operation's own, once the elements are regrouped.
     centred = axis.stride == 1 and axis.pool % 2 == 1
     padding = "SAME" if axis.padding == "same" and (centred or not axis.dilated) else "VALID"
     if padding == "VALID":
@@ -47,7 +47,7 @@ def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context) -> tf.Tensor:
 
 
 def _dilated(x: tf.Tensor, axis: Axis, padding: str, context: Context) -> tf.Tensor:
-    """Pools axis 1 of (outer, size, 1, inner) with gaps, by regrouping it so that the gaps close."""
+    """Pools axis 1 of (outer, size, 1, inner) with dilation: regroups its elements so that a window's are adjacent."""
     # No window has elements between multiples of the common divisor.
     common = gcd(axis.stride, axis.dilation)
     stride, gap = axis.stride // common, axis.dilation // common

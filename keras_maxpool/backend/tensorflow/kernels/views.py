@@ -1,8 +1,8 @@
 """One step of the shifted kernel: the maximum over shifted views of a tensor, and a gradient without a scatter.
 
 View j of the padded input is the strided slice that holds element j of every window. The gradient finds which view
-won, the first in row-major order, as a small integer, and sums for every input position what the windows that cover
-it give: each is a slice, a comparison and an addition, which XLA fuses into few loops.
+won, the first in row-major order, as a small integer. For every input position it sums the gradients of the windows
+that it won: each is a slice, a comparison and an addition, which XLA fuses into few loops.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +19,18 @@ from keras_maxpool.backend.tensorflow.gradients import with_gradient
 from keras_maxpool.geometry.views import Views
 from keras_maxpool.geometry.window import ceil_divide
 
-CODE = tf.int8
-"""What numbers the views of a step, which are few."""
+VIEW_TYPE = tf.int8
+"""The dtype of the numbers of a step's views, which are few."""
 
 
 class Line(NamedTuple):
     """The geometry of a step along one axis.
 
     Attributes:
-        size, pads: of the input, and before and after it.
-        stride, outputs: of the views.
-        count: how many strides cover the padding before and the input.
+        views: the views along the axis.
+        size, pads: the size of the input, and the padding before and after it.
+        stride, outputs: the stride and the size of the views.
+        count: the number of strides that cover the padding before and the input.
     """
 
     views: Views
@@ -50,11 +51,11 @@ class Line(NamedTuple):
 
     @property
     def margin(self) -> tuple[int, shapes.Size]:
-        """How many windows there are too few, before and after, for each lag to have `count`."""
+        """The numbers of windows to add before and after, so that each lag has `count` of them."""
         return self.views.lags[-1], shapes.maximum(self.count - self.outputs, 0)
 
     def windows(self, lag: int) -> slice:
-        """Returns the windows, with those in the margin, that are `lag` before each stride."""
+        """Returns the slice of the windows, with margins, that holds window q - `lag` for each stride q."""
         start = self.views.lags[-1] - lag
         return slice(start, start + self.count)
 
@@ -62,7 +63,7 @@ class Line(NamedTuple):
 def _line(views: Views, size: shapes.Size, pads: tuple[shapes.Size, shapes.Size]) -> Line:
     padded, stride = size + pads[0] + pads[1], views.stride
     if stride > views.reach:
-        # A shorter one may make the same single step: tables and pads grow with it.
+        # If there is a single window, a shorter stride has the same one, with smaller tables and pads.
         longest = shapes.maximum(padded, views.reach)
         stride = min(stride, longest) if isinstance(longest, int) else tf.minimum(stride, longest)
     outputs = (padded - views.reach) // stride + 1
@@ -81,11 +82,11 @@ def max_of_views(
 ) -> tf.Tensor:
     """Computes the maximum over all combinations of the axes' views of (batch, *spatial, channels) padded by `pads`.
 
-    `gaps` are as `padding.pad` has them. `whole` says that this step is a whole pooling
-    without gaps, whose values can be had without a padded copy.
+    `gaps` are those of `padding.pad`. `whole` says that this step is a whole pooling without gaps, whose values
+    need no padded copy.
     """
     sizes = shapes.sizes(x)[1:-1]
-    lines = [_line(*of_axis) for of_axis in zip(axes, sizes, pads, strict=True)]
+    lines = [_line(*geometry) for geometry in zip(axes, sizes, pads, strict=True)]
     filled = all(isinstance(size, int) and size > 0 for size in sizes)
     if whole and padding.may_pad(pads) and filled:
         views = partial(_clamped_views, lines=lines)
@@ -96,7 +97,7 @@ def max_of_views(
 
 
 def _starts(lines: Sequence[Line]) -> Iterator[tuple[int, ...]]:
-    """Returns where each view begins along each axis."""
+    """Yields the start of each view along each axis."""
     return product(*(line.views.displacements for line in lines))
 
 
@@ -107,13 +108,13 @@ def _views(
     for starts in _starts(lines):
         along = (line.view(start) for line, start in zip(lines, starts, strict=True))
         view = padded[(slice(None), *along)]
-        # Slices by tensors forget even the rank.
+        # Slicing by tensors loses the static shape, even the rank.
         view.set_shape([x.shape[0], *([None] * len(lines)), x.shape[-1]])
         yield view
 
 
 def _clamped_views(x: tf.Tensor, lines: Sequence[Line]) -> Iterator[tf.Tensor]:
-    """Returns views that have the nearest real element, which is in the same window, in place of padding.
+    """Yields views with the nearest real element, which is in the same window, in place of padding.
 
     Half the time of padded views at windows 3/1 and 3/2 and in 1D at 9/1, where padding that repeats elements takes
     1.06 to 1.3 of it. Only for values that no gradient reads, and for single steps: XLA would repeat the gathers in
@@ -132,7 +133,7 @@ def _clamped_views(x: tf.Tensor, lines: Sequence[Line]) -> Iterator[tf.Tensor]:
 def _gradient(
     lines: Sequence[Line], x: tf.Tensor, upstream: tf.Tensor, context: Context
 ) -> tf.Tensor:
-    """Sums for every input position what the windows that cover it give."""
+    """Sums, for every input position, the gradients of the windows that it won."""
     # Position q * stride + r of the padded input is element lag * stride + r of window q - lag.
     winner = _winner(_views(x, lines, context))
     total = reduce(tf.add, _terms(winner, upstream, lines))
@@ -145,32 +146,32 @@ def _gradient(
 def _winner(views: Iterator[tf.Tensor]) -> tf.Tensor:
     """Returns which view each maximum came from."""
     best, *others = views
-    index = tf.zeros_like(best, CODE)
+    index = tf.zeros_like(best, VIEW_TYPE)
     for j, view in enumerate(others, 1):
-        index = tf.where(view > best, tf.constant(j, CODE), index)
+        index = tf.where(view > best, tf.constant(j, VIEW_TYPE), index)
         best = tf.maximum(best, view)
     return index
 
 
 def _terms(index: tf.Tensor, upstream: tf.Tensor, lines: Sequence[Line]) -> Iterator[tf.Tensor]:
-    """Returns what the windows of each lag give to the positions that they cover."""
+    """Yields, for each lag, the gradient that every position has from its window of that lag."""
     # (batch * count, 1, count, 1, ..., channels): one rank less than TensorFlow's limit within a map.
     batch, *_, channels = shapes.sizes(upstream)
     first, *rest = (line.count for line in lines)
     apart = [batch * first, *chain(*((1, n) for n in rest)), 1, channels]
-    # The index in the margins has no meaning: those windows give nothing.
+    # The index in the margins has no meaning: the gradient of those windows is 0.
     margins = [(0, 0), *(line.margin for line in lines), (0, 0)]
     index, upstream = tf.pad(index, margins), tf.pad(upstream, margins)
     for lag in product(*(line.views.lags for line in lines)):
         along = (line.windows(back) for line, back in zip(lines, lag, strict=True))
         part = (slice(None), *along)
         won = tf.reshape(index[part], apart) == _view_at(lines, lag)
-        given = tf.reshape(upstream[part], apart)
-        yield tf.where(won, given, tf.zeros([], upstream.dtype))
+        gradient = tf.reshape(upstream[part], apart)
+        yield tf.where(won, gradient, tf.zeros([], upstream.dtype))
 
 
 def _view_at(lines: Sequence[Line], lag: Sequence[int]) -> tf.Tensor:
-    """Returns the view in which a window `lag` back has a position, by its remainder along each axis, or -1.
+    """Returns which view of the window `lag` back holds a position, or -1, for its remainders along the axes.
 
     Shaped to broadcast against (batch * count, remainder, count, remainder, ..., channels).
     """
@@ -180,5 +181,5 @@ def _view_at(lines: Sequence[Line], lag: Sequence[int]) -> tf.Tensor:
         number = outer * len(line.views.displacements) + own
         table = np.where((outer < 0) | (own < 0), -1, number)
     ends = [(0, line.stride - n) for line, n in zip(lines, table.shape, strict=True)]
-    padded = tf.pad(tf.constant(table, CODE), ends, constant_values=tf.constant(-1, CODE))
+    padded = tf.pad(tf.constant(table, VIEW_TYPE), ends, constant_values=tf.constant(-1, VIEW_TYPE))
     return tf.reshape(padded, [*chain(*((1, line.stride) for line in lines)), 1])
