@@ -85,8 +85,9 @@ def pool_channels_last(
     y, indices = _first_maxima(tf.stop_gradient(x), axes, context, with_indices or differentiable)
     if not differentiable:
         return y, indices
-    if context.has_tangent:
-        # Forward mode sees through the custom gradient below, to values that lead back to nothing.
+    if context.has_tangent or context.vectorized:
+        # Forward mode sees through the custom gradient below, to values that lead back to nothing, as does the gradient
+        # of what tf.vectorized_map returns.
         return gather(x, indices, context), indices
     return with_gradient(lambda _: y, partial(_gradient, indices), x), indices
 
