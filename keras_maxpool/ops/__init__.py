@@ -2,8 +2,8 @@
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool
 from keras_maxpool.ops.adaptive_pool import adaptive_max_pool
-from keras_maxpool.ops.convert import ConvertIndices as ConvertIndices
-from keras_maxpool.ops.convert import convert_indices
+from keras_maxpool.ops.convert_indices import ConvertIndices as ConvertIndices
+from keras_maxpool.ops.convert_indices import convert_indices
 from keras_maxpool.ops.fractional_pool import FractionalMaxPool as FractionalMaxPool
 from keras_maxpool.ops.fractional_pool import fractional_max_pool
 from keras_maxpool.ops.global_pool import GlobalMaxPool as GlobalMaxPool
