@@ -41,7 +41,7 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
     # Not tf.cond, both sides of which XLA compiles; floats are what exported graphs can pad.
     cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), nothing, shared)
     cut = tf.pad(cut, tf.stack([nothing, wanted - shared], 1)) > 0
-    result = cut | ~tf.reduce_all(given == wanted)
+    result = cut | ~tf.reduce_all(tf.equal(given, wanted))
     result.set_shape(shape)
     return result
 

@@ -112,7 +112,7 @@ def _first_maxima(
         in_xla = x.dtype.is_floating and context.mode == "xla"
         x = (maximum_or_nan if in_xla else tf.reduce_max)(spread, axis + 1)
         if indices is not None:
-            wins = spread == tf.expand_dims(x, axis + 1)
+            wins = tf.equal(spread, tf.expand_dims(x, axis + 1))
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
             # Not the dtype's largest number, which OpenVINO's minimum takes through float32.

@@ -57,7 +57,7 @@ def _first(best: list[tf.Tensor], candidate: list[tf.Tensor], context: Context) 
     if not values.dtype.is_floating:
         # tf2onnx compares integers by their rounding to float32, unless for equality.
         winner = tf.maximum(values, other)
-        wins = winner != other
+        wins = tf.not_equal(winner, other)
     else:
         wins = values > other
         if context.mode == "graph":
