@@ -63,7 +63,6 @@ def test_what_another_layer_has_is_no_suggestion() -> None:
     ("family", "name"),
     [
         ("MaxPooling", "activation"),
-        ("MaxPooling", "batch_size"),
         ("MaxPooling", "filters"),
         ("MaxPooling", "output_shape"),
         ("MaxPooling", "rate"),

@@ -71,7 +71,7 @@ def _where_sizes_fit(
     if mask is not None and not (mask.shape.is_fully_defined() and x.shape.is_fully_defined()):
         wanted = tf.stack([sizes[axis] for axis in _masked_axes(mask, axes)])
         message = "`mask` must have the shape (batch, *spatial) or (batch,), which is"
-        alike = tf.reduce_all(tf.shape(mask) == wanted)
+        alike = tf.reduce_all(tf.equal(tf.shape(mask), wanted))
         checks.append((alike, [message, wanted, "received a mask of shape", tf.shape(mask)]))
     x = shapes.asserted(x, checks)
     with tf.control_dependencies([x]):
@@ -97,7 +97,7 @@ def _maximum(
 
 def _winners(x: tf.Tensor, y: tf.Tensor, visible: tf.Tensor | None) -> tf.Tensor:
     """Returns which elements equal the maximum, where NaN equals NaN."""
-    winners = x == y
+    winners = tf.equal(x, y)  # in graphs of TensorFlow 1, == compares identities
     if x.dtype.is_floating:
         winners |= tf.math.is_nan(x) & tf.math.is_nan(y)
     return winners if visible is None else winners & visible

@@ -41,7 +41,7 @@ def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tenso
     # Not tf.cond, of which XLA compiles both branches; in floats, as exported graphs cannot pad booleans.
     cut = tf.slice(tf.cast(tf.cast(mask, tf.bool), tf.float32), zeros, shared)
     cut = tf.pad(cut, tf.stack([zeros, wanted - shared], 1)) > 0
-    result = cut | ~tf.reduce_all(given == wanted)
+    result = cut | ~tf.reduce_all(tf.equal(given, wanted))
     result.set_shape(shape)
     return result
 

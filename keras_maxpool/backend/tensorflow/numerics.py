@@ -71,6 +71,6 @@ def ieee(
     ranks = pool(substitute(rank, x))
     # Not a tf.where for -inf: tf2onnx turns it into a sum of products, and infinities into NaN.
     values = pool(tf.maximum(tf.where(is_nan, smallest, x), smallest))
-    rare = tf.where(ranks == 1, smallest, tf.constant(-math.inf, x.dtype))
-    rare = tf.where(ranks == three, tf.constant(math.nan, x.dtype), rare)
-    return select(ranks == 2, values, substitute(rare, ranks), context)
+    rare = tf.where(tf.equal(ranks, 1), smallest, tf.constant(-math.inf, x.dtype))
+    rare = tf.where(tf.equal(ranks, three), tf.constant(math.nan, x.dtype), rare)
+    return select(tf.equal(ranks, 2), values, substitute(rare, ranks), context)

@@ -85,8 +85,9 @@ def pool_channels_last(
     y, indices = _first_maxima(tf.stop_gradient(x), axes, context, with_indices or differentiable)
     if not differentiable:
         return y, indices
-    if context.has_tangent:
-        # Forward mode ignores the custom gradient below, and `y` has no other one.
+    if context.has_tangent or context.vectorized:
+        # Forward mode ignores the custom gradient below, and so does the gradient of what tf.vectorized_map returns;
+        # `y` has no other one.
         return gather(x, indices, context), indices
     return with_gradient(lambda _: y, partial(_gradient, indices), x), indices
 
@@ -111,7 +112,7 @@ def _first_maxima(
         in_xla = x.dtype.is_floating and context.mode == "xla"
         x = (maximum_or_nan if in_xla else tf.reduce_max)(spread, axis + 1)
         if indices is not None:
-            wins = spread == tf.expand_dims(x, axis + 1)
+            wins = tf.equal(spread, tf.expand_dims(x, axis + 1))
             if x.dtype.is_floating:
                 wins |= tf.math.is_nan(spread)
             # Not the dtype's largest number, which OpenVINO's minimum would round to float32.

@@ -54,8 +54,9 @@ def max_unpool(
     wide = is_wide(shapes.product(sizes))
     if wide:
         indices = tf.cast(indices, tf.int64)
-    # Forward mode over a gradient fails in a cond (TensorFlow 2.18 to 2.21).
-    adjacent = are_adjacent(window) and not wide and not context.has_tangent
+    # In a cond, forward mode over a gradient fails, and so does the gradient of what tf.vectorized_map returns
+    # (TensorFlow 2.18 to 2.21).
+    adjacent = are_adjacent(window) and not (wide or context.has_tangent or context.vectorized)
     unpool = partial(_scattered, indices=indices, spatial=spatial, context=context)
     y = unpool_adjacent(values, indices, window, spatial, unpool) if adjacent else unpool(values)
     y = layout.restored(y, data_format)

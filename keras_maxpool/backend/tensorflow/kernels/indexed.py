@@ -57,7 +57,7 @@ def _first(best: list[tf.Tensor], candidate: list[tf.Tensor], context: Context) 
     if not values.dtype.is_floating:
         # tf2onnx rounds integers to float32 to compare them, except for equality.
         winner = tf.maximum(values, other)
-        wins = winner != other
+        wins = tf.not_equal(winner, other)
     else:
         wins = values > other
         if context.mode == "graph":

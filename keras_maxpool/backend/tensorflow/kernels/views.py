@@ -165,7 +165,7 @@ def _terms(index: tf.Tensor, upstream: tf.Tensor, lines: Sequence[Line]) -> Iter
     for lag in product(*(line.views.lags for line in lines)):
         along = (line.windows(back) for line, back in zip(lines, lag, strict=True))
         part = (slice(None), *along)
-        won = tf.reshape(index[part], apart) == _view_at(lines, lag)
+        won = tf.equal(tf.reshape(index[part], apart), _view_at(lines, lag))
         gradient = tf.reshape(upstream[part], apart)
         yield tf.where(won, gradient, tf.zeros([], upstream.dtype))
 
