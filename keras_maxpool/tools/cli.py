@@ -16,12 +16,9 @@ from typing import Any
 from keras_maxpool import __version__
 from keras_maxpool.tools import argument_types as types
 
-try:
-    # Plain data, from modules that import nothing which the package does not.
-    from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
-    from keras_maxpool.tools.convert.swap import TARGETS
-except ImportError as refusal:
-    sys.exit(f"keras-maxpool: {refusal}")
+# Plain data, from modules that import nothing which the package does not.
+from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
+from keras_maxpool.tools.convert.swap import TARGETS
 
 # What each extra of pyproject.toml brings: the module to import and the name pip knows it by.
 EXTRAS: dict[str, dict[str, str]] = {

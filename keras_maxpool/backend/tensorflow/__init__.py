@@ -3,9 +3,9 @@
 from tensorflow.autograph.experimental import do_not_convert
 
 from keras_maxpool.backend.tensorflow.adaptive_pool import adaptive_max_pool
-from keras_maxpool.backend.tensorflow.convert_indices import convert_indices
 from keras_maxpool.backend.tensorflow.fractional_pool import fractional_max_pool
 from keras_maxpool.backend.tensorflow.global_pool import global_max_pool
+from keras_maxpool.backend.tensorflow.index_conventions import convert_indices
 from keras_maxpool.backend.tensorflow.inputs import as_dense, convert_to_tensor
 from keras_maxpool.backend.tensorflow.masks import convert_mask, pool_mask, where_mask_fits
 from keras_maxpool.backend.tensorflow.plan import check as check_implementation

@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras_maxpool.backend.tensorflow import export, layout, shapes
 from keras_maxpool.backend.tensorflow.adjacent_windows import are_adjacent, unpool_adjacent
 from keras_maxpool.backend.tensorflow.context import Context
-from keras_maxpool.backend.tensorflow.convert_indices import convert_indices
 from keras_maxpool.backend.tensorflow.gather_scatter import count, is_wide, scatter
+from keras_maxpool.backend.tensorflow.index_conventions import convert_indices
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
