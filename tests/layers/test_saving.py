@@ -250,7 +250,7 @@ def test_from_config_leaves_its_argument_alone() -> None:
 
 
 def test_regularizer_survives(tmp_path: Path) -> None:
-    """As the built-in's does."""
+    """As the built-in's does: Keras 2 forgets it, for any layer."""
     losses = []
     for package in (keras_maxpool, keras.layers):
         layer = package.MaxPool2D(2, activity_regularizer=keras.regularizers.L1(0.25))
@@ -261,7 +261,7 @@ def test_regularizer_survives(tmp_path: Path) -> None:
         losses.append([[float(loss) for loss in each.losses] for each in (model, loaded)])
     ours, builtin = losses
     assert ours == builtin
-    assert ours == [[1.0], [1.0]]  # a quarter of four ones
+    assert ours == [[1.0], [1.0] if keras.__version__ >= "3" else []]  # a quarter of four ones
 
 
 # --- Files, with what is in them changed ---
