@@ -14,7 +14,11 @@ from keras_maxpool.tools.observe import can_mask, observe, silent_about_masks
 
 
 class CannotConvertError(ValueError):
-    """Layers that cannot be swapped; `reasons` says why, by the layer's path."""
+    """Raised for layers that cannot be swapped.
+
+    Attributes:
+        reasons: why not, by the layer's path.
+    """
 
     def __init__(self, reasons: dict[str, str]) -> None:
         """Lists every layer, one per line."""
@@ -28,17 +32,22 @@ class Conversion:
     """A converted model, and what was done with its pooling layers.
 
     A layer is named by its path: the names of the models and wrappers around it and its own, joined by slashes.
+
+    Attributes:
+        model: the converted model.
+        swapped: the layers that were swapped, with the name of their class, which is the same on both sides.
+        kept: the layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and
+            subclasses.
+        masked: the layers that a mask reaches: ours honour it, the built-in ones do not, so predictions change.
+        stale: the layers that only masks reach which do not fit what they pool: both ignore them, and predictions
+            stay.
     """
 
     model: keras.Model
     swapped: dict[str, str]
-    """The layers that were swapped, with the name of their class, which is the same on both sides."""
     kept: dict[str, str]
-    """The layers that stay although they pool for maxima, with the reason: built-in adaptive ones, and subclasses."""
     masked: tuple[str, ...]
-    """The layers that a mask reaches: ours honour it, the built-in ones do not, so predictions change."""
     stale: tuple[str, ...] = ()
-    """The layers that only masks reach which do not fit what they pool: both ignore them, and predictions stay."""
 
 
 def to_keras_maxpool(model: keras.Model) -> keras.Model:
@@ -114,11 +123,16 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     """Does what `to_keras_maxpool` and `to_builtin` do, with a report instead of their warnings.
 
     Args:
-        model: as `to_keras_maxpool` takes it.
-        to: `"keras_maxpool"` or `"builtin"`.
+        model: a `keras.Model`, which stays as it is. `to_keras_maxpool` says what it may hold.
+        to: `"keras_maxpool"` for this package's layers, or `"builtin"` for those of Keras.
+
+    Returns:
+        A `Conversion`: the new model, and what was done with each pooling layer.
 
     Raises:
-        CannotConvertError, TypeError, ValueError: as those two do.
+        CannotConvertError: a ValueError; it lists the layers that cannot be swapped, with the reasons.
+        TypeError: something other than a model.
+        ValueError: another target; a model that Keras cannot make from its config.
 
     Example:
     >>> import keras

@@ -22,12 +22,17 @@ AXES = {1: ("steps",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about one layer that may be a mistake."""
+    """Something about one layer that may be a mistake.
+
+    Attributes:
+        kind: which rule found it.
+        layer: the layer's path.
+        what: what it found, in words.
+        do: what to do about it, in words.
+    """
 
     kind: str
-    """Which rule found it."""
     layer: str
-    """The layer's path."""
     what: str
     do: str
 

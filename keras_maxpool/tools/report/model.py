@@ -20,27 +20,36 @@ from keras_maxpool.tools.report.rows import Row, row
 
 @dataclass(frozen=True)
 class Growth:
-    """The receptive field after one convolution, pooling or other spatial layer."""
+    """The receptive field after one convolution, pooling or other spatial layer.
+
+    Attributes:
+        layer: the layer's path.
+        pools: whether it is one of the report's rows.
+        field: the receptive field of one output, or why it is not known.
+    """
 
     layer: str
     pools: bool
-    """Whether it is one of the report's rows."""
     field: Field | Unknown
 
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `report`."""
+    """The result of `report`.
+
+    Attributes:
+        model: the model's name.
+        input_shapes: the shapes of the model's inputs, the batch axis first; empty where it has no graph.
+        rows: one for each call of a pooling layer, in the model's order.
+        findings: what looks wrong.
+        growth: how the receptive field grows, layer by layer.
+    """
 
     model: str
-    """The model's name."""
     input_shapes: tuple[tuple[int | None, ...], ...]
-    """The shapes of the model's inputs, the batch axis first; empty where it has no graph."""
     rows: tuple[Row, ...]
-    """One for each call of a pooling layer, in the model's order."""
     findings: tuple[Finding, ...]
     growth: tuple[Growth, ...]
-    """How the receptive field grows, layer by layer."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the report as JSON's types: a Fraction becomes a number, and what is not known is None."""

@@ -34,9 +34,11 @@ WHOLE: Range = (np.full(len(POSITIONS), -np.inf), np.full(len(POSITIONS), np.inf
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive field of a layer: for each spatial axis its largest size, and its step from one output to the next.
+    """The receptive field of a layer, in elements of the model's input.
 
-    Both in elements of the model's input; a size of None is the whole axis, and has no step.
+    Attributes:
+        sizes: the largest size along each spatial axis; None is the whole axis.
+        steps: the step from one output to the next along each spatial axis; None where the size is.
     """
 
     sizes: tuple[int | None, ...]
@@ -45,7 +47,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Unknown:
-    """What cannot be known, with the reason."""
+    """A receptive field that cannot be known.
+
+    Attributes:
+        reason: why not.
+    """
 
     reason: str
 

@@ -25,16 +25,28 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One pooling layer. None means not known, or not a property of the layer; axes are spatial."""
+    """One call of a pooling layer. None means not known, or not a property of the layer.
+
+    Attributes:
+        layer: the names that lead to the layer, joined by slashes.
+        kind: the name of its class.
+        package: `"keras"`, `"keras_maxpool"`, or the module of a class of the user's own.
+        pools: what one output is the maximum or mean of, in words: `"3 x 3"`, `"all"`, `"to 7 x 7"`.
+        pool_size, strides, dilation_rate: one integer per spatial axis.
+        padding, ceil_mode, data_format: as the layer holds them.
+        input_shape, output_shape: with the batch axis.
+        spatial_sizes: the spatial sizes of the input.
+        kept: output positions over input positions.
+        dropped: elements at the end of each spatial axis that no window reaches.
+        overlap: elements per spatial axis that a window shares with the next; below 0 there are gaps.
+        receptive_field: that of one output, or why it is not known.
+        bytes_saved: bytes of one sample's input, less those of its output.
+    """
 
     layer: str
-    """The names that lead to it, joined by slashes."""
     kind: str
-    """The name of its class."""
     package: str
-    """`"keras"`, `"keras_maxpool"`, or the module of a class of the user's own."""
     pools: str
-    """What one output is the maximum or mean of, in words: `"3 x 3"`, `"all"`, `"to 7 x 7"`."""
     pool_size: tuple[int, ...] | None
     strides: tuple[int, ...] | None
     padding: Any
@@ -44,16 +56,11 @@ class Row:
     input_shape: Shape | None
     output_shape: Shape | None
     spatial_sizes: Shape | None
-    """The sizes of the input."""
     kept: float | None
-    """Output positions over input positions."""
     dropped: tuple[int | None, ...] | None
-    """Elements at the end of each axis that no window reaches."""
     overlap: tuple[int, ...] | None
-    """Elements that a window shares with the next; below 0 there are gaps."""
     receptive_field: Field | Unknown
     bytes_saved: int | None
-    """Bytes of one sample's input, less those of its output."""
 
 
 def row(pooling: Pooling, fields: Mapping[Call, Field | Unknown], no_graph: str) -> Row:
