@@ -37,8 +37,8 @@ Conversions and checks of inputs:
 
 from keras_maxpool.compat import REFUSAL, keras
 
-if keras.config.backend() != "tensorflow":
-    raise ImportError(REFUSAL.format(keras.config.backend()))
+if (name := keras.config.backend()) != "tensorflow":
+    raise ImportError(REFUSAL.format(name))
 
 from keras_maxpool.backend.tensorflow import *  # noqa: F403
 from keras_maxpool.backend.tensorflow import __all__ as __all__
