@@ -29,7 +29,7 @@ import pytest
 import tensorflow as tf
 
 import keras_maxpool as km
-from keras_maxpool.backend.tensorflow.pool import _graph_gradient as shared_gradient
+from keras_maxpool.backend.tensorflow.pool import _traced_gradient as shared_gradient
 
 THREADS = 8
 SECONDS = float(os.environ.get("KERAS_MAXPOOL_THREAD_SECONDS", "4"))
