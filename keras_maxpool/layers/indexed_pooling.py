@@ -7,6 +7,7 @@ from keras_maxpool import arguments
 from keras_maxpool.compat import keras
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.base import SpatialLayer
+from keras_maxpool.ops.operation import output_spec
 
 
 class IndexedPooling(SpatialLayer):
@@ -39,5 +40,4 @@ class IndexedPooling(SpatialLayer):
         """
         self.check_shape(inputs.shape)
         shape = self.pooled_shape(inputs.shape)
-        values = keras.KerasTensor(shape, inputs.dtype)
-        return (values, keras.KerasTensor(shape, "int64")) if self.return_indices else values
+        return output_spec(shape, inputs.dtype, "int64" if self.return_indices else None)

@@ -75,13 +75,14 @@ class PoolingWithMask(IndexedPooling):
         return mask
 
     def _warn(self, mask: Any, inputs: Sequence[int | None]) -> None:
-        shape = "unknown" if getattr(mask.shape, "rank", 0) is None else tuple(mask.shape)
+        shape = checks.known_shape(mask.shape)
         wanted = checks.mask_shape(inputs, self.data_format)
         warnings.warn(
             f"{type(self).__name__} {self.name!r} ignores the mask that Keras propagates with its inputs, as the "
             f"built-in layer does, because it cannot fit: inputs of shape {tuple(inputs)} take booleans of shape "
-            f"{wanted} or {wanted[:1]}; received a mask of shape {shape} and dtype "
-            f"{getattr(mask.dtype, 'name', mask.dtype)}. A layer before this one changed these axes and not the mask. "
+            f"{wanted} or {wanted[:1]}; received a mask of shape "
+            f"{'unknown' if shape is None else shape} and dtype {checks.dtype_name(mask)}. "
+            "A layer before this one changed these axes and not the mask. "
             f"Drop the mask with keras.layers.ZeroPadding{self.rank}D(0) before this layer (inside TimeDistributed, "
             "in a Sequential of both), or pass one that fits as `mask=`.",
             stacklevel=2,

@@ -26,6 +26,8 @@ EXTRAS: dict[str, dict[str, str]] = {
     "demo": {"rich": "rich", "sklearn": "scikit-learn"},
 }
 
+MODEL_HELP = "the model to read: a .keras, .h5 or .hdf5 file"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
@@ -210,18 +212,9 @@ def _convert(args: Namespace) -> int:
 
 
 def _convert_options(command: ArgumentParser) -> None:
-    command.add_argument(
-        "source",
-        type=types.model_to_read,
-        metavar="IN",
-        help="the model to read: a .keras, .h5 or .hdf5 file",
-    )
-    command.add_argument(
-        "target",
-        type=types.model_to_write,
-        metavar="OUT",
-        help="where to write: a .keras, .h5 or .hdf5 file, which is replaced if it exists",
-    )
+    _add_file(command, "source", MODEL_HELP, types.model_to_read, "IN")
+    target = "where to write: a .keras, .h5 or .hdf5 file, which is replaced if it exists"
+    _add_file(command, "target", target, types.model_to_write, "OUT")
     command.add_argument(
         "--to",
         choices=TARGETS,
@@ -252,12 +245,7 @@ def _report(args: Namespace) -> int:
 
 
 def _report_options(command: ArgumentParser) -> None:
-    command.add_argument(
-        "model",
-        type=types.model_to_read,
-        metavar="MODEL",
-        help="the model to read: a .keras, .h5 or .hdf5 file",
-    )
+    _add_file(command, "model", MODEL_HELP, types.model_to_read, "MODEL")
     also = command.add_mutually_exclusive_group()
     _add_file(
         also,
