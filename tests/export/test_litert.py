@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export_cases import (
+from export.export_cases import (
     BY_ROAD,
     BY_ROAD_UNKNOWN,
     DTYPES,
@@ -21,13 +21,11 @@ from export_cases import (
     of_dtype,
     predicted,
 )
+from harness.install import needs
 
 import keras_maxpool
 
-pytestmark = pytest.mark.export
-litert = pytest.importorskip(
-    "ai_edge_litert.interpreter", reason="LiteRT is missing: pip install '.[export]'"
-)
+litert = needs("ai_edge_litert.interpreter")
 BUILTINS = [tf.lite.OpsSet.TFLITE_BUILTINS]
 
 

@@ -9,8 +9,6 @@ import tensorflow as tf
 
 import keras_maxpool
 
-pytestmark = pytest.mark.export
-
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_a_mask_of_unknown_length() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from export_cases import (
+from export.export_cases import (
     BY_ROAD,
     BY_ROAD_UNKNOWN,
     DTYPES,
@@ -17,14 +17,13 @@ from export_cases import (
     dtype_refusal,
     of_dtype,
 )
+from harness.install import needs
 
 import keras_maxpool
 
-pytestmark = pytest.mark.export
-MISSING = "ONNX is missing: pip install '.[export]'"
-onnx = pytest.importorskip("onnx", reason=MISSING)
-onnxruntime = pytest.importorskip("onnxruntime", reason=MISSING)
-pytest.importorskip("tf2onnx", reason=MISSING)
+onnx = needs("onnx")
+onnxruntime = needs("onnxruntime")
+needs("tf2onnx")
 
 
 def run(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from export_cases import (
+from export.export_cases import (
     BY_ROAD,
     BY_ROAD_UNKNOWN,
     DTYPES,
@@ -17,11 +17,10 @@ from export_cases import (
     dtype_refusal,
     of_dtype,
 )
+from harness.install import needs
 
-pytestmark = pytest.mark.export
-MISSING = "OpenVINO is missing: pip install '.[export]'"
-openvino = pytest.importorskip("openvino", reason=MISSING)
-pytest.importorskip("scipy", reason=MISSING)
+openvino = needs("openvino")
+needs("scipy")
 
 
 def run(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import litert_child
 import numpy as np
 import pytest
 import tensorflow as tf
-from export_cases import BY_ROAD, CASES, CHANNELS, SIZES, Case, predicted
+from export import litert_child
+from export.export_cases import BY_ROAD, CASES, CHANNELS, SIZES, Case, predicted
+from harness.install import needs
 
 import keras_maxpool
 
-pytestmark = pytest.mark.export
-MISSING = "the runtimes are missing: pip install '.[export]'"
-pytest.importorskip("ai_edge_litert", reason=MISSING)
-quantization = pytest.importorskip("onnxruntime.quantization", reason=MISSING)
-onnxruntime = pytest.importorskip("onnxruntime", reason=MISSING)
+needs("ai_edge_litert")
+quantization = needs("onnxruntime.quantization")
+onnxruntime = needs("onnxruntime")
 
 OPTIONS = {str(case): case for case in CASES}
 FLOATS = [

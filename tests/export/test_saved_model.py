@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
-from export_cases import BY_ROAD, DTYPES, Case, assert_equal, of_dtype, predicted
+from export.export_cases import BY_ROAD, DTYPES, Case, assert_equal, of_dtype, predicted
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 CASES: list[Case] = [parameters.values[0] for parameters in BY_ROAD]
 

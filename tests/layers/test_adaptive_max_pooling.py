@@ -1,4 +1,4 @@
-"""Adaptive max pooling: the oracle, PyTorch, the built-in where it works, and each fault of the built-in by name."""
+"""Adaptive max pooling: the reference, PyTorch, the built-in where it works, and each fault of the built-in by name."""
 
 from __future__ import annotations
 
@@ -10,26 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import make_adaptive_golden as golden
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras
-from faults import attempt, refuses, state
-from oracle import regions as regions_oracle
-from regions_running import copied_by, rename, upstream_for, with_both
-from running import (
-    FLOATS,
-    FORMATS,
-    INTEGERS,
-    MODES,
-    assert_same,
-    distinct,
-    run,
-    ties,
-    with_gradient,
-)
+from conformance.regions_running import copied_by, rename, upstream_for, with_both
+from golden import make_adaptive_golden as golden
+from harness.assertions import assert_same
+from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties
+from harness.faults import attempt, refuses, state
+from harness.install import needs
+from harness.keras_version import LEGACY, keras
+from harness.runner import MODES, run, with_gradient
+from reference import regions as reference_regions
 
 import keras_maxpool
 
@@ -57,9 +50,9 @@ def ours(rank: int, *args: Any, **options: Any) -> keras.Layer:
     return getattr(keras_maxpool, f"AdaptiveMaxPool{rank}D")(*args, **options)
 
 
-def cuts(spatial: tuple[int, ...], output_size: Any) -> list[regions_oracle.Cut]:
+def cuts(spatial: tuple[int, ...], output_size: Any) -> list[reference_regions.Cut]:
     sizes = output_size if isinstance(output_size, tuple) else (output_size,) * len(spatial)
-    return [regions_oracle.adaptive(*axis) for axis in zip(spatial, sizes, strict=True)]
+    return [reference_regions.adaptive(*axis) for axis in zip(spatial, sizes, strict=True)]
 
 
 def example(
@@ -67,18 +60,18 @@ def example(
     output_size: Any,
     dtype: str = "float32",
     fill: Callable[..., np.ndarray] = ties,
-) -> tuple[np.ndarray, np.ndarray, oracle.Pooled, np.ndarray]:
-    """An input, an upstream gradient, and the oracle's values, places and gradient."""
+) -> tuple[np.ndarray, np.ndarray, reference.Pooled, np.ndarray]:
+    """An input, an upstream gradient, and the reference's values, places and gradient."""
     rng = np.random.default_rng(sum(spatial))
     to = tf.as_dtype(dtype).as_numpy_dtype
     x = fill((2, *spatial, 3), dtype, rng).astype(to)
-    pooled = regions_oracle.pool(x, cuts(spatial, output_size))
+    pooled = reference_regions.pool(x, cuts(spatial, output_size))
     upstream = upstream_for(pooled.values)
-    gradient = oracle.gradient(x.shape, pooled.places, upstream, dtype=to)
+    gradient = reference.gradient(x.shape, pooled.indices, upstream, dtype=to)
     return x, upstream, pooled, gradient
 
 
-# The oracle
+# The reference
 
 
 @by_mode
@@ -88,8 +81,8 @@ def test_values_indices_and_gradient(spatial: tuple[int, ...], output_size: Any,
     x, upstream, pooled, gradient = example(spatial, output_size)
     expected = (*pooled, gradient)
     if data_format == "channels_first":
-        x, upstream = oracle.channels_first(x), oracle.channels_first(upstream)
-        expected = tuple(map(oracle.channels_first, expected))
+        x, upstream = reference.channels_first(x), reference.channels_first(upstream)
+        expected = tuple(map(reference.channels_first, expected))
     layer = ours(len(spatial), output_size, data_format, return_indices=True)
     for got, wanted in zip(run(with_both(layer), mode, x, upstream), expected, strict=True):
         assert_same(got, wanted)
@@ -113,7 +106,7 @@ def test_dtypes(dtype: str, mode: str) -> None:
         values, indices, got = run(with_both(function), mode, x, upstream)
         assert_same(got, gradient)
     assert_same(values, pooled.values)
-    assert_same(indices, pooled.places)
+    assert_same(indices, pooled.indices)
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
@@ -187,7 +180,7 @@ def test_golden_pytorch_in_other_modes(mode: str, case: golden.Case) -> None:
 
 def test_live_pytorch() -> None:
     """Other inputs than the golden ones, made on the spot."""
-    pytest.importorskip("torch", reason="pip install '.[peers]'")
+    needs("torch")
     for case in golden.make(golden.SEED + 1, 36):
         layer = ours(case.rank, case.output_size, "channels_first", return_indices=True)
         values, indices, gradient = run(with_both(layer), "eager", case.x, case.upstream)
@@ -309,7 +302,7 @@ def test_mixed_precision() -> None:
     x, _, pooled, _ = example((5, 4), 3)
     values, indices = ours(2, 3, return_indices=True, dtype="mixed_float16")(x)
     assert_same(values.numpy(), pooled.values.astype("float16"))
-    assert_same(indices.numpy(), pooled.places)
+    assert_same(indices.numpy(), pooled.indices)
 
 
 # Bad arguments and inputs
@@ -407,7 +400,7 @@ def test_as_the_builtin(
     """Without ties, and with at least two regions an axis."""
     x, upstream, *_ = example(spatial, output_size, fill=distinct)
     if data_format == "channels_first":
-        x, upstream = oracle.channels_first(x), oracle.channels_first(upstream)
+        x, upstream = reference.channels_first(x), reference.channels_first(upstream)
     rank = len(spatial)
     layers = ours(rank, output_size, data_format), builtin(rank, output_size, data_format)
     got, wanted = (run(with_gradient(layer), mode, x, upstream) for layer in layers)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras
-from running import child_path
+from harness.keras_version import LEGACY, keras
+from harness.processes import child_path
 
 import keras_maxpool
 

@@ -1,6 +1,6 @@
 """Where the built-in layers are wrong, unlike themselves in another mode, or refuse: one test each.
 
-Every test compares our layer with the NumPy oracle and states what the built-in does there at present. A TensorFlow
+Every test compares our layer with the NumPy reference and states what the built-in does there at present. A TensorFlow
 or Keras that mends it fails no test: it raises a warning, so that the difference can be taken out of the documents.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import keras, keras_3_alone
-from faults import attempt, refuses, state
-from running import INTEGERS, MODES, Config, assert_same, case, distinct, run, ties, with_gradient
+from harness.assertions import assert_same
+from harness.cases import INTEGERS, Config, case, distinct, ties
+from harness.faults import attempt, refuses, state
+from harness.keras_version import keras, keras_3_alone
+from harness.runner import MODES, run, with_gradient
 
 import keras_maxpool
 
@@ -124,7 +126,7 @@ def window_of_3(rank: int) -> tuple[int, ...]:
 def test_nan_propagates(mode: str, rank: int) -> None:
     """The built-in skips it; where nothing else is, it gives the lowest float, or -inf in XLA."""
     x = in_windows_of_3(rank, [NAN, 1, 2], [1, 2, NAN], [NAN, NAN, NAN], [-INF, NAN, -INF])
-    expected = oracle.pool(x, window_of_3(rank)).values
+    expected = reference.pool(x, window_of_3(rank)).values
     layer = ours(rank, window_of_3(rank), nonfinite="ieee")
     assert_same(run(layer, mode, x), expected)
     assert np.isnan(expected).all()
@@ -139,8 +141,8 @@ def test_nan_propagates(mode: str, rank: int) -> None:
 def test_the_gradient_of_nan_goes_to_it(mode: str, rank: int) -> None:
     """The built-in's goes to the NaN, to another element or nowhere, by rank and mode."""
     x = in_windows_of_3(rank, [NAN, 1, 2], [1, 2, NAN], [NAN, NAN, NAN], [INF, NAN, 1])
-    values, places = oracle.pool(x, window_of_3(rank))
-    expected = oracle.gradient(x.shape, places, np.ones_like(values), dtype="float32")
+    values, places = reference.pool(x, window_of_3(rank))
+    expected = reference.gradient(x.shape, places, np.ones_like(values), dtype="float32")
     layer = ours(rank, window_of_3(rank), nonfinite="ieee")
     _, gradient = run(with_gradient(layer), mode, x, np.ones_like(values))
     assert_same(gradient, expected)
@@ -154,7 +156,7 @@ def test_the_gradient_of_nan_goes_to_it(mode: str, rank: int) -> None:
 def test_infinity_stays_infinite(mode: str, rank: int) -> None:
     """The built-in gives the lowest finite float outside XLA."""
     x = in_windows_of_3(rank, [-INF, -INF, -INF], [-INF, -5, -INF], [INF, 0, 1])
-    expected = oracle.pool(x, window_of_3(rank)).values
+    expected = reference.pool(x, window_of_3(rank)).values
     layer = ours(rank, window_of_3(rank), nonfinite="ieee")
     assert_same(run(layer, mode, x), expected)
     assert expected.ravel().tolist() == [-INF, -5, INF]
@@ -207,7 +209,7 @@ def test_large_unsigned_dtypes(spatial: tuple[int, ...], dtype: str, mode: str) 
     rank = len(spatial)
     given = case(Config(spatial, 3, 2, "same"), distinct, dtype)
     x = given.x + np.array(np.iinfo(dtype).max // 2 - 5, dtype)  # across the sign bit
-    expected = oracle.pool(x, 3, 2, "same").values
+    expected = reference.pool(x, 3, 2, "same").values
     assert_same(run(ours(rank, 3, 2, "same"), mode, x), expected)
     got = attempt(lambda: run(builtin(rank, 3, 2, "same"), mode, x))
     state(present=refuses(got), mended=equal(got, expected), got=got)
@@ -241,7 +243,7 @@ def test_second_order_gradients_in_xla(dtype: str) -> None:
     """The built-in has them in float32 alone."""
     config = Config((6, 5), 3, 2, "same")
     given, tangent = case(config, distinct, dtype), case(config, ties, dtype).x
-    expected = oracle.gather(tangent + tangent, given.places)
+    expected = reference.gather(tangent + tangent, given.indices)
     assert_same(second_order(ours(2, 3, 2, "same", dtype=dtype), "xla", given, tangent), expected)
     got = attempt(
         lambda: second_order(builtin(2, 3, 2, "same", dtype=dtype), "xla", given, tangent)
@@ -253,7 +255,7 @@ def test_second_order_gradients_where_the_size_stays() -> None:
     """In a graph the built-in's kernel writes over what it has still to read."""
     config = Config((6, 5), 3, 1, "same")
     given, tangent = case(config, distinct), case(config, ties).x
-    expected = oracle.gather(tangent + tangent, given.places)
+    expected = reference.gather(tangent + tangent, given.indices)
     assert_same(second_order(ours(2, 3, 1, "same"), "graph", given, tangent), expected)
     got = second_order(builtin(2, 3, 1, "same"), "graph", given, tangent)
     right = equal(got, expected)

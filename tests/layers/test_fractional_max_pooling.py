@@ -1,4 +1,4 @@
-"""Fractional max pooling: the oracle, TensorFlow's and PyTorch's own over their regions, seeds, models, bad input."""
+"""Fractional max pooling: the reference, TensorFlow's and PyTorch's over their regions, seeds, models, bad input."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-import torch_fractional
-from either_keras import keras
-from oracle import regions as regions_oracle
-from regions_running import copied_by, fractional_cuts, rename, upstream_for, with_both
-from running import (
-    FLOATS,
-    FORMATS,
-    INTEGERS,
-    MODES,
-    assert_same,
-    distinct,
-    run,
-    ties,
-)
+from conformance import torch_fractional
+from conformance.regions_running import copied_by, fractional_cuts, rename, upstream_for, with_both
+from harness.assertions import assert_same
+from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties
+from harness.keras_version import keras
+from harness.runner import MODES, run
+from reference import regions as reference_regions
 
 import keras_maxpool
 from keras_maxpool.backend.tensorflow import regions
@@ -53,7 +46,7 @@ def layer_of(rank: int, *args: Any, **options: Any) -> keras.Layer:
 
 def cuts_of(
     spatial: tuple[int, ...], ratio: Any, seed: int, pseudo_random: bool, overlapping: bool
-) -> list[regions_oracle.Cut]:
+) -> list[reference_regions.Cut]:
     """The regions of a seed, for one ratio or one an axis."""
     ratios = ratio if isinstance(ratio, tuple) else (ratio,) * len(spatial)
     outputs = [math.floor(size / r) for size, r in zip(spatial, ratios, strict=True)]
@@ -65,7 +58,7 @@ def example(spatial: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
     return ties((2, *spatial, 3), dtype, rng).astype(tf.as_dtype(dtype).as_numpy_dtype)
 
 
-# The oracle
+# The reference
 
 
 @by_mode
@@ -74,12 +67,12 @@ def test_values_indices_and_gradient(spatial: tuple[int, ...], ratio: Any, mode:
     index = TABLE.index((spatial, ratio))
     data_format, kinds = FORMATS[index % 2], {"pseudo_random": index > 2, "overlapping": index > 0}
     x = example(spatial)
-    values, places = regions_oracle.pool(x, cuts_of(spatial, ratio, 5, **kinds))
+    values, places = reference_regions.pool(x, cuts_of(spatial, ratio, 5, **kinds))
     upstream = upstream_for(values)
-    expected = values, places, oracle.gradient(x.shape, places, upstream, dtype="float32")
+    expected = values, places, reference.gradient(x.shape, places, upstream, dtype="float32")
     if data_format == "channels_first":
-        x, upstream = oracle.channels_first(x), oracle.channels_first(upstream)
-        expected = tuple(map(oracle.channels_first, expected))
+        x, upstream = reference.channels_first(x), reference.channels_first(upstream)
+        expected = tuple(map(reference.channels_first, expected))
     arguments = {"data_format": data_format, "seed": 5, **kinds}
     layer = layer_of(len(spatial), ratio, return_indices=True, **arguments)
     for got, wanted in zip(run(with_both(layer), mode, x, upstream), expected, strict=True):
@@ -98,9 +91,9 @@ def test_unknown_sizes(mode: str, pseudo_random: bool) -> None:
     for spatial in ((9, 7), (12, 5)):
         x = example(spatial)
         cuts = cuts_of(spatial, (1.44, 2.5), 5, pseudo_random, True)
-        pooled = regions_oracle.pool(x, cuts)
+        pooled = reference_regions.pool(x, cuts)
         upstream = upstream_for(pooled.values)
-        gradient = oracle.gradient(x.shape, pooled.places, upstream, dtype="float32")
+        gradient = reference.gradient(x.shape, pooled.indices, upstream, dtype="float32")
         got = function(tf.constant(x), tf.constant(upstream))
         for result, wanted in zip(got, (*pooled, gradient), strict=True):
             assert_same(result.numpy(), wanted)
@@ -119,10 +112,10 @@ def test_a_known_size_stays_known(data_format: str) -> None:
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
 def test_dtypes(dtype: str) -> None:
     x = example((9, 7), dtype)
-    expected = regions_oracle.pool(x, cuts_of((9, 7), 1.5, 0, False, False))
+    expected = reference_regions.pool(x, cuts_of((9, 7), 1.5, 0, False, False))
     got = keras_maxpool.ops.fractional_max_pool(x, 1.5, seed=0, return_indices=True)
     assert_same(got[0].numpy(), expected.values)
-    assert_same(got[1].numpy(), expected.places)
+    assert_same(got[1].numpy(), expected.indices)
 
 
 @by_mode
@@ -191,7 +184,7 @@ def test_a_ratio_of_whole_numbers_is_exact() -> None:
 # TensorFlow's and PyTorch's own poolings, over the regions that they draw
 
 
-def pool_between(x: np.ndarray, cuts: list[regions_oracle.Cut], upstream: np.ndarray) -> list:
+def pool_between(x: np.ndarray, cuts: list[reference_regions.Cut], upstream: np.ndarray) -> list:
     axes = [
         regions.between(np.array(s), np.array(e), int(np.max(np.subtract(e, s)))) for s, e in cuts
     ]
@@ -220,7 +213,7 @@ def test_as_tensorflows(
             output, *bounds = theirs(source)
         upstream = upstream_for(output.numpy())
         cuts = [
-            regions_oracle.from_bounds(b.numpy().tolist(), size, overlapping)
+            reference_regions.from_bounds(b.numpy().tolist(), size, overlapping)
             for b, size in zip(bounds, spatial, strict=True)
         ]
         values, _, gradient = pool_between(x, cuts, upstream)

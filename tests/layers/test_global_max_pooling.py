@@ -14,8 +14,10 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
-from running import FLOATS, FORMATS, INTEGERS, MODES, assert_same, in_mode, run, ties, with_gradient
+from harness.assertions import assert_same
+from harness.cases import FLOATS, FORMATS, INTEGERS, ties
+from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.runner import MODES, in_mode, run, with_gradient
 
 import keras_maxpool
 

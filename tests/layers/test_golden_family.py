@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import make_golden_family as golden
 import numpy as np
-import oracle
 import pytest
-from either_keras import keras, keras_3_alone
-from oracle import regions as regions_oracle
+import reference
+from golden import make_golden_family as golden
+from harness.keras_version import keras, keras_3_alone
+from reference import regions as reference_regions
 
 import keras_maxpool
 
@@ -39,27 +39,29 @@ def test_loads_and_predicts_the_same(suffix: str, arrays: dict[str, np.ndarray])
 
 
 @keras_3_alone
-def test_predictions_are_the_oracles(arrays: dict[str, np.ndarray]) -> None:
+def test_predictions_are_the_references(arrays: dict[str, np.ndarray]) -> None:
     """All but the fractional ones, whose regions are this package's own choice."""
     model = keras.models.load_model(golden.STEM.with_suffix(".keras"))
     table = model.get_layer("text").layers[0].get_weights()[0]
     tokens, image, volume = (arrays[name] for name in golden.INPUTS)
     steps = np.where(tokens[..., None] > 0, table[tokens], -np.inf).max(1)
-    pooled = oracle.pool(image, 2)
+    pooled = reference.pool(image, 2)
     largest = image.reshape(3, -1, 2)
-    adaptive = regions_oracle.pool(image, [regions_oracle.adaptive(*n) for n in ((9, 4), (8, 3))])
-    cuts = [regions_oracle.adaptive(*n) for n in ((4, 2), (6, 3), (5, 6))]
+    adaptive = reference_regions.pool(
+        image, [reference_regions.adaptive(*n) for n in ((9, 4), (8, 3))]
+    )
+    cuts = [reference_regions.adaptive(*n) for n in ((4, 2), (6, 3), (5, 6))]
     wanted = {
         0: np.where(np.isinf(steps), 0, steps),
-        1: pooled.places,
-        2: oracle.unpool(*pooled, image.shape[1:-1]),
+        1: pooled.indices,
+        2: reference.unpool(*pooled, image.shape[1:-1]),
         3: largest.max(1)[:, None, None],
         4: largest.argmax(1)[:, None, None],
         5: adaptive.values,
-        6: adaptive.places,
-        8: oracle.unpool(*oracle.pool(volume, 2), volume.shape[1:-1]),
+        6: adaptive.indices,
+        8: reference.unpool(*reference.pool(volume, 2), volume.shape[1:-1]),
         9: volume.max((1, 2, 3)),
-        10: regions_oracle.pool(volume, cuts).values,
+        10: reference_regions.pool(volume, cuts).values,
     }
     for i, expected in wanted.items():
         np.testing.assert_array_equal(arrays[f"output_{i}"], expected)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import make_golden_trained as golden
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import keras
+from golden import make_golden_trained as golden
+from harness.keras_version import keras
 
 import keras_maxpool
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from either_keras import keras
-from running import run_code
+from harness.keras_version import keras
+from harness.processes import run_code
 
 import keras_maxpool
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras
+from harness.install import needs
+from harness.keras_version import LEGACY, keras
 
 import keras_maxpool as km
 from keras_maxpool import ops
@@ -19,7 +20,7 @@ ranks = pytest.mark.parametrize("rank", SPATIAL)
 
 
 def torch_tensor(array: np.ndarray) -> Any:
-    torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install '.[peers]'")
+    torch = needs("torch")
     return torch.from_numpy(array)
 
 
@@ -62,7 +63,7 @@ def test_pooling(rank: int, make: Callable, dtype: str) -> None:
         theirs = builtin(make(x))
         assert layer(make(x)).dtype == theirs.dtype
         assert_equal(layer(make(x)), theirs)
-    values, indices = oracle.pool(x)
+    values, indices = reference.pool(x)
     assert_equal(layer(make(x)), values)
     assert_equal(ops.max_pool(make(x), return_indices=True), (values, indices))
     assert ops.max_pool(make(x)).dtype == dtype
@@ -86,7 +87,7 @@ def test_masks(rank: int, make: Callable) -> None:
     mask = np.random.default_rng(1).random(x.shape[:-1]) < 0.7
     own = np.asarray if make is permuted_torch_tensor else make
     hidden = np.where(mask[..., None], x, -1.0)
-    expected = np.maximum(oracle.pool(hidden)[0], 0)
+    expected = np.maximum(reference.pool(hidden)[0], 0)
     assert_equal(getattr(km, f"MaxPool{rank}D")()(make(x), mask=own(mask)), expected)
     assert_equal(ops.max_pool(make(x), mask=own(mask)), expected)
     top = hidden.max(tuple(range(1, rank + 1)))
@@ -98,8 +99,8 @@ def test_masks(rank: int, make: Callable) -> None:
 @makers
 def test_unpooling(rank: int, make: Callable) -> None:
     x = array(rank)
-    values, indices = oracle.pool(x)
-    expected = oracle.unpool(values, indices, SPATIAL[rank])
+    values, indices = reference.pool(x)
+    expected = reference.unpool(values, indices, SPATIAL[rank])
     layer = getattr(km, f"MaxUnpool{rank}D")()
     given = make(values), make(indices)
     assert_equal(layer(*given, like=make(x)), expected)
@@ -136,7 +137,7 @@ def not_dense(rank: int, kind: str, symbolic: bool) -> Any:
 )
 def test_not_dense(rank: int, symbolic: bool, kind: str, fix: str) -> None:
     odd, x = not_dense(rank, kind, symbolic), array(rank)
-    values, indices = oracle.pool(x)
+    values, indices = reference.pool(x)
     pool, top, adaptive, fractional, unpool = (
         getattr(km, f"{family}{rank}D")
         for family in (

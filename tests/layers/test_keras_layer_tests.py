@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from either_keras import LEGACY, keras
+from harness.keras_version import LEGACY, keras
 
 import keras_maxpool
 

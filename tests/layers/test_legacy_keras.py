@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras
-from running import run_code
+from harness.keras_version import LEGACY, keras
+from harness.processes import run_code
 
 import keras_maxpool
 

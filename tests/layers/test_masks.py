@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import keras, keras_3_alone
-from running import FORMATS, INTEGERS, MODES, Config, assert_same, run, with_gradient
+from harness.assertions import assert_same
+from harness.cases import FORMATS, INTEGERS, Config
+from harness.keras_version import keras, keras_3_alone
+from harness.runner import MODES, run, with_gradient
 
 import keras_maxpool
 from keras_maxpool.ops import max_pool
@@ -39,23 +41,23 @@ def example(config: Config, dtype: str = "float32") -> tuple[np.ndarray, np.ndar
 
 
 def expected(config: Config, x: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """The oracle's pooling of what is seen; a window is valid if pooling the mask says so."""
-    seen, _ = oracle.pool(mask[..., None].astype("float32"), **config.arguments)
+    """The reference's pooling of what is seen; a window is valid if pooling the mask says so."""
+    seen, _ = reference.pool(mask[..., None].astype("float32"), **config.arguments)
     valid = seen > 0
     hidden = np.where(mask[..., None], x.astype("float64"), -np.inf)
-    values, places = oracle.pool(hidden, **config.arguments)
+    values, places = reference.pool(hidden, **config.arguments)
     # Nothing here is infinite but what is hidden, so that no tie can lead to it.
     values = np.where(valid, values, 0).astype(x.dtype)
     return {
         "values": values,
-        "places": np.where(valid, places, -1),
+        "indices": np.where(valid, places, -1),
         "mask": valid[..., 0],
     }
 
 
 @by_mode
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_against_the_oracle(config: Config, mode: str) -> None:
+def test_against_the_reference(config: Config, mode: str) -> None:
     x, mask = example(config)
     should = expected(config, x, mask)
     layer = getattr(keras_maxpool, f"MaxPool{config.rank}D")(
@@ -63,13 +65,13 @@ def test_against_the_oracle(config: Config, mode: str) -> None:
     )
     values, indices = run(lambda x, m: layer(x, mask=m), mode, x, mask)
     assert_same(values, should["values"])
-    assert_same(indices, should["places"])
+    assert_same(indices, should["indices"])
     for outgoing in layer.compute_mask(x, tf.constant(mask)):
         assert_same(outgoing.numpy(), should["mask"])
     pool = with_gradient(lambda x: max_pool(x, **config.arguments, mask=mask))
     upstream = np.arange(1.0, values.size + 1, dtype="float32").reshape(values.shape)
     _, gradient = run(pool, mode, x, upstream)
-    assert_same(gradient, oracle.gradient(x.shape, should["places"], upstream, dtype=x.dtype))
+    assert_same(gradient, reference.gradient(x.shape, should["indices"], upstream, dtype=x.dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", *INTEGERS])
@@ -78,7 +80,7 @@ def test_dtypes(dtype: str) -> None:
     should = expected(CONFIGS[6], x, mask)
     values, indices = max_pool(x, **CONFIGS[6].arguments, mask=mask, return_indices=True)
     assert_same(values.numpy(), should["values"])
-    assert_same(indices.numpy(), should["places"])
+    assert_same(indices.numpy(), should["indices"])
 
 
 @by_mode
@@ -89,8 +91,8 @@ def test_the_smallest_value_is_seen_all_the_same(config: Config, dtype: str, mod
     x, mask = example(config, dtype)
     kind = tf.as_dtype(dtype)
     x[:] = -np.inf if kind.is_floating else kind.min
-    shown, _ = oracle.pool(mask[..., None].astype("float32"), **config.arguments)
-    _, first = oracle.pool(np.where(mask, 1.0, 0.0)[..., None], **config.arguments)
+    shown, _ = reference.pool(mask[..., None].astype("float32"), **config.arguments)
+    _, first = reference.pool(np.where(mask, 1.0, 0.0)[..., None], **config.arguments)
     pool = lambda x: max_pool(  # noqa: E731
         x, **config.arguments, mask=mask, return_indices=True, nonfinite="ieee"
     )
@@ -104,15 +106,15 @@ def test_the_smallest_value_is_seen_all_the_same(config: Config, dtype: str, mod
 def test_a_minus_infinity_that_is_seen_gets_the_gradient(config: Config, mode: str) -> None:
     """Not what is hidden beside it, whose gradient nobody gets."""
     x, mask = example(config)
-    _, first = oracle.pool(
+    _, first = reference.pool(
         np.where(mask, 1.0, 0.0)[..., None] + np.zeros_like(x), **config.arguments
     )
-    shown, _ = oracle.pool(mask[..., None] + np.zeros_like(x), **config.arguments)
+    shown, _ = reference.pool(mask[..., None] + np.zeros_like(x), **config.arguments)
     upstream = np.ones(first.shape, "float32")
     pool = with_gradient(lambda x: max_pool(x, **config.arguments, mask=mask, nonfinite="ieee"))
     _, gradient = run(pool, mode, np.full_like(x, -np.inf), upstream)
     places = np.where(shown > 0, first, -1)
-    assert_same(gradient, oracle.gradient(x.shape, places, upstream, dtype=x.dtype))
+    assert_same(gradient, reference.gradient(x.shape, places, upstream, dtype=x.dtype))
 
 
 def test_each_result_has_a_mask() -> None:
@@ -134,15 +136,15 @@ def test_ieee_and_data_format(data_format: str) -> None:
     x[~mask] = np.nan
     should = expected(config, np.where(np.isnan(x), 0, x), mask)
     if data_format == "channels_first":
-        x = oracle.channels_first(x)
+        x = reference.channels_first(x)
     layer = keras_maxpool.MaxPool2D(
         **config.arguments, data_format=data_format, nonfinite="ieee", return_indices=True
     )
     values, indices = (y.numpy() for y in layer(x, mask=mask))
     if data_format == "channels_first":
-        values, indices = oracle.channels_last(values), oracle.channels_last(indices)
+        values, indices = reference.channels_last(values), reference.channels_last(indices)
     assert_same(values, should["values"])
-    assert_same(indices, should["places"])
+    assert_same(indices, should["indices"])
 
 
 # From an embedding to a recurrent layer

@@ -6,11 +6,13 @@ import copy
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import keras
-from running import FORMATS, Config, assert_same, case, distinct
+from harness.assertions import assert_same
+from harness.cases import FORMATS, Config, case, distinct
+from harness.install import needs
+from harness.keras_version import keras
 
 import keras_maxpool
 
@@ -36,10 +38,10 @@ def test_both_spellings_are_one(rank: int) -> None:
 def test_values(rank: int, data_format: str) -> None:
     given = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format)
     unpool = layer(rank, data_format=data_format)
-    y = unpool(given.values, given.places, like=given.x)
-    pooled = given.values, given.places
-    assert_same(y.numpy(), oracle.unpool(*pooled, SPATIAL[rank], data_format=data_format))
-    shapes = given.values.shape, given.places.shape, given.x.shape
+    y = unpool(given.values, given.indices, like=given.x)
+    pooled = given.values, given.indices
+    assert_same(y.numpy(), reference.unpool(*pooled, SPATIAL[rank], data_format=data_format))
+    shapes = given.values.shape, given.indices.shape, given.x.shape
     assert unpool.compute_output_shape(*shapes) == y.shape
 
 
@@ -78,7 +80,7 @@ def test_symbolic_with_unknown_sizes(rank: int) -> None:
     model = keras.Model(inputs, layer(rank)(*pooled, like=inputs))
     assert model.output_shape == (None, *[None] * rank, 2)
     x = case(Config(SPATIAL[rank], 2), distinct).x[..., :2]
-    expected = oracle.unpool(*oracle.pool(x), SPATIAL[rank])
+    expected = reference.unpool(*reference.pool(x), SPATIAL[rank])
     np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
 
 
@@ -183,7 +185,7 @@ def test_segnet_trains_saves_and_loads(tmp_path: Any) -> None:
 
 
 def test_segnet_equals_pytorch() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install '.[peers]'")
+    torch = needs("torch")
     functional = torch.nn.functional
     x, _ = images()
     model = segnet()

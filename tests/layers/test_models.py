@@ -6,10 +6,10 @@ import functools
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras
+from harness.keras_version import LEGACY, keras
 
 import keras_maxpool
 
@@ -291,7 +291,7 @@ INTEGERS = np.random.default_rng(24).integers(-9, 10, (3, 7, 6, 2)).astype(np.fl
 
 
 def pooled(x: np.ndarray, *arguments: Any, **options: Any) -> np.ndarray:
-    return oracle.pool(x, *arguments, **options).values
+    return reference.pool(x, *arguments, **options).values
 
 
 def test_functional() -> None:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from either_keras import keras, keras_3_alone
+from harness.keras_version import keras, keras_3_alone
 
 import keras_maxpool
 from keras_maxpool import layers
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "golden"
 OLD_MODULES = {
     "MaxPooling": "max_pooling",
     "GlobalMaxPooling": "global_max_pooling",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
+from harness.install import needs
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
 from keras_maxpool.old_layers import OLD_LAYERS
@@ -26,7 +27,7 @@ forms = pytest.mark.parametrize("form", [".keras", ".h5"])
 
 def pooled(x: np.ndarray, pool: int, stride: int, padding: str) -> tuple[np.ndarray, np.ndarray]:
     """Maxima and their flat indices in (height, width, channels)."""
-    values, places = oracle.pool(x, pool, stride, padding)
+    values, places = reference.pool(x, pool, stride, padding)
     channels = x.shape[-1]
     return values, places * channels + np.arange(channels)
 
@@ -227,8 +228,7 @@ def test_keras(build: Any, tmp_path: Path) -> None:
 @builds(addons)
 def test_h5_of_keras_2(build: Any, tmp_path: Path) -> None:
     """As the users of Addons have them; Keras 3 passes a second input on by name, see `keras_2_nodes`."""
-    reason = "tf_keras is missing: pip install '.[legacy]'"
-    pytest.importorskip("tf_keras", reason=reason)
+    needs("tf_keras")
     path = tmp_path / "old.h5"
     check(path, written(importlib.import_module("tf_keras"), path, build), build)
 
@@ -250,7 +250,7 @@ def test_ours_load_beside_them(form: str, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
     loaded = keras.saving.load_model(path, custom_objects=OLD_LAYERS)
     assert loaded.get_layer("ours").indices_convention == "torch"
-    expected = oracle.unpool(*oracle.pool(x), SHAPE[1:3])
+    expected = reference.unpool(*reference.pool(x), SHAPE[1:3])
     for output in loaded(x):
         np.testing.assert_array_equal(output, expected)
 

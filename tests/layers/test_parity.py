@@ -9,22 +9,13 @@ import inspect
 from collections.abc import Callable
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
-from running import (
-    FLOATS,
-    FORMATS,
-    INTEGERS,
-    MODES,
-    Config,
-    assert_same,
-    case,
-    in_mode,
-    run,
-    with_gradient,
-)
+from harness.assertions import assert_same
+from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case
+from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.runner import MODES, in_mode, run, with_gradient
 
 import keras_maxpool
 
@@ -154,8 +145,8 @@ def test_sums_of_gradients_to_rounding(mode: str, config: Config) -> None:
     ours, builtin = (in_mode(with_gradient(layer), mode) for layer in pair(config))
     x = tf.constant(given.x)
     (_, gradient), (_, builtin_gradient) = ours(x, upstream), builtin(x, upstream)
-    exact = oracle.gradient(x.shape, given.places, upstream)
-    terms = oracle.gradient(x.shape, given.places, np.abs(upstream))
+    exact = reference.gradient(x.shape, given.indices, upstream)
+    terms = reference.gradient(x.shape, given.indices, np.abs(upstream))
     unit = np.finfo("float32").eps * terms
     assert np.all(np.abs(gradient - exact) <= unit)
     # So does the built-in, on the other side of the exact sum at worst.

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import make_golden_models as golden
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
+from golden import make_golden_models as golden
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
 
@@ -609,7 +609,7 @@ def test_golden_file_loads(
 
 
 @keras_3_alone
-def test_golden_prediction_is_the_oracles(golden_arrays: dict[str, np.ndarray]) -> None:
+def test_golden_prediction_is_the_references(golden_arrays: dict[str, np.ndarray]) -> None:
     model = keras.models.load_model(golden.STEM.with_suffix(".keras"))
     inputs = {name: golden_arrays[name] for name in golden.INPUTS}
     wanted = golden.expected(model, inputs)

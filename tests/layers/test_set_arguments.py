@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import keras
+from harness.keras_version import keras
 
 import keras_maxpool
 

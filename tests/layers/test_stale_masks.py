@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
-from running import assert_same
+from harness.assertions import assert_same
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask

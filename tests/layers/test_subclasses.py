@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from either_keras import keras, keras_3_alone
+from harness.keras_version import keras, keras_3_alone
 
 import keras_maxpool
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from either_keras import LEGACY, keras
-from running import assert_same
+from harness.assertions import assert_same
+from harness.keras_version import LEGACY, keras
 
 import keras_maxpool
 

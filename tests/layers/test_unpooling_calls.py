@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
 import tensorflow as tf
-from either_keras import LEGACY, keras, keras_3_alone
-from running import FORMATS, Config, assert_same, case, distinct
+from harness.assertions import assert_same
+from harness.cases import FORMATS, Config, case, distinct
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
 
@@ -29,9 +30,9 @@ def layer(rank: int, family: str = "MaxUnpooling", *args: Any, **options: Any) -
 def test_list(rank: int, data_format: str, form: type) -> None:
     given = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format)
     unpool = layer(rank, data_format=data_format)
-    expected = oracle.unpool(given.values, given.places, SPATIAL[rank], data_format=data_format)
-    assert_same(unpool(form((given.values, given.places)), like=given.x).numpy(), expected)
-    assert_same(unpool(form((given.values, given.places, given.x))).numpy(), expected)
+    expected = reference.unpool(given.values, given.indices, SPATIAL[rank], data_format=data_format)
+    assert_same(unpool(form((given.values, given.indices)), like=given.x).numpy(), expected)
+    assert_same(unpool(form((given.values, given.indices, given.x))).numpy(), expected)
     two, three = given.values.shape, given.x.shape
     assert unpool.compute_output_shape(form((two, two, three))) == three
     assert unpool.compute_output_shape(form((two, two))) == unpool.compute_output_shape(two, two)
@@ -52,7 +53,7 @@ def test_list_in_a_saved_model(rank: int, form: str, tmp_path: Path) -> None:
     model.save(tmp_path / f"model{form}")
     loaded = keras.saving.load_model(tmp_path / f"model{form}")
     x = case(Config((8, 6, 4)[:rank], 2), distinct).x[..., :2]
-    expected = oracle.unpool(*oracle.pool(x), x.shape[1:-1])
+    expected = reference.unpool(*reference.pool(x), x.shape[1:-1])
     for either in (model, loaded):
         for y in either(x):
             np.testing.assert_array_equal(y, expected)
@@ -73,9 +74,9 @@ def test_list_that_trains() -> None:
 @pytest.mark.skipif(not LEGACY, reason="Keras 3's takes one tensor: run with TF_USE_LEGACY_KERAS=1")
 def test_list_in_time_distributed() -> None:
     given = case(Config((4, 6), 2), distinct)
-    frames = [np.stack([a, a], 1) for a in (given.values, given.places)]
+    frames = [np.stack([a, a], 1) for a in (given.values, given.indices)]
     y = keras.layers.TimeDistributed(keras_maxpool.MaxUnpool2D())(frames)
-    expected = oracle.unpool(given.values, given.places, (4, 6))
+    expected = reference.unpool(given.values, given.indices, (4, 6))
     np.testing.assert_array_equal(y, np.stack([expected, expected], 1))
 
 
@@ -86,10 +87,10 @@ def test_mask_is_what_addons_calls_the_indices(rank: int, symbolic: bool) -> Non
     if symbolic:
         pair = [keras.Input(given.values.shape[1:], dtype=d) for d in ("float32", "int64")]
         model = keras.Model(pair, layer(rank, output_size=SPATIAL[rank])(pair[0], mask=pair[1]))
-        y = model([given.values, given.places])
+        y = model([given.values, given.indices])
     else:
-        y = layer(rank, output_size=SPATIAL[rank])(given.values, mask=given.places)
-    assert_same(np.asarray(y), oracle.unpool(given.values, given.places, SPATIAL[rank]))
+        y = layer(rank, output_size=SPATIAL[rank])(given.values, mask=given.indices)
+    assert_same(np.asarray(y), reference.unpool(given.values, given.indices, SPATIAL[rank]))
 
 
 @ranks
@@ -97,7 +98,7 @@ def test_mask_is_what_addons_calls_the_indices(rank: int, symbolic: bool) -> Non
 def test_output_size_in_a_call(rank: int, symbolic: bool) -> None:
     """As PyTorch takes it, the whole shape or the spatial sizes: an error that says what does it here."""
     given = case(Config(SPATIAL[rank], 2), distinct)
-    pair = given.values, given.places
+    pair = given.values, given.indices
     if symbolic:
         pair = tuple(keras.Input(a.shape[1:], dtype=a.dtype.name) for a in pair)
     for size in (given.x.shape, SPATIAL[rank]):
@@ -123,7 +124,7 @@ def test_convention(rank: int, data_format: str, convention: str) -> None:
     x = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format).x
     options = {"data_format": data_format, "indices_convention": convention}
     values, indices = layer(rank, "MaxPooling", 2, return_indices=True, **options)(x)
-    expected, places = oracle.pool(x, data_format=data_format)
+    expected, places = reference.pool(x, data_format=data_format)
     assert_same(values.numpy(), expected)
     converted = keras_maxpool.ops.convert_indices(
         places, x.shape, to=convention, data_format=data_format
@@ -132,7 +133,9 @@ def test_convention(rank: int, data_format: str, convention: str) -> None:
     unpool = layer(rank, **options)
     assert unpool.get_config()["indices_convention"] == convention
     y = type(unpool).from_config(unpool.get_config())([values, indices], like=x)
-    assert_same(y.numpy(), oracle.unpool(expected, places, SPATIAL[rank], data_format=data_format))
+    assert_same(
+        y.numpy(), reference.unpool(expected, places, SPATIAL[rank], data_format=data_format)
+    )
 
 
 def test_argmax_of_tensorflow() -> None:
@@ -144,7 +147,7 @@ def test_argmax_of_tensorflow() -> None:
     for ours, theirs in zip(pool(x), found, strict=True):
         assert_same(ours.numpy(), theirs.numpy())
     unpool = keras_maxpool.MaxUnpool2D(3, 2, "same", indices_convention="tensorflow")
-    expected = oracle.unpool(*oracle.pool(x, 3, 2, "same"), (7, 8))
+    expected = reference.unpool(*reference.pool(x, 3, 2, "same"), (7, 8))
     for indices in (found.argmax, tf.cast(found.argmax, tf.float32)):
         assert_same(unpool([found.output, indices], like=x).numpy(), expected)
 
@@ -164,7 +167,7 @@ def test_tensors_by_name(rank: int) -> None:
     code = keras.layers.Activation("linear")(values)
     y = layer(rank)(code, indices=["pool", 0, 1], like=["image", 0, 0])
     given = case(Config(SPATIAL[rank], 2), distinct)
-    expected = oracle.unpool(given.values, given.places, SPATIAL[rank])
+    expected = reference.unpool(given.values, given.indices, SPATIAL[rank])
     np.testing.assert_array_equal(keras.Model(inputs, y)(given.x), expected)
     with pytest.raises(ValueError, match=r"received \['other', 0, 1\].*TF_USE_LEGACY_KERAS=1"):
         layer(rank)(code, indices=["other", 0, 1])

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness.install import needs
 
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure as bench_measure
@@ -28,8 +29,8 @@ GRAPH = Setting(TINY, "graph", "gradient", bench_cases.BUILTIN)
 
 @pytest.fixture
 def extra():
-    for module, package in EXTRAS["bench"].items():
-        pytest.importorskip(module, reason=f"needs {package}: pip install '.[bench]'")
+    for module in EXTRAS["bench"]:
+        needs(module)
 
 
 def ignore(setting):

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from refusals import complaint
+from harness.commands import complaint
 
 import keras_maxpool
 from keras_maxpool.tools.cli import main

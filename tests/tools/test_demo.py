@@ -4,14 +4,9 @@ import math
 import keras
 import numpy as np
 import pytest
-
-import keras_maxpool
-
-pytest.importorskip("rich", reason="needs rich: pip install '.[demo]'")
-pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[demo]'")
-
 from rich.console import Console
 
+import keras_maxpool
 from keras_maxpool.tools import demo
 
 

@@ -1,4 +1,4 @@
-"""ONNX's nodes as layers, beside the oracle, and ONNX's reference evaluator where that is right (onnx 1.23.2).
+"""ONNX's nodes as layers, beside the reference, and ONNX's reference evaluator where that is right (onnx 1.23.2).
 
 It is not with SAME_LOWER (a window too few), asymmetric pads (an IndexError) and GlobalMaxPool of other ranks than 2.
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
+import reference
+from harness.install import needs
 
 import keras_maxpool
 from keras_maxpool.tools.convert import from_onnx
 
-onnx = pytest.importorskip("onnx", reason="ONNX is missing: pip install '.[peers]'")
-reference = pytest.importorskip("onnx.reference", reason="ONNX is missing: pip install '.[peers]'")
+onnx = needs("onnx")
+onnx_reference = needs("onnx.reference")
 
 
 def node(kind: str = "MaxPool", outputs: int = 1, inputs: int = 1, **attributes: Any) -> Any:
-    names = [["y", "places"][:outputs], ["x", "i", "shape"][:inputs]]
+    names = [["y", "indices"][:outputs], ["x", "i", "shape"][:inputs]]
     return onnx.helper.make_node(kind, names[1], names[0], name="n", **attributes)
 
 
@@ -30,9 +31,9 @@ def run(given: Any, x: np.ndarray) -> list[np.ndarray]:
     outputs = [info(name, floats if name == "y" else 7, None) for name in given.output]
     graph = onnx.helper.make_graph([given], "g", [info("x", floats, x.shape)], outputs)
     opset = [onnx.helper.make_opsetid("", 22)]
-    return reference.ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opset)).run(
-        None, {"x": x}
-    )
+    return onnx_reference.ReferenceEvaluator(
+        onnx.helper.make_model(graph, opset_imports=opset)
+    ).run(None, {"x": x})
 
 
 def example(rank: int) -> np.ndarray:
@@ -49,7 +50,7 @@ def last(x: np.ndarray) -> np.ndarray:
 
 
 def cases(rank: int) -> dict[str, tuple[dict[str, Any], tuple[Any, ...]]]:
-    """Attributes, and what they say in the oracle's terms: window, strides, padding, dilation, ceil mode."""
+    """Attributes, and what they say in the reference's terms: window, strides, padding, dilation, ceil mode."""
     three, two = [3] * rank, [2] * rank
     pads = ((1, 0), (0, 2), (2, 1))[:rank]
     begins, ends = ([pair[side] for pair in pads] for side in (0, 1))
@@ -96,7 +97,7 @@ WRONG_IN_THE_REFERENCE = ("pads", "lower")
 def test_max_pool(name: str, rank: int) -> None:
     attributes, arguments = cases(rank)[name]
     given, x = node(**attributes), example(rank)
-    wanted = first(oracle.pool(last(x), *arguments).values)
+    wanted = first(reference.pool(last(x), *arguments).values)
     if name not in WRONG_IN_THE_REFERENCE:
         np.testing.assert_array_equal(run(given, x)[0], wanted, strict=True)
     np.testing.assert_array_equal(first(from_onnx(given)(last(x))), wanted, strict=True)

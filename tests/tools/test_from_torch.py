@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from harness.install import needs
 
 import keras_maxpool
 from keras_maxpool.tools.convert import from_torch, to_torch_kwargs
 
-torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install '.[peers]'")
+torch = needs("torch")
 
 FORMATS = ("channels_last", "channels_first")
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import wrong_layers
+from harness import wrong_layers
 
 import keras_maxpool
 from keras_maxpool.tools.errors import one_line

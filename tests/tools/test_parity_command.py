@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import keras
 import pytest
 import tensorflow as tf
-import wrong_layers
+from harness import wrong_layers
 from rich.console import Console
 
 from keras_maxpool.tools.cli import main

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from harness.install import needs
 
 import keras_maxpool as km
 from keras_maxpool.tools.report import Field, Report, Row, Unknown, report
@@ -85,7 +86,7 @@ def test_builtin_adaptive() -> None:
     ],
 )
 def test_edges_and_overlap(arguments: dict[str, Any], dropped: int, overlap: int) -> None:
-    """Dropped by the oracle of an impulse: the last elements that change nothing, however large they are."""
+    """Dropped by the reference of an impulse: the last elements that change nothing, however large they are."""
     layer = km.MaxPool1D(**arguments)
     (row,) = rows(keras.Input((10, 1)), layer)
     impulses = np.eye(10, dtype="float32")[..., None]
@@ -159,7 +160,7 @@ def test_unbuilt() -> None:
 
 def shown(done: Report) -> str:
     """The text, and the page's picture."""
-    rich = pytest.importorskip("rich.console", reason="needs rich: pip install '.[demo]'")
+    rich = needs("rich.console")
     from keras_maxpool.tools.report.picture import picture
     from keras_maxpool.tools.report.text import show
 

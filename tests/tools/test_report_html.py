@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from harness.install import needs
 
 import keras_maxpool as km
 from keras_maxpool.tools.report import report
@@ -66,7 +67,7 @@ def test_growth_and_rows(html: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser(html: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    selenium = pytest.importorskip("selenium.webdriver", reason="needs: pip install '.[test]'")
+    selenium = needs("selenium.webdriver")
     programs = [shutil.which("chromium"), shutil.which("chromedriver")]
     if None in programs:
         pytest.skip("needs Chromium: apt-get install chromium chromium-driver")

@@ -1,0 +1,129 @@
+"""Each public layer has its whole docstring, and the formulas in it are those of the layer."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import re
+from typing import Any
+
+import pytest
+from harness.keras_version import keras
+
+import keras_maxpool
+from keras_maxpool import layers
+
+FAMILIES = (
+    "MaxPooling",
+    "GlobalMaxPooling",
+    "AdaptiveMaxPooling",
+    "FractionalMaxPooling",
+    "MaxUnpooling",
+)
+SECTIONS = ("Args", "Call arguments", "Input shape", "Output shape", "Raises", "Example")
+AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
+
+every_layer = pytest.mark.parametrize(
+    ("family", "rank"), [(family, rank) for family in FAMILIES for rank in (1, 2, 3)]
+)
+
+
+def layer_class(family: str, rank: int) -> Any:
+    return getattr(keras_maxpool, f"{family}{rank}D")
+
+
+def section(cls: Any, name: str) -> str:
+    """The lines below a heading, which may go on after its name."""
+    found = re.search(rf"^{name}(?:,[^:]*)?:\n((?:    .*\n|\n)+)", cls.__doc__ + "\n", re.M)
+    assert found, name
+    return found[1]
+
+
+def entries(text: str) -> list[str]:
+    return re.findall(r"^    \**(\w+): ", text, re.M)
+
+
+@every_layer
+def test_every_section_is_there(family: str, rank: int) -> None:
+    cls = layer_class(family, rank)
+    places = [re.search(rf"^{name}\b", cls.__doc__, re.M) for name in SECTIONS]
+    starts = [found.start() for found in places if found]
+    assert len(starts) == len(SECTIONS)
+    assert starts == sorted(starts)
+    assert entries(section(cls, "Args")) == list(inspect.signature(cls).parameters)
+    call = list(inspect.signature(cls.call).parameters)[1:]
+    assert entries(section(cls, "Call arguments")) == call
+    assert entries(section(cls, "Raises")) == ["TypeError", "ValueError"]
+
+
+@every_layer
+def test_it_is_about_this_layer(family: str, rank: int) -> None:
+    cls = layer_class(family, rank)
+    text = cls.__doc__
+    assert text == inspect.cleandoc(text)
+    assert text.startswith(("Max ", "The maximum ", "Fractional max "))
+    assert f"`{cls.__name__.replace('ooling', 'ool')}` is the same class." in text.split("\n\n")[0]
+    assert f"`(batch, {AXES[rank]}, channels)`" in section(cls, "Input shape")
+    assert f"keras_maxpool.{cls.__name__}(" in text[text.index("\nExample:\n") :]
+    others = {f"{n}D" for n in (1, 2, 3)} - {f"{rank}D"}
+    assert not re.findall(rf"ooling(?:{'|'.join(others)})", text)
+    assert not re.search(r"\{[a-z_]+\}", text)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_source_is_found() -> None:
+    """Of the class itself, which lives in the module that a file names."""
+    source = inspect.getsource(keras_maxpool.MaxPooling2D)
+    assert source.startswith("@register\nclass MaxPooling2D(BaseMaxPooling):\n")
+    assert inspect.getmodule(keras_maxpool.MaxPooling2D) is layers
+
+
+def evaluated(formula: str, **values: Any) -> int:
+    functions = {"floor": math.floor, "ceil": math.ceil, "min": min}
+    return eval(formula, {"__builtins__": {}}, functions | values)
+
+
+def formulas(family: str) -> list[str]:
+    text = section(layer_class(family, 1), "Output shape")
+    return [code for code in re.findall(r"`([^`]+)`", text) if re.search(r"size.* [-+*/] ", code)]
+
+
+def test_the_formulas_of_pooling() -> None:
+    explicit, ceiled, named, window = formulas("MaxPooling")
+    tested = 0
+    for size, pool_size, strides, dilation_rate in itertools.product(
+        range(1, 9), range(1, 4), range(1, 4), (1, 2)
+    ):
+        known = {"pool_size": pool_size, "strides": strides, "dilation_rate": dilation_rate}
+        length = evaluated(window, **known)
+        pads = [(b, a) for b, a in itertools.product(range(3), range(2)) if max(b, a) < length]
+        cases: list[tuple[str, Any, bool, tuple[int, int]]] = [
+            (named, padding, False, (0, 0)) for padding in ("same", "same_lower", "causal")
+        ]
+        for pair in pads:
+            cases += [(explicit, (pair,), False, pair), (ceiled, (pair,), True, pair)]
+        for formula, padding, ceil_mode, (before, after) in cases:
+            if formula is not named and size + before + after < length:
+                continue
+            layer = keras_maxpool.MaxPooling1D(**known, padding=padding, ceil_mode=ceil_mode)
+            known_too = {"size": size, "window": length, "pads": before + after, "before": before}
+            wanted = evaluated(formula, **known, **known_too)
+            assert layer.compute_output_shape((1, size, 1)) == (1, wanted, 1), layer.get_config()
+            tested += 1
+    assert tested > 1000
+    five = keras_maxpool.MaxPooling1D(2, ceil_mode=True)(keras.Input((5, 1)))
+    assert five.shape == (None, 3, 1)
+
+
+def test_the_formulas_of_unpooling() -> None:
+    inferred, named = formulas("MaxUnpooling")
+    for size, pool_size, strides in itertools.product(range(1, 6), range(1, 4), range(1, 4)):
+        known = {"pool_size": pool_size, "strides": strides}
+        layer = keras_maxpool.MaxUnpooling1D(**known, padding="same")
+        assert layer.compute_output_shape((1, size, 1))[1] == evaluated(named, size=size, **known)
+        for pad in range(min(pool_size, 2)):
+            wanted = evaluated(inferred, size=size, pads=2 * pad, **known)
+            if wanted > 0:
+                layer = keras_maxpool.MaxUnpooling1D(**known, padding=pad)
+                assert layer.compute_output_shape((1, size, 1))[1] == wanted

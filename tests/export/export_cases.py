@@ -1,0 +1,256 @@
+"""One small model for each option of each layer, and inputs for it: what every road of export has to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from harness.keras_version import keras
+
+import keras_maxpool as km
+
+SIZES = {1: (11,), 2: (11, 9), 3: (5, 7, 5)}
+"""Spatial sizes for each rank, which windows of two do not divide."""
+CHANNELS = 3
+
+Build = Callable[..., Any]
+"""From a symbolic input, with a mask or without, and the number of its spatial axes to the model's output or outputs.
+
+Keyword arguments go on to the max pooling layer.
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of one option, for tensors of `rank` spatial axes."""
+
+    option: str
+    rank: int
+    build: Build
+    data_format: str = "channels_last"
+    dtype: str = "float32"
+    masked: bool = False
+
+    def __str__(self) -> str:
+        """The id in a test's name."""
+        return f"{self.option}-{self.rank}d"
+
+    def model(self, known: bool = True, **forced: Any) -> keras.Model:
+        """The model, with or without known spatial sizes; the batch's size is unknown."""
+        sizes = SIZES[self.rank] if known else (None,) * self.rank
+        shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
+        x = keras.Input(shape, dtype=self.dtype, name="x")
+        if not self.masked:
+            return keras.Model(x, self.build(x, self.rank, **forced))
+        mask = keras.Input(sizes, dtype="bool", name="mask")
+        return keras.Model([x, mask], self.build((x, mask), self.rank, **forced))
+
+    def inputs(self, batch: int = 3, more: int = 0) -> list[np.ndarray]:
+        """Seeded inputs full of ties; spatial sizes are larger by `more`."""
+        rng = np.random.default_rng(self.rank)
+        sizes = tuple(size + more for size in SIZES[self.rank])
+        shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
+        x = (rng.integers(-9, 9, (batch, *shape)) / 2).astype(self.dtype)
+        if not self.masked:
+            return [x]
+        mask = rng.random((batch, *sizes)) < 0.4
+        mask[0, :3] = False
+        mask[-1] = False  # a sample that shows nothing
+        return [x, mask]
+
+
+def layer(family: str, rank: int, *args: Any, **kwargs: Any) -> keras.layers.Layer:
+    return getattr(km, f"{family}{rank}D")(*args, **kwargs)
+
+
+def pooled(family: str, *args: Any, **kwargs: Any) -> Build:
+    def build(x: Any, rank: int, **forced: Any) -> Any:
+        how = kwargs | (forced if family == "MaxPool" else {})
+        pool = layer(family, rank, *args, **how)
+        return pool(x[0], mask=x[1]) if isinstance(x, tuple) else pool(x)
+
+    return build
+
+
+def unpooled(*args: Any, like: bool = False, size: bool = False, **options: Any) -> Build:
+    def build(x: Any, rank: int, **forced: Any) -> Any:
+        how = options | forced
+        values, indices = layer("MaxPool", rank, *args, return_indices=True, **how)(x)
+        size_of = {"output_size": SIZES[rank] if size else None}
+        unpool = layer("MaxUnpool", rank, *args, **size_of, **options)
+        return unpool(values, indices, **({"like": x} if like else {}))
+
+    return build
+
+
+def pairs(x: Any, rank: int, **forced: Any) -> Any:
+    return layer("MaxPool", rank, 3, 2, ((1, 0), (0, 2), (2, 1))[:rank], **forced)(x)
+
+
+FIRST = "channels_first"
+ALL: dict[str, Build] = {
+    "plain": pooled("MaxPool", 2),
+    "same": pooled("MaxPool", 3, 2, "same"),
+    "same_lower": pooled("MaxPool", 2, 1, "same_lower"),
+    "padding": pooled("MaxPool", 3, 2, 1),
+    "pairs": pairs,
+    "dilated": pooled("MaxPool", 2, 1, dilation_rate=2),
+    "dilated_strided": pooled("MaxPool", 3, 2, 2, dilation_rate=2),
+    "ceil": pooled("MaxPool", 2, ceil_mode=True),
+    "ieee": pooled("MaxPool", 2, nonfinite="ieee"),
+    "direct": pooled("MaxPool", 3, 2, implementation="direct"),
+    "separable": pooled("MaxPool", 3, 2, implementation="separable"),
+    "shifted": pooled("MaxPool", 3, 2, implementation="shifted"),
+    "shifted_same": pooled("MaxPool", 3, 2, "same", implementation="shifted"),
+    "large": pooled("MaxPool", 13, 1, "same"),
+    "indices": pooled("MaxPool", 2, return_indices=True),
+    "indices_padding": pooled("MaxPool", 3, 2, 1, return_indices=True),
+    "indices_ceil": pooled("MaxPool", 2, ceil_mode=True, return_indices=True),
+    "indices_dilated": pooled("MaxPool", 2, 1, dilation_rate=2, return_indices=True),
+    "indices_ieee": pooled("MaxPool", 2, return_indices=True, nonfinite="ieee"),
+    "unpool": unpooled(3, 2, 1),
+    "unpool_like": unpooled(2, like=True),
+    "unpool_size": unpooled(2, size=True),
+    "unpool_tensorflow": unpooled(2, like=True, indices_convention="tensorflow"),
+    "unpool_overlapping": unpooled(3, 2, like=True),
+    "global": pooled("GlobalMaxPool"),
+    "global_keepdims": pooled("GlobalMaxPool", keepdims=True),
+    "global_indices": pooled("GlobalMaxPool", return_indices=True),
+    "global_ieee": pooled("GlobalMaxPool", nonfinite="ieee"),
+    "adaptive": pooled("AdaptiveMaxPool", 4),
+    "adaptive_indices": pooled("AdaptiveMaxPool", 4, return_indices=True),
+    "adaptive_one": pooled("AdaptiveMaxPool", 1),
+    "fractional": pooled("FractionalMaxPool", 1.44),
+    "fractional_pseudo": pooled("FractionalMaxPool", 1.44, True),
+    "fractional_overlapping": pooled("FractionalMaxPool", 1.44, False, True),
+    "fractional_indices": pooled("FractionalMaxPool", 1.44, return_indices=True),
+}
+MASKED: dict[str, Build] = {
+    "mask": pooled("MaxPool", 2),
+    "mask_indices": pooled("MaxPool", 2, return_indices=True),
+    "mask_global": pooled("GlobalMaxPool"),
+    "mask_global_indices": pooled("GlobalMaxPool", return_indices=True),
+}
+CHANNELS_FIRST: dict[str, Build] = {
+    "first": pooled("MaxPool", 2, data_format=FIRST),
+    "first_same": pooled("MaxPool", 3, 2, "same", data_format=FIRST),
+    "first_padding": pooled("MaxPool", 3, 2, 1, data_format=FIRST),
+    "first_indices": pooled("MaxPool", 2, data_format=FIRST, return_indices=True),
+    "first_global": pooled("GlobalMaxPool", data_format=FIRST),
+    "first_adaptive": pooled("AdaptiveMaxPool", 4, data_format=FIRST),
+}
+CASES = [
+    *(Case(name, rank, build) for name, build in ALL.items() for rank in (1, 2, 3)),
+    *(Case(name, rank, build, masked=True) for name, build in MASKED.items() for rank in (1, 2, 3)),
+    *(
+        Case(name, rank, build, FIRST)
+        for name, build in CHANNELS_FIRST.items()
+        for rank in (1, 2, 3)
+    ),
+    Case("causal", 1, pooled("MaxPool", 3, 1, "causal", dilation_rate=2)),
+    Case("float16", 2, pooled("MaxPool", 3, 2, 1, dtype="float16"), dtype="float16"),
+    Case("int32", 2, pooled("MaxPool", 2, dtype="int32"), dtype="int32"),
+]
+
+IN_EVERY_RANK = (
+    *("plain", "padding", "dilated", "ceil", "direct", "indices_padding", "unpool_like"),
+    *("global_indices", "adaptive_indices", "fractional", "mask"),
+)
+"""Options that the roads which take seconds a model try in one and three dimensions too."""
+UNKNOWN_SIZES = (
+    *("padding", "dilated", "ceil", "indices", "unpool_like", "global", "adaptive"),
+    *("fractional", "fractional_pseudo", "mask"),
+)
+"""Options that they try without known spatial sizes too, in two dimensions; two of them in one and three."""
+BY_ROAD = [
+    pytest.param(case, True, id=str(case))
+    for case in CASES
+    if case.rank == 2 or case.option in (*IN_EVERY_RANK, "causal")
+]
+BY_ROAD_UNKNOWN = [
+    pytest.param(case, False, id=f"{case}-unknown")
+    for case in CASES
+    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices"))
+]
+
+
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64"),
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+)
+
+
+class EveryFamily(keras.layers.Layer):
+    """Each kind of pooling and of indices, in one dtype."""
+
+    def __init__(self, pooled_dtype: str) -> None:
+        super().__init__(autocast=False)
+        self.pooled_dtype = pooled_dtype
+
+    def call(self, x: Any) -> list[Any]:
+        x = tf.cast(x, self.pooled_dtype)
+        values, indices = km.ops.max_pool(x, 2, return_indices=True)
+        results = [
+            *km.ops.max_pool(x, 3, 2, 1, return_indices=True),
+            km.ops.max_pool(x, 2, 1, "same", dilation_rate=2, nonfinite="ieee"),
+            km.ops.max_unpool(values, indices, 2, like=x),
+            *km.ops.global_max_pool(x, return_indices=True),
+            *km.ops.adaptive_max_pool(x, 3, return_indices=True),
+        ]
+        # No road has bfloat16 tensors outside.
+        return [tf.cast(y, tf.float32) if y.dtype == tf.bfloat16 else y for y in results]
+
+
+def of_dtype(dtype: str) -> tuple[keras.Model, list[np.ndarray]]:
+    """A model of unknown sizes that pools that dtype in every family, and inputs near the end of its range."""
+    outside = "float32" if dtype == "bfloat16" else dtype
+    x = keras.Input((None, None, CHANNELS), dtype=outside, name="x")
+    whole = "int32" if "float" in dtype else dtype
+    top = 200 if "float" in dtype else np.iinfo(dtype).max
+    drawn = np.random.default_rng(2).integers(top - 100, top, (2, 7, 6, CHANNELS), whole)
+    return keras.Model(x, EveryFamily(dtype)(x)), [drawn.astype(outside)]
+
+
+def predicted(model: keras.Model, inputs: list[np.ndarray]) -> Any:
+    """What the model gives in this process."""
+    return model(inputs if len(inputs) > 1 else inputs[0])
+
+
+def assert_equal(got: list[np.ndarray], wanted: Any) -> None:
+    """Equal outputs in number, shape, dtype and value."""
+    expected = [np.asarray(output) for output in tf.nest.flatten(wanted)]
+    assert [(a.shape, a.dtype) for a in got] == [(a.shape, a.dtype) for a in expected]
+    for actual, value in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(actual, value)
+
+
+Refusal = tuple[type[Exception], str]
+"""The error with which something is refused, and what it says."""
+
+
+def assert_travels(
+    run: Callable[..., list[np.ndarray]],
+    model: keras.Model,
+    inputs: list[np.ndarray],
+    path: Path,
+    refusal: Refusal | None,
+) -> None:
+    """Equal outputs where the road leads, or, for what cannot travel, the error that says so."""
+    wanted = predicted(model, inputs)  # Keras exports no model to ONNX that has not been called
+    if refusal is None:
+        assert_equal(run(model, path, inputs), wanted)
+        return
+    error, message = refusal
+    with pytest.raises(error, match=message):
+        run(model, path, inputs)
+
+
+def dtype_refusal(runtime: str, dtype: str, taken: Collection[str]) -> Refusal | None:
+    """How a runtime refuses a dtype that is none of those that it takes."""
+    message = f"{runtime} cannot pool inputs of dtype {dtype}; it takes"
+    return None if dtype in taken else (TypeError, message)

@@ -1,0 +1,25 @@
+"""How results are compared."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+
+EPSILON = {"float16": 1e-3, "bfloat16": 8e-3, "float32": 1.2e-7, "float64": 2.3e-16}
+"""The distance from 1 to the next number."""
+
+
+def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
+    """Equal dtypes, shapes and values; NaN is NaN, and zeros have no sign."""
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape  # assert_array_equal would broadcast a scalar
+    if actual.dtype == ml_dtypes.bfloat16:  # no NumPy type of its own
+        actual, expected = actual.astype("float32"), expected.astype("float32")
+    np.testing.assert_array_equal(actual, expected)
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, dtype: str = "float32") -> None:
+    """Equal shapes, and values up to a rounding or two of the dtype."""
+    assert actual.shape == expected.shape
+    expected = expected.astype("float64")
+    np.testing.assert_allclose(actual.astype("float64"), expected, 2 * EPSILON[dtype], 0)

@@ -1,0 +1,44 @@
+"""Runs functions of tensors on the backend that Keras runs on, which KERAS_BACKEND chooses.
+
+Each backend has a module `harness.runner_<backend>` with these names:
+
+    MODES                   the ways in which a function may run
+    UNKNOWN                 one more, which traces for unknown sizes; None if the backend has no such thing
+    in_mode(f, mode)        f as the mode runs it: a function of tensors that gives tensors
+    run(f, mode, *arrays)   calls it with NumPy arrays, and gives NumPy arrays in the structure of f's results
+    with_gradient(pool)     a function of (x, upstream): the values, any other results, and the gradient for x
+    second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
+    forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from harness.keras_version import LEGACY, keras
+
+BACKEND = "tensorflow" if LEGACY else keras.config.backend()
+
+if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
+    raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow.")
+if BACKEND == "tensorflow":
+    from harness.runner_tensorflow import (
+        MODES,
+        UNKNOWN,
+        forward_mode,
+        in_mode,
+        run,
+        second_order,
+        with_gradient,
+    )
+
+__all__ = [
+    "BACKEND",
+    "MODES",
+    "UNKNOWN",
+    "forward_mode",
+    "in_mode",
+    "run",
+    "second_order",
+    "with_gradient",
+]

@@ -1,0 +1,175 @@
+"""Pooling over windows: their geometry, the maxima, and where each was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reference.layouts import channels_first, channels_last
+
+Pair = tuple[int, int]
+
+
+class Geometry(NamedTuple):
+    """One axis: how many windows, and how much padding before and after the data."""
+
+    output_size: int
+    before: int
+    after: int
+
+
+class Pooled(NamedTuple):
+    """What pooling gives: the maxima and where each one was found (int64, -1 for nowhere)."""
+
+    values: np.ndarray
+    indices: np.ndarray
+
+
+def geometry(
+    size: int,
+    pool: int,
+    stride: int,
+    padding: str | Pair,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> Geometry:
+    """The windows of one axis.
+
+    `padding` is "valid", "same", "same_lower", "causal" or a pair (before, after). `after` is the
+    padding asked for: it does not count how far `ceil_mode` lets the last window hang over.
+
+    "same"        TensorFlow, tf.nn notes on padding: ceil(size / stride) windows, surplus at the
+                  end. ONNX, operator MaxPool: auto_pad=SAME_UPPER.
+    "same_lower"  ONNX, operator MaxPool: auto_pad=SAME_LOWER, the surplus at the start.
+    "causal"      Keras, Conv1D: a window sees its own step and earlier ones, no later one.
+    ceil_mode     PyTorch, MaxPool1d/2d/3d: "sliding windows are allowed to go off-bounds if they
+                  start within the left padding or the input".
+    """
+    dilated = (pool - 1) * dilation + 1  # from a window's first element to its last
+
+    if padding in ("same", "same_lower"):
+        if ceil_mode:
+            raise ValueError(f"ceil_mode has no meaning with padding={padding!r}")
+        output_size = math.ceil(size / stride)
+        # A stride longer than the window skips data: nothing to pad then, hence the max.
+        total = max((output_size - 1) * stride + dilated - size, 0)
+        smaller, larger = total // 2, total - total // 2
+        if padding == "same":
+            return Geometry(output_size, smaller, larger)
+        return Geometry(output_size, larger, smaller)
+
+    if padding == "causal":
+        if ceil_mode:
+            raise ValueError("ceil_mode has no meaning with padding='causal'")
+        return Geometry(math.ceil(size / stride), dilated - 1, 0)
+    if padding == "valid":
+        padding = (0, 0)
+    elif isinstance(padding, str):
+        raise ValueError(f"unknown padding {padding!r}")
+
+    before, after = padding
+    room = size + before + after - dilated  # how far the first window can move
+    if ceil_mode:
+        output_size = math.ceil(room / stride) + 1
+        if (output_size - 1) * stride >= size + before:  # it would start in the padding at the end
+            output_size -= 1
+    else:
+        output_size = math.floor(room / stride) + 1
+    if output_size < 1:
+        raise ValueError(f"no window of length {dilated} in {size} + {before} + {after} elements")
+    return Geometry(output_size, before, after)
+
+
+def max_pool(
+    x: np.ndarray,
+    pool: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[Pair],
+    dilation: Sequence[int],
+    *,
+    sizes: Sequence[int] | None = None,
+) -> Pooled:
+    """Pools a channels-last array; one entry a spatial axis in every sequence.
+
+    `sizes` are the output sizes; by default all windows that end within the padding.
+    """
+    spatial = x.shape[1:-1]
+    if sizes is None:
+        axes = zip(spatial, pool, strides, pads, dilation, strict=True)
+        sizes = [geometry(*axis).output_size for axis in axes]
+    # bfloat16 is no NumPy type: float32 holds each of its values, and casts back exactly.
+    numbers = x if x.dtype.kind in "iuf" else x.astype(np.float32)
+
+    shape = (x.shape[0], *sizes, x.shape[-1])
+    values = np.full(shape, lowest(numbers.dtype), numbers.dtype)
+    indices = np.full(shape, -1, np.int64)
+    for position in np.ndindex(*sizes):
+        best = values[(slice(None), *position)]  # (batch, channels), a view into `values`
+        index = indices[(slice(None), *position)]
+        for offset in np.ndindex(*pool):
+            cell = tuple(
+                p * stride - before + o * step
+                for p, stride, (before, _), o, step in zip(
+                    position, strides, pads, offset, dilation, strict=True
+                )
+            )
+            if not all(0 <= c < size for c, size in zip(cell, spatial, strict=True)):
+                continue  # padding
+            candidate = numbers[(slice(None), *cell)]
+            wins = (
+                (index == -1)  # the first real element wins against nothing, even if it is -inf
+                | (candidate > best)  # not >=: the first of equals stays
+                | (np.isnan(candidate) & ~np.isnan(best))
+            )
+            best[wins] = candidate[wins]
+            index[wins] = np.ravel_multi_index(cell, spatial)
+    return Pooled(values.astype(x.dtype), indices)
+
+
+def lowest(dtype: np.dtype) -> float | int:
+    """What padding counts as: -inf, or the smallest value of an integer type."""
+    return np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
+
+
+def pool(
+    x: np.ndarray,
+    pool_size: int | Sequence[int] = 2,
+    strides: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[str | int | Pair] = "valid",
+    dilation_rate: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Pooled:
+    """`max_pool` with the arguments of a layer, and its results in the layout of `x`."""
+    if data_format == "channels_first":
+        arguments = pool_size, strides, padding, dilation_rate, ceil_mode
+        return Pooled(*(channels_first(part) for part in pool(channels_last(x), *arguments)))
+
+    def per_axis(value: object) -> tuple:
+        alone = isinstance(value, str) or not isinstance(value, Sequence)
+        return (value,) * (x.ndim - 2) if alone else tuple(value)
+
+    sizes = per_axis(pool_size)
+    steps = sizes if strides is None else per_axis(strides)
+    rates = per_axis(dilation_rate)
+    paddings = [(p, p) if isinstance(p, int) else p for p in per_axis(padding)]
+    axes = [
+        geometry(*axis, ceil_mode)
+        for axis in zip(x.shape[1:-1], sizes, steps, paddings, rates, strict=True)
+    ]
+    pads = [(axis.before, axis.after) for axis in axes]
+    return max_pool(x, sizes, steps, pads, rates, sizes=[axis.output_size for axis in axes])
+
+
+def sees_only_padding(
+    size: int, pool: int, stride: int, padding: str | Pair, dilation: int, ceil_mode: bool
+) -> bool:
+    """Whether some window of this axis has no real element."""
+    output_size, before, _ = geometry(size, pool, stride, padding, dilation, ceil_mode)
+    starts = [position * stride - before for position in range(output_size)]
+    return not all(
+        any(0 <= start + offset * dilation < size for offset in range(pool)) for start in starts
+    )
