@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
+
+Process = subprocess.CompletedProcess[str]
 
 
 def child_path(*folders: str) -> str:
@@ -12,17 +15,31 @@ def child_path(*folders: str) -> str:
     return os.pathsep.join(filter(None, [*folders, *sys.path]))
 
 
-def run_code(
-    code: str, timeout: float = 300, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """A fresh process that has run Python's `code`, and all that it said."""
+def run(arguments: list[str], timeout: float = 300, stdin: str = "", **environment: str) -> Process:
+    """Python with the arguments, run to its end, and all that it said."""
     return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": child_path(), **environment},
+        [sys.executable, *arguments],
+        # A child of a process that has taken all of a GPU's memory; fatal errors show at every level.
+        env={
+            **os.environ,
+            "PYTHONPATH": child_path(),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            **environment,
+        },
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=timeout,
     )
+
+
+def run_code(code: str, timeout: float = 300, **environment: str) -> Process:
+    return run(["-c", code], timeout, **environment)
+
+
+def run_file(path: str, *arguments: str, **options: Any) -> Process:
+    return run([path, *arguments], **options)
 
 
 def in_child(module: str, function: str, timeout: float = 300, **environment: str) -> str:
