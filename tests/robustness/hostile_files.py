@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import operator
 import stat
 import zipfile
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from robustness import hostile
 import keras_maxpool as km
 
 layers = keras.layers
-Change = Callable[[dict[str, Any]], None]
 
 MODULE = "harm_in_a_module"
 """A module in the child's path that leaves a trace when it is imported."""
@@ -43,49 +43,43 @@ def saved(suffix: str, *found: keras.Layer, folder: Path, loss: bool = True) -> 
     return (folder / f"sound{suffix}").read_bytes()
 
 
-def in_config(suffix: str, change: Change, said: str) -> Harm:
-    """A sound model whose config is changed."""
+def in_config(suffix: str, path: str, entries: dict[str, Any], said: str) -> Harm:
+    """A sound model with other entries in its config: at layers.1, the convolution, or layers.2, the pooling, or ""."""
 
     def make(folder: Path) -> bytes:
-        whole = saved(suffix, folder=folder)
-        if suffix == ".keras":
-            config = json.loads(hostile.members(whole)["config.json"])
-            change(config)
-            return hostile.with_config(whole, config)
-        with h5py.File(io.BytesIO(whole)) as file:
-            config = json.loads(file.attrs["model_config"])
-        change(config)
-        return hostile.with_attribute(whole, "model_config", json.dumps(config).encode())
+        config = config_of(saved(suffix, folder=folder), suffix)
+        holder = config["config"]
+        for step in filter(None, path.split(".")):
+            holder = holder[int(step) if step.isdigit() else step]
+        holder.update(entries)
+        return with_config_of(saved(suffix, folder=folder), suffix, config)
 
     return Harm(suffix, make, said)
 
 
-def the_layer(place: int, **entries: Any) -> Change:
-    """Another class for the convolution, layer 1, or the pooling, layer 2."""
-    return lambda config: config["config"]["layers"][place].update(entries)
+def config_of(whole: bytes, suffix: str, name: str = "model_config") -> dict[str, Any]:
+    """The config of a .keras file, or one of those of an .h5 file."""
+    if suffix == ".keras":
+        return json.loads(hostile.members(whole)["config.json"])
+    with h5py.File(io.BytesIO(whole)) as file:
+        return json.loads(file.attrs[name])
 
 
-def its_config(place: int, **entries: Any) -> Change:
-    """Other arguments for it."""
-    return lambda config: config["config"]["layers"][place]["config"].update(entries)
+def with_config_of(
+    whole: bytes, suffix: str, config: dict[str, Any], name: str = "model_config"
+) -> bytes:
+    if suffix == ".keras":
+        return hostile.with_config(whole, config)
+    return hostile.with_attribute(whole, name, json.dumps(config).encode())
 
 
 def function(module: str, name: str) -> dict[str, Any]:
     return {"module": module, "class_name": "function", "config": name, "registered_name": name}
 
 
-def instance(module: str, name: str, config: Any = None) -> dict[str, Any]:
-    return {"module": module, "class_name": name, "config": config or {}, "registered_name": None}
-
-
-def named(place: int, name: str) -> Change:
-    """Another name for a layer, or with place -1 for the model."""
-
-    def change(config: dict[str, Any]) -> None:
-        holder = config["config"]
-        (holder if place < 0 else holder["layers"][place]["config"])["name"] = name
-
-    return change
+def instance(module: str, name: str, config: Any = None, **more: Any) -> dict[str, Any]:
+    entry = {"module": module, "class_name": name, "config": config or {}, "registered_name": None}
+    return entry | more
 
 
 def a_lambda(suffix: str) -> Harm:
@@ -98,18 +92,11 @@ def a_lambda(suffix: str) -> Harm:
 
 
 def a_loss(suffix: str) -> Harm:
-    loss = instance(MODULE, "Harm")
-
     def make(folder: Path) -> bytes:
-        whole = saved(suffix, folder=folder)
-        if suffix == ".keras":
-            config = json.loads(hostile.members(whole)["config.json"])
-            config["compile_config"]["loss"] = loss
-            return hostile.with_config(whole, config)
-        with h5py.File(io.BytesIO(whole)) as file:
-            config = json.loads(file.attrs["training_config"])
-        text = json.dumps(config | {"loss": loss}).encode()
-        return hostile.with_attribute(whole, "training_config", text)
+        whole, loss = saved(suffix, folder=folder), {"loss": instance(MODULE, "Harm")}
+        config = config_of(whole, suffix, "training_config")
+        (config["compile_config"] if suffix == ".keras" else config).update(loss)
+        return with_config_of(whole, suffix, config, "training_config")
 
     return Harm(suffix, make, f"it names {MODULE}.Harm")
 
@@ -164,20 +151,26 @@ def _is_kernel(item: Any) -> bool:
     return isinstance(item, h5py.Dataset) and item.ndim == 4
 
 
-def huge(group: h5py.Group, name: str) -> None:
-    group.create_dataset(name, (10**5,) * 4, "float32", chunks=(100,) * 4)
-
-
-def outside(group: h5py.Group, name: str) -> None:
-    group.create_dataset(name, (3, 3, 2, 3), "float32", external=[("secret.bin", 0, 216)])
-
-
-def external_link(group: h5py.Group, name: str) -> None:
-    group[name] = h5py.ExternalLink("secret.h5", "/x")
-
-
-def soft_link(group: h5py.Group, name: str) -> None:
-    group[name] = h5py.SoftLink("/")
+IN_WEIGHTS: dict[str, tuple[Callable[[h5py.Group, str], Any], str]] = {
+    "huge weights": (
+        lambda group, name: group.create_dataset(name, (10**5,) * 4, "f4", chunks=(100,) * 4),
+        "its weights would be 4000000",
+    ),
+    "weights in another file": (
+        lambda group, name: group.create_dataset(
+            name, (3, 3, 2, 3), "f4", external=[("secret.bin", 0, 216)]
+        ),
+        "is stored in another file",
+    ),
+    "weights by a link outside": (
+        lambda group, name: operator.setitem(group, name, h5py.ExternalLink("secret.h5", "/x")),
+        "a link to other data",
+    ),
+    "weights by a link": (
+        lambda group, name: operator.setitem(group, name, h5py.SoftLink("/")),
+        "a link to other data",
+    ),
+}
 
 
 def nested(depth: int) -> Harm:
@@ -250,113 +243,105 @@ VAST = {
 """Files that are sound, and whose layers would give more than any machine holds if they were called."""
 
 
-def _harms() -> dict[str, Harm]:
-    harms: dict[str, Harm] = {}
-    memory = "it takes more memory than there is for a file of its size"
-    not_keras = "which is no part of keras or keras_maxpool; a class or function of your own"
-    path = {"filepath": "model", "call_endpoint": "serve", "name": "x"}
-    reads = {"vocabulary": "secret.txt", "name": "x"}
-    for suffix in (".keras", ".h5"):
-        found = {
-            "a Lambda": a_lambda(suffix),
-            "a class of any module": in_config(
-                suffix,
-                the_layer(1, **instance(MODULE, "Harm")),
-                f"it names {MODULE}.Harm, {not_keras}",
-            ),
-            "os.system": in_config(
-                suffix, the_layer(1, module="os", class_name="system"), f"os.system, {not_keras}"
-            ),
-            "os.system by its registered name": in_config(
-                suffix,
-                the_layer(1, module="os", registered_name="system"),
-                f"os.Conv2D, {not_keras}",
-            ),
-            "an activation of any module": in_config(
-                suffix, its_config(1, activation=function(MODULE, "harm")), f"{MODULE}.harm"
-            ),
-            "an activation that is a lambda": in_config(
-                suffix,
-                its_config(1, activation={"class_name": "__lambda__", "config": {"value": "4w"}}),
-                "it holds a __lambda__",
-            ),
-            "an activation that is no activation": in_config(
-                suffix, its_config(1, activation=function("keras.utils", "get_file")), "get_file"
-            ),
-            "a function for a layer": in_config(
-                suffix,
-                the_layer(1, module="keras.config", class_name="enable_unsafe_deserialization"),
-                "it names keras.config.enable_unsafe_deserialization",
-            ),
-            "an initializer of any module": in_config(
-                suffix, its_config(1, kernel_initializer=instance(MODULE, "Harm")), MODULE
-            ),
-            "a pool_size of any module": in_config(
-                suffix, its_config(2, pool_size=instance(MODULE, "Harm")), MODULE
-            ),
-            "a type of any module": in_config(
-                suffix,
-                its_config(1, activation=instance(MODULE, "__typespec__") | {"spec_name": "Harm"}),
-                MODULE,
-            ),
-            "a build_config of any module": in_config(
-                suffix, the_layer(1, build_config=instance(MODULE, "Harm")), MODULE
-            ),
-            "a SavedModel": in_config(
-                suffix,
-                the_layer(1, **instance("keras.layers", "TFSMLayer", path)),
-                "it holds a TFSMLayer",
-            ),
-            "a pickle": in_config(
-                suffix,
-                the_layer(1, **instance("keras.layers", "TorchModuleWrapper", {"module": "eA=="})),
-                "it holds a TorchModuleWrapper",
-            ),
-            "a vocabulary elsewhere": in_config(
-                suffix,
-                the_layer(1, **instance("keras.layers", "StringLookup", reads)),
-                "its StringLookup would read the file 'secret.txt'",
-            ),
-            "a layer's name that clears the screen": in_config(
-                suffix, named(2, "a\x1b[2J"), r"it holds the name 'a\x1b[2J'"
-            ),
-            "a model's name of two lines": in_config(
-                suffix, named(-1, "a\nkeras-maxpool: all is well"), "it holds the name 'a"
-            ),
-            "a name that no file can hold": in_config(
-                suffix, named(2, "\ud800"), r"it holds the name '\ud800'"
-            ),
-            "a dtype that clears the screen": in_config(
-                suffix, its_config(2, dtype="a\x1b[2J"), r"a\x1b[2J"
-            ),
-            "a huge pool_size": in_config(
-                suffix, its_config(2, pool_size=[2**40, 2**40], padding="same"), "pool_size"
-            ),
-            "huge weights": in_weights(suffix, huge, "its weights would be 4000000"),
-            "weights in another file": in_weights(suffix, outside, "is stored in another file"),
-            "weights by a link outside": in_weights(suffix, external_link, "a link to other data"),
-            "weights by a link": in_weights(suffix, soft_link, "a link to other data"),
-        }
-        harms |= {f"{name}, {suffix}": harm for name, harm in found.items()}
-    return harms | {
-        "a member above the file": with_member("../../FOLDER/trace", "a path out of the file"),
-        "a member at the root": with_member("FOLDER/trace", "a path out of the file"),
-        "a member on a drive": with_member("C:\\trace", "a path out of the file"),
-        "a member that is a link": with_member("assets/link", "a path out of the file", link=True),
-        "two members of one name": with_member("config.json", "it holds two files of one name"),
-        "a config that is a bomb": bomb("config.json"),
-        "weights that are a bomb": bomb("model.weights.h5"),
-        "assets that are a bomb": bomb("assets/one.txt"),
-        "a config nested 10,000 deep": nested(10**4),
-        "a config nested 1,000,000 deep": nested(10**6),
-        "units=10**12": in_config(
-            ".keras", the_layer(1, **instance("keras.layers", "Dense", {"units": 10**12})), memory
-        ),
-        "a metric of 2**30 numbers": Harm(".keras", thresholds, memory),
-    }
+NOT_KERAS = "which is no part of keras or keras_maxpool; a class or function of your own"
+MEMORY = "it takes more memory than there is for a file of its size"
+HARM = instance(MODULE, "Harm")
+ENDPOINT = {"filepath": "model", "call_endpoint": "serve", "name": "x"}
+UNSAFE = {"module": "keras.config", "class_name": "enable_unsafe_deserialization"}
+LAMBDA = {"class_name": "__lambda__", "config": {"value": "4w"}}
 
+# A name, where in the config, the entries there, and what the refusal says.
+IN_CONFIG: list[tuple[str, str, dict[str, Any], str]] = [
+    ("a class of any module", "layers.1", HARM, f"it names {MODULE}.Harm, {NOT_KERAS}"),
+    ("os.system", "layers.1", {"module": "os", "class_name": "system"}, f"os.system, {NOT_KERAS}"),
+    (
+        "os.system by its registered name",
+        "layers.1",
+        {"module": "os", "registered_name": "system"},
+        f"os.Conv2D, {NOT_KERAS}",
+    ),
+    ("a function for a layer", "layers.1", UNSAFE, f"it names keras.config.{UNSAFE['class_name']}"),
+    ("a build_config of any module", "layers.1", {"build_config": HARM}, MODULE),
+    (
+        "a SavedModel",
+        "layers.1",
+        instance("keras.layers", "TFSMLayer", ENDPOINT),
+        "it holds a TFSMLayer",
+    ),
+    (
+        "a pickle",
+        "layers.1",
+        instance("keras.layers", "TorchModuleWrapper", {"module": "eA=="}),
+        "it holds a TorchModuleWrapper",
+    ),
+    (
+        "a vocabulary elsewhere",
+        "layers.1",
+        instance("keras.layers", "StringLookup", {"vocabulary": "secret.txt", "name": "x"}),
+        "its StringLookup would read the file 'secret.txt'",
+    ),
+    (
+        "an activation of any module",
+        "layers.1.config",
+        {"activation": function(MODULE, "harm")},
+        f"{MODULE}.harm",
+    ),
+    (
+        "an activation that is a lambda",
+        "layers.1.config",
+        {"activation": LAMBDA},
+        "it holds a __lambda__",
+    ),
+    (
+        "an activation that is no activation",
+        "layers.1.config",
+        {"activation": function("keras.utils", "get_file")},
+        "get_file",
+    ),
+    ("an initializer of any module", "layers.1.config", {"kernel_initializer": HARM}, MODULE),
+    (
+        "a type of any module",
+        "layers.1.config",
+        {"activation": instance(MODULE, "__typespec__", spec_name="Harm")},
+        MODULE,
+    ),
+    ("a pool_size of any module", "layers.2.config", {"pool_size": HARM}, MODULE),
+    ("a screen-clearing dtype", "layers.2.config", {"dtype": "a\x1b[2J"}, r"a\x1b[2J"),
+    ("a screen-clearing name", "layers.2.config", {"name": "a\x1b[2J"}, r"the name 'a\x1b[2J'"),
+    ("a name that no file can hold", "layers.2.config", {"name": "\ud800"}, r"the name '\ud800'"),
+    ("a model's name of two lines", "", {"name": "a\nkeras-maxpool: well"}, "it holds the name 'a"),
+    (
+        "a huge pool_size",
+        "layers.2.config",
+        {"pool_size": [2**40, 2**40], "padding": "same"},
+        "pool_size",
+    ),
+]
+OUT = "a path out of the file"
+DENSE = instance("keras.layers", "Dense", {"units": 10**12})
 
-HARMS = _harms()
+HARMS = {
+    f"{name}, {suffix}": harm
+    for suffix in (".keras", ".h5")
+    for name, harm in [
+        ("a Lambda", a_lambda(suffix)),
+        *((name, in_config(suffix, *more)) for name, *more in IN_CONFIG),
+        *((name, in_weights(suffix, *change)) for name, change in IN_WEIGHTS.items()),
+    ]
+} | {
+    "a member above the file": with_member("../../FOLDER/trace", OUT),
+    "a member at the root": with_member("FOLDER/trace", OUT),
+    "a member on a drive": with_member("C:\\trace", OUT),
+    "a member that is a link": with_member("assets/link", OUT, link=True),
+    "two members of one name": with_member("config.json", "it holds two files of one name"),
+    "a config that is a bomb": bomb("config.json"),
+    "weights that are a bomb": bomb("model.weights.h5"),
+    "assets that are a bomb": bomb("assets/one.txt"),
+    "a config nested 10,000 deep": nested(10**4),
+    "a config nested 1,000,000 deep": nested(10**6),
+    "units=10**12": in_config(".keras", "layers.1", DENSE, MEMORY),
+    "a metric of 2**30 numbers": Harm(".keras", thresholds, MEMORY),
+}
 
 LEFT_BEHIND = {f"a loss of any module, {suffix}": a_loss(suffix) for suffix in (".keras", ".h5")}
 """Files with harm in their compile settings, which nothing but training needs; and what is said of it."""

@@ -27,15 +27,13 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from harness.processes import child_path
+from harness.runner import MODES, run
 
 import keras_maxpool as km
 from keras_maxpool.backend.tensorflow.pool import _traced_gradient as shared_gradient
 
 THREADS = 8
-SECONDS = float(os.environ.get("KERAS_MAXPOOL_THREAD_SECONDS", "4"))
-"""How long threads call a model; `pytest -m slow` takes LONG_SECONDS, and wants STEPS of training in them."""
-
-LONG_SECONDS, STEPS = 30.0, 20
 ROUNDS = 2
 """How often all caches are emptied before all threads use the package at once."""
 
@@ -74,49 +72,38 @@ def empty_caches() -> int:
     return len(found)
 
 
+def pooled(x: tf.Tensor) -> Any:
+    layer = getattr(km, f"MaxPooling{x.shape.rank - 2}D")
+    return layer(3, strides=2, padding=1, return_indices=True)(x)
+
+
+def gradient(x: tf.Tensor) -> tf.Tensor:
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values, _ = pooled(x)
+    return tape.gradient(values, x)
+
+
 def first_uses() -> int:
     """Each thread makes layers and calls them, in its own order; the number of outputs that were compared."""
     rng = np.random.default_rng(1)
-    image = rng.integers(-9, 9, (2, 9, 8, 3)).astype("float32")
-    volume = rng.integers(-9, 9, (2, 6, 6, 5, 3)).astype("float32")
-    large = rng.integers(-9, 9, (1, 64, 64, 32)).astype("float32")
-    window = {"pool_size": 3, "strides": 2, "padding": 1}
-    wanted = {x.shape: reference.pool(x, **window) for x in (image, volume, large)}
+    shapes = (2, 9, 8, 3), (2, 6, 6, 5, 3), (1, 64, 64, 32)
+    image, volume, large = arrays = [rng.integers(-9, 9, s).astype("float32") for s in shapes]
+    wanted = {x.shape: reference.pool(x, 3, 2, 1) for x in arrays}
+    uses = [
+        *((f, mode, x) for f in (pooled, gradient) for mode in MODES[:2] for x in (image, volume)),
+        (pooled, "xla", image),
+        (gradient, "eager", large),  # all threads share one traced gradient for large inputs
+    ]
 
-    def eager(x: np.ndarray) -> Any:
-        layer = (km.MaxPooling2D if x.ndim == 4 else km.MaxPooling3D)(**window, return_indices=True)
-        return layer(x)
-
-    def graph(x: np.ndarray) -> Any:
-        return tf.function(eager, autograph=False)(tf.constant(x))
-
-    def xla(x: np.ndarray) -> Any:
-        return tf.function(eager, autograph=False, jit_compile=True)(tf.constant(x))
-
-    def eager_gradient(x: np.ndarray) -> Any:
-        x = tf.convert_to_tensor(x)
-        layer = (km.MaxPooling2D if x.shape.rank == 4 else km.MaxPooling3D)(**window)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x)
-        return tape.gradient(y, x)
-
-    def gradient(x: np.ndarray) -> Any:
-        return tf.function(eager_gradient, autograph=False)(tf.constant(x))
-
-    uses = [(kind, x) for kind in (eager, graph, gradient) for x in (image, volume)]
-    # Eagerly all threads share one traced gradient for large inputs.
-    uses += [(xla, image), (eager_gradient, large)]
-
-    def work(place: int) -> int:
+    def work(thread: int) -> int:
         for number in range(len(uses)):
-            kind, x = uses[(place + number) % len(uses)]
-            result, right = kind(x), wanted[x.shape]
-            if kind in (gradient, eager_gradient):
+            function, mode, x = uses[(thread + number) % len(uses)]
+            result, right = run(function, mode, x), wanted[x.shape]
+            if function is gradient:
                 ones = np.ones_like(right.values)
-                np.testing.assert_array_equal(
-                    result, reference.gradient(x.shape, right.indices, ones, dtype=x.dtype)
-                )
+                expected = reference.gradient(x.shape, right.indices, ones, dtype=x.dtype)
+                np.testing.assert_array_equal(result, expected)
             else:
                 np.testing.assert_array_equal(result[0], right.values)
                 np.testing.assert_array_equal(result[1], right.indices)
@@ -196,7 +183,7 @@ def in_child(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": child_path()},
     )
 
 
@@ -212,22 +199,17 @@ def finished(child: subprocess.Popen[str], timeout: float) -> str:
 
 @pytest.mark.slow
 def test_first_use_from_many_threads() -> None:
-    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 8
+    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 10
 
 
-def check_calls(seconds: float, calls: int, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "calls", "steps"),
+    [(4, THREADS, 1), pytest.param(30, 5 * THREADS, 20, marks=pytest.mark.slow)],
+)
+def test_calls_beside_training(seconds: int, calls: int, steps: int) -> None:
     told = json.loads(finished(in_child("calls", str(seconds)), 600 + seconds))
-    assert told["calls"] >= calls, told
-    assert told["steps"] >= steps, told
-
-
-def test_calls_beside_training() -> None:
-    check_calls(SECONDS, THREADS, 1)
-
-
-@pytest.mark.slow
-def test_calls_beside_training_at_length() -> None:
-    check_calls(LONG_SECONDS, 5 * THREADS, STEPS)
+    assert told[0] >= calls, told
+    assert told[1] >= steps, told
 
 
 # Two processes and one file
@@ -256,14 +238,12 @@ def in_keras(content: bytes) -> str:
 def in_h5(content: bytes) -> str:
     """The name, where all weights can be read, too."""
     with h5py.File(io.BytesIO(content)) as file:
-        sizes: list[int] = []
-        file.visititems(lambda _, item: sizes.append(len(item[()])) if is_weight(item) else None)
-        assert len(sizes) == 4
+        weights: list[np.ndarray] = []
+        file.visititems(
+            lambda _, item: weights.append(item[()]) if hasattr(item, "dtype") else None
+        )
+        assert len(weights) == 4
         return json.loads(file.attrs["model_config"])["config"]["name"]
-
-
-def is_weight(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset)
 
 
 def in_json(content: bytes) -> str:
@@ -340,12 +320,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "first":
         print(first_uses())
     elif sys.argv[1] == "calls":
-        print(
-            json.dumps(
-                dict(
-                    zip(("calls", "steps"), calls_beside_training(float(sys.argv[2])), strict=True)
-                )
-            )
-        )
+        print(json.dumps(calls_beside_training(float(sys.argv[2]))))
     else:
         write_again_and_again()

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import pytest
 from robustness import hostile
+from robustness.hostile_child import raised_by_us
 
 import keras_maxpool as km
 from keras_maxpool.tools import limits
@@ -72,36 +73,6 @@ def test_edited_configs(layer: keras.Layer) -> None:
     assert refused > 10
 
 
-@pytest.mark.parametrize("size", [2**31, 2**40, 10**30])
-@pytest.mark.parametrize(
-    ("kind", "argument"),
-    [
-        *(("MaxPooling2D", name) for name in ("pool_size", "strides", "dilation_rate", "padding")),
-        ("AdaptiveMaxPooling2D", "output_size"),
-        ("FractionalMaxPooling2D", "pooling_ratio"),
-        ("FractionalMaxPooling2D", "seed"),
-        ("MaxUnpooling2D", "output_size"),
-    ],
-)
-def test_huge_numbers_in_a_config(kind: str, argument: str, size: int) -> None:
-    layer = next(layer for layer in made_layers() if type(layer).__name__ == kind)
-    config = layer.get_config() | {argument: size}
-    with pytest.raises(ValueError, match=f"`{argument}`.*{size}"):
-        type(layer).from_config(config)
-
-
-@pytest.mark.parametrize(
-    "dtype", [{"class_name": "x", "config": {}}, {"class_name": 1, "config": {}}]
-)
-def test_a_dtype_that_is_none(dtype: Any) -> None:
-    config = km.MaxPooling2D(2).get_config() | {"dtype": dtype}
-    with pytest.raises((ValueError, TypeError), match="dtype"):
-        km.MaxPooling2D.from_config(config)
-
-
-# JSON
-
-
 def model() -> keras.Model:
     """Of our layers alone, so that Keras has little to say of its own."""
     x = inputs = keras.Input((12, 12, 2))
@@ -120,43 +91,26 @@ def damaged_json(count: int) -> list[tuple[str, bytes]]:
     return cases
 
 
-def from_json(text: bytes) -> Exception | None:
-    """What stands in the way of a model, if anything does."""
-    try:
-        # Keras 3.7 looks without end for a tensor that no layer gives.
-        with limits.limited_by_size(Path("config.json")):
-            # The text may hold any byte, as that of a file.
-            assert isinstance(keras.models.model_from_json(text.decode("latin-1")), keras.Model)
-    except Exception as error:  # Keras's have no common class
-        return error
-    return None
-
-
-def test_what_is_no_tensor_in_a_call() -> None:
-    """As where a damaged config leaves a dictionary in a tensor's place."""
-    values, indices = km.MaxPooling2D(2, return_indices=True)(keras.Input((4, 4, 1)))
-    with pytest.raises(TypeError, match=r"`like` takes a tensor; received like=\(4, 4\), .* tuple"):
-        km.MaxUnpooling2D(2)(values, indices, like=(4, 4))
-    with pytest.raises(TypeError, match="`indices` takes a tensor; received indices=None"):
-        km.MaxUnpooling2D(2)(values, indices=None)
-
-
 def test_damaged_json_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras reads it; what our layers say of it names an argument."""
     monkeypatch.setattr(limits, "SPARE_SECONDS", 5.0)
-    from hostile_child import raised_by_us
-
-    made = refused = ours = 0
+    made, refused = 0, []
     for name, text in damaged_json(60):
-        error = from_json(text)
-        made += error is None
-        refused += error is not None
-        for line in raised_by_us(error):
-            ours += 1
-            assert "`" in line or "does not know the argument" in line, (name, line)
+        try:
+            # Keras 3.7 looks without end for a tensor that no layer gives.
+            with limits.limited_by_size(Path("config.json")):
+                keras.models.model_from_json(text.decode("latin-1"))
+            made += 1
+        except Exception as error:  # Keras's have no common class
+            refused.append((name, list(raised_by_us(error))))
     assert made > 10
-    assert refused > 60
-    assert ours > 5
+    assert len(refused) > 60
+    assert sum(len(lines) for _, lines in refused) > 5
+    for name, lines in refused:
+        assert all("`" in one or "does not know the argument" in one for one in lines), (
+            name,
+            lines,
+        )
 
 
 def test_damaged_json_is_refused_before_keras() -> None:

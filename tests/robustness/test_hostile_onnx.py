@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 import tracemalloc
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 from harness.install import needs
-from robustness import hostile
 
 from keras_maxpool.tools.convert import from_onnx
 
@@ -32,9 +30,6 @@ ARGUMENTS = {
     "auto_pad": "padding",
 }
 """What the layer calls an attribute, where that is another name."""
-
-TAIL = " The node has "
-"""Where a layer's error goes on with all of the node's attributes."""
 
 
 def nodes() -> list[Any]:
@@ -83,60 +78,22 @@ def refused(name: str, node: Any) -> str:
     return ""
 
 
-@pytest.fixture
-def bounded() -> Iterator[None]:
-    """No time and no memory to speak of."""
+def test_edited_nodes() -> None:
+    """In no time and no memory to speak of."""
     begun = time.perf_counter()
     tracemalloc.start()
-    yield
-    peak = tracemalloc.get_traced_memory()[1]
+    refusals = 0
+    edits = [edit for given in nodes() for edit in edited(given)]
+    for name, how, node in edits:
+        said = refused(f"{name} {how}", node)
+        refusals += bool(said)
+        names = (name, ARGUMENTS.get(name, name))
+        assert not said or any(f"{n}=" in said or f"`{n}`" in said for n in names), (how, said)
+        assert said or how != "repeated", name
+    assert len(edits) / 2 < refusals < len(edits) - 5
+    assert tracemalloc.get_traced_memory()[1] < BYTES
     tracemalloc.stop()
-    assert peak < BYTES
     assert time.perf_counter() - begun < SECONDS
-
-
-def test_edited_nodes(bounded: None) -> None:
-    found = [
-        (name, how, refused(f"{name} {how}", node))
-        for given in nodes()
-        for name, how, node in edited(given)
-    ]
-    for name, how, said in found:
-        if said:
-            blamed = said.split(TAIL)[0]
-            names = (name, ARGUMENTS.get(name, name))
-            assert any(f"{n}=" in blamed or f"`{n}`" in blamed for n in names), (how, said)
-        else:
-            assert how != "repeated", name
-    assert sum(TAIL in said for *_, said in found) > 5
-    assert sum(bool(said) for *_, said in found) > len(found) / 2
-    assert sum(not said for *_, said in found) > 5
-
-
-def test_damaged_nodes(bounded: None) -> None:
-    """Cut, and with bits changed."""
-    rng, told = random.Random(9), []
-    for whole in [node.SerializeToString() for node in nodes()]:
-        cuts = hostile.truncated(whole, len(whole) - 1, rng)
-        for name, content in (*cuts, *hostile.flipped(whole, 300, rng)):
-            node = parsed(content)
-            if node is not None:
-                told.append(refused(name, node))
-    assert sum(bool(said) for said in told) > 200
-    assert sum(not said for said in told) > 200
-
-
-def parsed(content: bytes) -> Any:
-    """The node, or None where ONNX itself refuses it."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    node = onnx.NodeProto()
-    try:
-        node.ParseFromString(content)
-    except DecodeError:
-        return None
-    return node
 
 
 # Without ONNX

@@ -82,14 +82,14 @@ def head(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Concatenate()([layer("GlobalMaxPool")(y), keras.layers.Flatten()(y)])
 
 
-def soak(jit_compile: bool) -> None:
+def soak() -> None:
     """Trains, then holds the last quarter's memory against the second minute's."""
     rng = np.random.default_rng(0)
     x = [rng.normal(size=(SAMPLES, *shape)).astype("float32") for shape in SHAPES]
     x[0][:, -5:] = 0  # what the mask hides
     memory = Memory()
     made = model()
-    made.compile("sgd", "mse", jit_compile=jit_compile)
+    made.compile("sgd", "mse", jit_compile=os.environ["JIT_COMPILE"] == "yes")
     # One `fit` of which only the clock sees the end.
     y = x[1].max((1, 2, 3))[:, None]
     made.fit(x, y, batch_size=BATCH, epochs=10**9, verbose=0, callbacks=[memory])
@@ -101,16 +101,8 @@ def soak(jit_compile: bool) -> None:
     assert memory.steps > 60 * MINUTES, "less than one step a second tells little"
 
 
-def soak_in_graphs() -> None:
-    soak(jit_compile=False)
-
-
-def soak_in_xla() -> None:
-    soak(jit_compile=True)
-
-
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc: run it on Linux")
-@pytest.mark.parametrize("function", ["soak_in_graphs", "soak_in_xla"])
-def test_memory_stays_flat(function: str) -> None:
-    print(in_child(__file__, function, timeout=60 * (MINUTES + 10)))
+@pytest.mark.parametrize("jit_compile", ["no", "yes"])
+def test_memory_stays_flat(jit_compile: str) -> None:
+    print(in_child(__file__, "soak", timeout=60 * (MINUTES + 10), JIT_COMPILE=jit_compile))
