@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,30 +226,3 @@ def assert_equal(got: list[np.ndarray], wanted: Any) -> None:
     assert [(a.shape, a.dtype) for a in got] == [(a.shape, a.dtype) for a in expected]
     for actual, value in zip(got, expected, strict=True):
         np.testing.assert_array_equal(actual, value)
-
-
-Refusal = tuple[type[Exception], str]
-"""The error with which something is refused, and what it says."""
-
-
-def assert_travels(
-    run: Callable[..., list[np.ndarray]],
-    model: keras.Model,
-    inputs: list[np.ndarray],
-    path: Path,
-    refusal: Refusal | None,
-) -> None:
-    """Equal outputs where the road leads, or, for what cannot travel, the error that says so."""
-    wanted = predicted(model, inputs)  # Keras exports no model to ONNX that has not been called
-    if refusal is None:
-        assert_equal(run(model, path, inputs), wanted)
-        return
-    error, message = refusal
-    with pytest.raises(error, match=message):
-        run(model, path, inputs)
-
-
-def dtype_refusal(runtime: str, dtype: str, taken: Collection[str]) -> Refusal | None:
-    """How a runtime refuses a dtype that is none of those that it takes."""
-    message = f"{runtime} cannot pool inputs of dtype {dtype}; it takes"
-    return None if dtype in taken else (TypeError, message)
