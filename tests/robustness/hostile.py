@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import random
+import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+
+import keras_maxpool
 
 VALUES = (
     *(None, True, -1, 0, 1, 3, 2**31, 2**40, 10**12, 10**30, 0.5, -0.0, 1e308, float("nan")),
@@ -139,3 +142,14 @@ def damaged(path: Path, count: int, seed: int) -> Iterator[Case]:
 
 
 CONFIGS = ("model_config", "training_config")
+
+
+def raised_by_us(error: BaseException | None) -> Iterator[str]:
+    """The messages of those errors behind this one that the package raised itself."""
+    package = Path(keras_maxpool.__file__).parent
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = frames and Path(frames[-1].filename).is_relative_to(package)
+        if ours and not isinstance(error, TimeoutError):  # which is that of a bound
+            yield f"{type(error).__name__}: {error}"
+        error = error.__cause__ or error.__context__

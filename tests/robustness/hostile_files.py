@@ -346,8 +346,8 @@ HARMS = {
 LEFT_BEHIND = {f"a loss of any module, {suffix}": a_loss(suffix) for suffix in (".keras", ".h5")}
 """Files with harm in their compile settings, which nothing but training needs; and what is said of it."""
 
-SLOW = {"units=10**12": "report", "a metric of 2**30 numbers": "convert"}
+SLOW = {
+    "units=10**12": [["report", "IN"]],
+    "a metric of 2**30 numbers": [["convert", "IN", "out.keras"]],
+}
 """Harms that take all memory, with the one command that is put to them."""
-
-BUILT_IN = ("a huge pool_size, .keras", "a huge pool_size, .h5")
-"""Which the built-in layer takes: it stays as it is where the built-in ones are wanted."""

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import pytest
 from robustness import hostile
-from robustness.hostile_child import raised_by_us
 
 import keras_maxpool as km
 from keras_maxpool.tools import limits
@@ -102,7 +101,7 @@ def test_damaged_json_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
                 keras.models.model_from_json(text.decode("latin-1"))
             made += 1
         except Exception as error:  # Keras's have no common class
-            refused.append((name, list(raised_by_us(error))))
+            refused.append((name, list(hostile.raised_by_us(error))))
     assert made > 10
     assert len(refused) > 60
     assert sum(len(lines) for _, lines in refused) > 5
