@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
 
 Process = subprocess.CompletedProcess[str]
 
@@ -36,10 +35,6 @@ def run(arguments: list[str], timeout: float = 300, stdin: str = "", **environme
 
 def run_code(code: str, timeout: float = 300, **environment: str) -> Process:
     return run(["-c", code], timeout, **environment)
-
-
-def run_file(path: str, *arguments: str, **options: Any) -> Process:
-    return run([path, *arguments], **options)
 
 
 def in_child(module: str, function: str, timeout: float = 300, **environment: str) -> str:
