@@ -1,42 +1,55 @@
-import io
+"""keras-maxpool demo: twins that are equal, faults that it finds, and what it says."""
+
 import math
+import signal
+import sys
+import tempfile
 
 import keras
 import numpy as np
 import pytest
-from rich.console import Console
+from harness.commands import check_piped, check_stopped
+from harness.install import needs
 
 import keras_maxpool
-from keras_maxpool.tools import demo
+from keras_maxpool.tools.cli import EXTRAS, main
+
+for module in EXTRAS["demo"]:
+    needs(module)
+
+from keras_maxpool.tools import demo  # noqa: E402
+
+STEPS = 10
 
 
-def ignore(stage, done, total):
-    pass
-
-
-def rendered(result):
-    console = Console(file=io.StringIO(), width=80)
-    demo.render(result, console)
-    return console.file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def digits():
+@pytest.fixture(autouse=True)
+def few_digits(monkeypatch, tmp_path):
     data = demo.load_data()
-    return demo.Digits(
-        data.train_images[:320],
-        data.train_labels[:320],
-        data.test_images[:50],
-        data.test_labels[:50],
+    train, test = slice(32 * STEPS), slice(50)
+    few = demo.Digits(
+        data.train_images[train],
+        data.train_labels[train],
+        data.test_images[test],
+        data.test_labels[test],
     )
+    monkeypatch.setattr(demo, "load_data", lambda: few)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return few
 
 
-@pytest.fixture(scope="module")
-def result(digits):
-    return demo.run(digits, 4, 0, ignore)
+@pytest.fixture
+def determinism(monkeypatch):
+    """It would stay for the other tests of this process."""
+    asked = []
+    experimental = demo.tf.config.experimental
+    monkeypatch.setattr(experimental, "enable_op_determinism", lambda: asked.append("yes"))
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    return asked
 
 
-def test_load_data():
+def test_load_data(monkeypatch):
+    monkeypatch.undo()
     data = demo.load_data()
     assert data.train_images.shape == (1437, 8, 8, 1)
     assert data.test_images.shape == (360, 8, 8, 1)
@@ -45,27 +58,18 @@ def test_load_data():
     assert set(data.train_labels) == set(data.test_labels) == set(range(10))
 
 
-@pytest.mark.parametrize(
-    ("layers", "cls"),
-    [(demo.OURS, keras_maxpool.MaxPooling2D), (demo.BUILTIN, keras.layers.MaxPooling2D)],
-)
-def test_each_twin_has_its_own_pooling(layers, cls):
-    pooling = [layer for layer in demo.build(layers).layers if "Pooling" in type(layer).__name__]
-    assert [type(layer) for layer in pooling] == [cls, cls]
-    assert [layer.padding for layer in pooling] == ["valid", "same"]
-
-
-def test_both_spellings_are_used():
+def test_each_twin_has_its_own_pooling_under_both_names():
+    for layers, home in ((demo.OURS, keras_maxpool), (demo.BUILTIN, keras.layers)):
+        assert (layers.max_pool, layers.max_pooling) == (home.MaxPool2D, home.MaxPooling2D)
+        pooling = [layer for layer in demo.build(layers).layers if hasattr(layer, "pool_size")]
+        assert [type(layer) for layer in pooling] == [home.MaxPooling2D] * 2
+        assert [layer.padding for layer in pooling] == ["valid", "same"]
     asked = []
 
-    def spelling(name):
-        def layer(*args, **kwargs):
-            asked.append(name)
-            return getattr(keras_maxpool, name)(*args, **kwargs)
+    def spied(name):
+        return lambda *given, **named: asked.append(name) or demo.OURS.max_pool(*given, **named)
 
-        return layer
-
-    demo.build(demo.Spellings("spied", spelling("MaxPool2D"), spelling("MaxPooling2D")))
+    demo.build(demo.Spellings("spied", spied("MaxPool2D"), spied("MaxPooling2D")))
     assert asked == ["MaxPool2D", "MaxPooling2D"]
 
 
@@ -73,7 +77,8 @@ def test_both_spellings_are_used():
 def test_each_loss_is_of_its_own_step():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Flatten()])
     model.compile("sgd", "mean_absolute_error")
-    losses, counts = [], []
+    losses = []
+    counts = []
     record = demo.record_losses(losses, counts.append)
     x = np.array([[4.0], [1.0], [2.0]], "float32")
     model.fit(x, 0 * x, batch_size=1, epochs=2, shuffle=False, verbose=0, callbacks=[record])
@@ -81,24 +86,63 @@ def test_each_loss_is_of_its_own_step():
     assert counts == [1, 2, 3, 4, 5, 6]
 
 
-def test_twins_are_equal(result):
-    assert result.losses == demo.Comparison("loss of every training step", 40, 40)
+def test_command(monkeypatch, capsys, determinism, tmp_path):
+    """With a real process for the saved model."""
+    results = []
+    render = demo.render
+    monkeypatch.setattr(demo, "render", lambda *both: results.append(both[0]) or render(*both))
+    assert main(["demo", "--epochs", "4"]) == 0
+    assert determinism == ["yes"]
+    assert list(tmp_path.iterdir()) == []
+    (result,) = results
+    assert result.losses == demo.Comparison("loss of every training step", 4 * STEPS, 4 * STEPS)
     assert result.predictions == demo.Comparison("predictions for the test digits", 500, 500)
     assert (result.reload.equal, result.reload.total) == (500, 500)
-    assert result.reload_error == ""
-    assert result.ok
+    assert (result.ok, result.reload_error) == (True, "")
     np.testing.assert_array_equal(result.ours.losses, result.builtin.losses)
     np.testing.assert_array_equal(result.ours.predictions, result.builtin.predictions)
     np.testing.assert_array_equal(result.ours.predictions, result.reloaded)
-
-
-def test_it_learns(result):
     assert result.ours.losses[0] == pytest.approx(math.log(10), abs=0.5), "ten guesses at first"
     assert result.ours.losses[-1] < result.ours.losses[0]
     assert result.ours.accuracy == result.builtin.accuracy > 0.5
+    out, err = capsys.readouterr()
+    check_piped(out + err)
+    assert out.count("│ equal ") == 3
+    assert "DIFFERENT" not in out
+    assert f"test accuracy {result.ours.accuracy:.1%}" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "keras.layers" in err, "the progress belongs here"
 
 
-def test_another_pooling_is_found(digits, monkeypatch):
+class WrongGradient(keras_maxpool.MaxPooling2D):
+    """Pools right and propagates three times the gradient."""
+
+    def call(self, inputs):
+        y = super().call(inputs)
+        return y + 2 * (y - keras.ops.stop_gradient(y))
+
+
+def test_a_wrong_gradient_and_a_failing_reload_are_found(
+    monkeypatch, capsys, determinism, few_digits
+):
+    planted = demo.Spellings("planted", WrongGradient, keras_maxpool.MaxPooling2D)
+    monkeypatch.setattr(demo, "OURS", planted)
+    monkeypatch.setattr(demo, "RELOAD", "import sys; sys.exit('[not] loaded')")
+    results = []
+    run = demo.run
+    monkeypatch.setattr(demo, "run", lambda *given: results.append(run(*given)) or results[0])
+    assert main(["demo", "--epochs", "1"]) == 1
+    (result,) = results
+    assert result.ours.losses[0] == result.builtin.losses[0], "no gradient has been used yet"
+    assert 0 < result.losses.equal < result.losses.total
+    assert (result.reload.equal, result.reload.total) == (0, 500)
+    assert (result.ok, result.reloaded) == (False, None)
+    out, err = capsys.readouterr()
+    assert out.count("DIFFERENT") == 3
+    assert err.endswith("[not] loaded\n")
+
+
+def test_another_pooling_is_found(monkeypatch, few_digits):
     def predict_here(model, images):
         return model.predict(images, verbose=0), ""
 
@@ -106,39 +150,26 @@ def test_another_pooling_is_found(digits, monkeypatch):
     planted = demo.Spellings("planted", keras.layers.AveragePooling2D, keras_maxpool.MaxPooling2D)
     monkeypatch.setattr(demo, "OURS", planted)
     monkeypatch.setattr(demo, "predict_in_fresh_process", predict_here)
-    result = demo.run(digits, 1, 0, lambda *call: calls.append(call))
-    assert not result.losses.ok
-    assert not result.predictions.ok
+    result = demo.run(few_digits, 1, 0, lambda *call: calls.append(call))
+    assert (result.losses.ok, result.predictions.ok) == (False, False)
     assert result.reload.ok, "what was saved is what came back, wrong as it is"
     assert not result.ok
-    assert rendered(result).count("DIFFERENT") == 2
-    steps = range(1, 11)
     assert calls == [
-        *(("planted", step, 10) for step in steps),
-        *(("keras.layers", step, 10) for step in steps),
-        ("save and reload", 0, 1),
-        ("save and reload", 1, 1),
+        *(("planted", step, STEPS) for step in range(1, STEPS + 1)),
+        *(("keras.layers", step, STEPS) for step in range(1, STEPS + 1)),
+        *(("save and reload", done, 1) for done in (0, 1)),
     ]
 
 
-def test_a_wrong_gradient_and_a_failing_reload_are_found(digits, monkeypatch):
-    class WrongGradient(keras_maxpool.MaxPooling2D):
-        """Pools right and passes on three times the gradient; no fresh process can find it."""
-
-        def call(self, inputs):
-            y = super().call(inputs)
-            return y + 2 * (y - keras.ops.stop_gradient(y))
-
-    planted = demo.Spellings("planted", WrongGradient, keras_maxpool.MaxPooling2D)
-    monkeypatch.setattr(demo, "OURS", planted)
-    result = demo.run(digits, 1, 0, ignore)
-    assert result.ours.losses[0] == result.builtin.losses[0], "no gradient has been used yet"
-    assert 0 < result.losses.equal < result.losses.total
-    assert result.reloaded is None
-    assert "WrongGradient" in result.reload_error
-    assert (result.reload.equal, result.reload.total) == (0, 500)
-    assert not result.ok
-    assert rendered(result).count("DIFFERENT") == 3
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="sends SIGINT to one process: run it on Linux or macOS"
+)
+def test_stopped(monkeypatch, capsys, determinism, tmp_path):
+    """While the fresh process runs, and the saved model lies on the disk."""
+    code = f"import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
+    monkeypatch.setattr(demo, "RELOAD", code)
+    check_stopped(["demo", "--epochs", "1"], capsys)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -157,17 +188,6 @@ def test_compare(right, equal):
     assert (got.equal, got.total, got.ok) == (equal, 3, equal == 3)
 
 
-def test_compare_of_another_dtype():
+def test_compare_of_another_dtype_and_of_nothing():
     assert demo.compare("x", np.zeros(2, "float32"), np.zeros(2, "float64")).equal == 0
-
-
-def test_nothing_compared_is_not_ok():
     assert not demo.compare("x", np.zeros(0, "float32"), np.zeros(0, "float32")).ok
-
-
-def test_render(result):
-    text = rendered(result)
-    assert text.count("│ equal ") == 3
-    assert "DIFFERENT" not in text
-    assert f"test accuracy {result.ours.accuracy:.1%}" in text
-    assert max(map(len, text.splitlines())) <= 80
