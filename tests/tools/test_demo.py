@@ -43,8 +43,6 @@ def determinism(monkeypatch):
     asked = []
     experimental = demo.tf.config.experimental
     monkeypatch.setattr(experimental, "enable_op_determinism", lambda: asked.append("yes"))
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
     return asked
 
 
