@@ -1,16 +1,12 @@
 """README's code runs, in the order of the page, and returns the values that its comments state."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import io
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import pytest
@@ -25,15 +21,15 @@ COMMENT = re.compile(r"  # (.*)$")
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e-\d+)?")
 
 
-def section(title: str) -> str:
+def section(title):
     return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def blocks(text: str, language: str) -> list[str]:
+def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def check_statement(source: str, names: dict[str, Any]) -> None:
+def check_statement(source, names):
     """Runs it; a comment is what it prints, or, where it starts with a bracket, its shape but for the batch."""
     comment = COMMENT.search(source.splitlines()[-1])
     said = comment[1] if comment else ""
@@ -48,7 +44,7 @@ def check_statement(source: str, names: dict[str, Any]) -> None:
         assert (*names[ast.unparse(node.targets[0])].shape[1:-1], stated[-1]) == stated
 
 
-def run_section(title: str, **names: Any) -> dict[str, Any]:
+def run_section(title, **names):
     """What its Python defines, each block beside the lines around it."""
     for block in blocks(section(title), "python"):
         lines = block.splitlines()
@@ -60,7 +56,7 @@ def run_section(title: str, **names: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path, monkeypatch):
     """Files that README names are read and written here."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -71,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 POOLS = {"MaxPool2D": keras_maxpool.MaxPool2D, "MaxUnpool2D": keras_maxpool.MaxUnpool2D}
 
 
-def test_every_section_with_python_is_run() -> None:
+def test_every_section_with_python_is_run():
     """That of quantization is run where Keras 2 is: tests/layers/test_legacy_keras.py."""
     titles = [
         title for title in re.findall(r"^## (.*)$", PAGE, re.M) if "```python" in section(title)
@@ -86,15 +82,15 @@ def test_every_section_with_python_is_run() -> None:
     ]
 
 
-def test_the_swap() -> None:
+def test_the_swap():
     keras.Sequential([keras.Input((8, 8, 1)), keras_maxpool.MaxPool2D()]).save("model.keras")
     names = run_section("The swap")
     assert type(names["model"].layers[0]) is names["MaxPooling2D"] is keras_maxpool.MaxPooling2D
 
 
-def test_indices_and_unpooling() -> None:
+def test_indices_and_unpooling():
     class MaxPoolingWithArgmax2D(keras.layers.Layer):
-        def call(self, x: Any) -> Any:
+        def call(self, x):
             return tf.nn.max_pool_with_argmax(x, 2, 2, "SAME")
 
     inputs = keras.Input((8, 8, 1))
@@ -104,7 +100,7 @@ def test_indices_and_unpooling() -> None:
     assert type(names["model"].layers[1]) is keras_maxpool.MaxPooling2D
 
 
-def test_from_an_existing_model() -> None:
+def test_from_an_existing_model():
     torch = needs("torch")
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.MaxPooling2D(2)])
     names = run_section("From an existing model", model=model, torch=torch)
@@ -112,11 +108,11 @@ def test_from_an_existing_model() -> None:
     assert [layer.pool_size[0] for layer in (names["stem"], *names["spp"])] == [3, 5, 9, 13]
 
 
-def test_report() -> None:
+def test_report():
     run_section("What a model's pooling does", keras=keras)
 
 
-def test_parity(folder: Path) -> None:
+def test_parity(folder):
     """The test that it shows passes for the built-in layer, and fails with that message for a wrong one."""
     (folder / "my_layers.py").write_text(
         "import keras\nMyPool2D = keras.layers.MaxPool2D\n"
@@ -134,7 +130,7 @@ def test_parity(folder: Path) -> None:
     assert told[1].startswith(wanted[1].removesuffix("(...)"))
 
 
-def test_commands(folder: Path) -> None:
+def test_commands(folder):
     """Those in blocks and in the text are commands, and so is each option beside one."""
     (folder / "model.keras").touch()
     files = {"IN": "model.keras", "MODEL": "model.keras", "OUT": "out.keras"}

@@ -1,75 +1,72 @@
 """Work on a file has bounds, which end with it."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from keras_maxpool.tools import limits
 from keras_maxpool.tools.limits import limited_by_size
 
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has the limit")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="Linux alone has the limit: run it there"
+)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path):
     path = tmp_path / "in.keras"
     path.write_bytes(bytes(1000))
     return path
 
 
 @linux
-def test_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory(file, monkeypatch):
     import resource
 
-    monkeypatch.setattr(limits, "SPARE_BYTES", 2**28)
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    with limited_by_size(file):
-        inside = resource.getrlimit(resource.RLIMIT_DATA)[0]
-        with pytest.raises(MemoryError):
-            bytes(2**29)
-        assert len(bytes(2**27)) == 2**27
+    def limit():
+        return resource.getrlimit(resource.RLIMIT_DATA)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "SPARE_BYTES", 2**28)
+        before = limit()
         with limited_by_size(file):
-            assert resource.getrlimit(resource.RLIMIT_DATA)[0] <= inside, "a lower one stays"
-    assert resource.getrlimit(resource.RLIMIT_DATA) == before
-    assert len(bytes(2**29)) == 2**29
-
-
-@linux
-def test_a_larger_file_may_take_more(file: Path) -> None:
-    import resource
-
+            inside = limit()[0]
+            with pytest.raises(MemoryError):
+                bytes(2**29)
+            assert len(bytes(2**27)) == 2**27
+            with limited_by_size(file):
+                assert limit()[0] <= inside, "a lower one stays"
+        assert limit() == before
+        assert len(bytes(2**29)) == 2**29
     found = []
     for size in (1000, 2**30):
         with file.open("r+b") as opened:
             opened.truncate(size)  # a hole
         with limited_by_size(file):
-            found.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
-    assert found[1] - found[0] > 15 * 2**30
+            found.append(limit()[0])
+    assert found[1] - found[0] > 15 * 2**30, "a larger file may take more"
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="has no timers")
-def test_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="has no timers: run it on Linux or macOS"
+)
+def test_time(file, monkeypatch):
     monkeypatch.setattr(limits, "SPARE_SECONDS", 0.2)
     before = signal.getsignal(signal.SIGALRM)
-    with (
-        pytest.raises(TimeoutError, match="more than 0 seconds, longer than any valid file"),
-        limited_by_size(file),
-    ):
+    late = pytest.raises(TimeoutError, match="more than 0 seconds, longer than any valid file")
+    with late, limited_by_size(file):
         time.sleep(30)
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_in_another_thread_and_without_a_file(tmp_path: Path) -> None:
+def test_in_another_thread_and_without_a_file(tmp_path):
     done = []
 
-    def work() -> None:
+    def work():
         with limited_by_size(tmp_path / "none.keras"):
             done.append(True)
 
