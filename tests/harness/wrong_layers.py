@@ -44,14 +44,6 @@ class ZeroPadding(keras_maxpool.MaxPooling2D):
         return tf.nn.max_pool2d(padded, self.pool_size, self.strides, "VALID")
 
 
-class StrideOffByOne(keras_maxpool.MaxPooling2D):
-    """It steps one too far, though it says the right shape."""
-
-    def call(self, inputs):
-        strides = [stride + 1 for stride in self.strides]
-        return tf.nn.max_pool2d(inputs, self.pool_size, strides, self.padding.upper())
-
-
 class WrongShape(keras_maxpool.MaxPooling2D):
     """It pools right and says another shape."""
 
@@ -65,24 +57,6 @@ class WrongDtype(keras_maxpool.MaxPooling2D):
 
     def call(self, inputs):
         return tf.cast(super().call(inputs), "float64")
-
-
-class FewerDigits(keras_maxpool.MaxPooling2D):
-    """It pools in half the precision."""
-
-    def call(self, inputs):
-        return tf.cast(super().call(tf.cast(inputs, "bfloat16")), inputs.dtype)
-
-
-class TwiceTheGradient(keras_maxpool.MaxPooling2D):
-    """Its outputs are right to the last bit."""
-
-    def call(self, inputs):
-        @tf.custom_gradient
-        def doubled(x):
-            return tf.identity(x), lambda upstream: 2 * upstream
-
-        return doubled(super().call(inputs))
 
 
 class NoGradient(keras_maxpool.MaxPooling2D):

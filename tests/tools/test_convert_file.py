@@ -1,23 +1,28 @@
-"""keras-maxpool convert: files in, files out, a table on stdout, one clear line for a bad file; and stale masks."""
+"""keras-maxpool convert: files in, files out; stale masks; losses, metrics, optimizers and layers of one's own."""
 
 import re
+import shutil
 import warnings
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from harness.commands import after, check_piped, check_stopped, complaint
-from tools.models import chain, example, files, tokens
+from harness.commands import check_piped, check_stopped, complaint, interrupt
+from tools.models import bits, chain, example, files, tokens
 
 import keras_maxpool
 from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import command, convert, to_keras_maxpool
 from keras_maxpool.tools.report import report
 
-layers = keras.layers
-# Keras and the layers warn where the models are made and run.
-pytestmark = pytest.mark.filterwarnings("ignore:.*mask")
+layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
+# Keras and the layers warn of masks where models are made and run; and Keras makes an optimizer's variables late.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{said}")
+    for said in (".*mask", "Skipping variable loading for optimizer")
+]
 
 
 def save(path, pool=None, loss=""):
@@ -86,55 +91,43 @@ def test_a_mask_and_a_subclass_are_shown(capsys):
     assert re.search(r"own.*stays as it is: Louder is your own", out)
 
 
-def test_compile_settings_that_do_not_load(tmp_path, capsys):
-    """Keras cannot read from .h5 the short names that it writes there."""
-    given, target = tmp_path / "in.h5", tmp_path / "out.keras"
-    save(given, loss="mse")
-    assert main(["convert", str(given), str(target)]) == 0
-    assert "compile settings do not load and are left out" in capsys.readouterr().err
-    assert not keras.saving.load_model(target).compiled
-
-
-def test_out_that_would_not_load(tmp_path, capsys):
+def test_what_h5_cannot_hold(tmp_path, capsys):
     """The mask's operation can be written to .h5 and not read, as Keras has it: found before OUT is there."""
-    model = tokens(layers.LSTM(2, return_sequences=True), layers.MaxPooling1D(2))
-    model.save(tmp_path / "in.keras")
-    given = str(tmp_path / "in.keras")
-    line = complaint(["convert", given, str(tmp_path / "out.h5")], capsys)
-    assert "out.h5 cannot be written" in line
+    given, out = str(tmp_path / "in.keras"), str(tmp_path / "out.h5")
+    tokens(layers.LSTM(2, return_sequences=True), layers.MaxPooling1D(2)).save(given)
+    assert "out.h5 cannot be written" in complaint(["convert", given, out], capsys)
     assert main(["convert", given, str(tmp_path / "out.keras")]) == 0
     assert files(tmp_path) == ["in.keras", "out.keras"]
-
-
-def test_a_mask_that_ends_at_a_pooling_goes_to_h5(tmp_path):
-    """No operation of it is part of the functional model."""
-    given, target = tmp_path / "in.keras", tmp_path / "out.h5"
+    # Where the mask ends at a pooling, no operation of it is part of the functional model.
     model = chain((4,), layers.Embedding(9, 1, mask_zero=True), layers.MaxPooling1D(4))
     model.set_weights([-np.arange(9.0)[:, None]])
     model.save(given)
-    assert main(["convert", str(given), str(target)]) == 0
-    assert keras.saving.load_model(target)(np.array([[3, 5, 0, 0]])).numpy().item() == -3
+    assert main(["convert", given, out]) == 0
+    assert keras.saving.load_model(out)(np.array([[3, 5, 0, 0]])).numpy().item() == -3
+    # Keras cannot read from .h5 the short names that it writes there.
+    save(out, loss="mse")
+    capsys.readouterr()
+    assert main(["convert", out, given]) == 0
+    assert "compile settings do not load and are left out" in capsys.readouterr().err
+    assert not keras.saving.load_model(given).compiled
 
 
 def test_stopped_while_out_is_written(tmp_path, capsys, monkeypatch):
     """Leaves what was there, and no other file."""
-    given, target = tmp_path / "in.keras", tmp_path / "out.keras"
+    given, target, save_model = tmp_path / "in.keras", tmp_path / "out.keras", keras.Model.save
+
+    def stopped(model, path):
+        save_model(model, path)
+        if path.name == target.name:
+            interrupt()
+
     save(given)
     target.write_bytes(b"stays")
-    save_model = keras.Model.save
-    monkeypatch.setattr(
-        keras.Model,
-        "save",
-        lambda self, path: (after(save_model) if path.name == "out.keras" else save_model)(
-            self, path
-        ),
-    )
+    monkeypatch.setattr(keras.Model, "save", stopped)
     check_stopped(["convert", str(given), str(target)], capsys)
     assert target.read_bytes() == b"stays"
     assert files(tmp_path) == ["in.keras", "out.keras"]
 
-
-# Masks that reach a pooling layer and do not fit it: they change nothing.
 
 BATCH = 2
 """Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown."""
@@ -162,12 +155,11 @@ def frames():
 @contextmanager
 def masks_named(times):
     """So many warnings that speak of masks, Keras's and ours."""
-    found = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield found
-    found += [str(w.message) for w in caught if "mask" in str(w.message)]
-    assert len(found) == times, found
+        yield caught
+    caught[:] = [warning for warning in caught if "mask" in str(warning.message)]
+    assert len(caught) == times
 
 
 def test_stale_masks(tmp_path, capsys):
@@ -182,8 +174,9 @@ def test_stale_masks(tmp_path, capsys):
     assert (both.masked, both.stale) == (("each_first/first",), ("each_second/second",))
     with masks_named(1) as said:
         to_keras_maxpool(model)
-    assert said[0].startswith("A mask reaches 'pool' that does not fit")
-    assert said[0].endswith("predictions stay.")
+    assert re.match(
+        "A mask reaches 'pool' that does not fit.*predictions stay.", str(said[0].message)
+    )
     # For the built-in layer: ours would not honour such a mask either.
     assert "mask stops" not in {finding.kind for finding in report(model).findings}
     given, target = str(tmp_path / "in.h5"), str(tmp_path / "out.keras")
@@ -196,3 +189,283 @@ def test_stale_masks(tmp_path, capsys):
     told = re.sub(r"[\s│]+", " ", out)
     assert all(part in told for part in ("does not fit", "is ignored", "predictions stay"))
     np.testing.assert_array_equal(keras.saving.load_model(target)(x), model(x))
+
+
+SHAPE = (8, 8, 2)
+MSE = losses.MeanSquaredError()
+X = example((2, *SHAPE))
+Y = {"a": np.ones((2, 3)), "b": np.ones((2, 3))}
+
+
+def cases(names, often_in_h5):
+    """Each name with both forms of files; most of .h5 are slow."""
+    slow = {name: () if name in often_in_h5 else pytest.mark.slow for name in names}
+    h5 = [pytest.param(name, ".h5", marks=marks) for name, marks in slow.items()]
+    return pytest.mark.parametrize(("name", "suffix"), [*((name, ".keras") for name in names), *h5])
+
+
+def own_loss(y, predicted):
+    return keras.ops.mean(keras.ops.square(y - predicted))
+
+
+class OwnLoss(losses.Loss):
+    def call(self, y, predicted):
+        return own_loss(y, predicted)
+
+
+class OwnMetric(keras.metrics.Mean):
+    pass
+
+
+class OwnAdam(optimizers.Adam):
+    pass
+
+
+class OwnSchedule(optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.01
+
+    def get_config(self):
+        return {}
+
+
+class OwnLayer(layers.Layer):
+    def call(self, x):
+        return x + 1.0
+
+
+class OwnInitializer(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None, **kwargs):
+        return keras.ops.ones(shape, dtype)
+
+
+class OwnModel(keras.Model):
+    pass
+
+
+class OwnCompile(keras.Model):
+    def compile(self, rate):
+        super().compile(optimizers.SGD(rate), own_loss)
+
+
+def own_activation(x):
+    return 2.0 * x
+
+
+def registered(name, base):
+    """Another one, which `register_keras_serializable` knows while the model is made and saved."""
+    if isinstance(base, type):
+        return keras.saving.register_keras_serializable("own")(type(name, (base,), {}))
+    made = type(base)(base.__code__, base.__globals__, name)
+    return keras.saving.register_keras_serializable("own", name)(made)
+
+
+def forget():
+    """As in a process that has not registered them."""
+    objects = keras.saving.get_custom_objects()
+    for name in [name for name in objects if name.startswith("own>")]:
+        del objects[name]
+
+
+@pytest.fixture(autouse=True)
+def no_new_names():
+    yield
+    forget()
+
+
+def net(**settings):
+    """A model with two outputs."""
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(3, 3)(inputs)
+    pooled = layers.MaxPooling2D(6, name="pool")(x)
+    outputs = {
+        "a": layers.GlobalAveragePooling2D(name="a")(x),
+        "b": layers.Flatten(name="b")(pooled),
+    }
+    model = keras.Model(inputs, outputs, name="net")
+    if settings:
+        model.compile(**({"optimizer": "sgd", "loss": MSE} | settings))
+    return model
+
+
+def around(inner):
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, inner(layers.Activation("relu")(inputs)), name="gan")
+
+
+def check_equal(new, old):
+    assert bits(new.get_weights()) == bits(old.get_weights())
+    assert bits(list(new(X).values())) == bits(list(old(X).values()))
+
+
+def check_converted(path, model):
+    """It loads by Keras alone, which takes suffixes in lower case alone."""
+    named = path.parent / f"again{path.suffix.lower()}"
+    shutil.copyfile(path, named)
+    loaded = keras.saving.load_model(named)
+    check_equal(loaded, model)
+    return loaded
+
+
+# What is said of compile settings, and what makes them.
+SETTINGS = {
+    "a function": ("own_loss", lambda: {"loss": own_loss}),
+    "a function, weighted": ("own_loss", lambda: {"loss": own_loss, "loss_weights": 0.5}),
+    "a lambda": ("lambda", lambda: {"loss": lambda y, predicted: own_loss(y, predicted)}),
+    "a Loss": ("OwnLoss", lambda: {"loss": OwnLoss()}),
+    "a registered function": ("inner", lambda: {"loss": registered("inner", own_loss)}),
+    "a registered Loss": ("Inner", lambda: {"loss": registered("Inner", OwnLoss)()}),
+    "a list": ("own_loss", lambda: {"loss": [own_loss, MSE]}),
+    "a dict": ("OwnLoss", lambda: {"loss": {"a": MSE, "b": OwnLoss()}}),
+    "a metric": ("own_loss", lambda: {"metrics": {"a": own_loss}}),
+    "a Metric": ("OwnMetric", lambda: {"metrics": {"a": [OwnMetric()]}}),
+    "a registered Metric": ("Inner", lambda: {"metrics": {"a": registered("Inner", OwnMetric)()}}),
+    "a weighted metric": ("own_loss", lambda: {"weighted_metrics": {"a": own_loss}}),
+    "an optimizer": ("OwnAdam", lambda: {"optimizer": OwnAdam()}),
+    "a registered optimizer": ("Inner", lambda: {"optimizer": registered("Inner", OwnAdam)()}),
+    "a schedule": ("OwnSchedule", lambda: {"optimizer": optimizers.Adam(OwnSchedule())}),
+}
+
+
+@cases(SETTINGS, ("a function", "a dict", "a Metric", "an optimizer", "a schedule"))
+def test_compile_settings_of_ones_own(name, suffix, tmp_path, capsys):
+    said, settings = SETTINGS[name]
+    given, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    model = net(**settings())
+    model.save(given)
+    forget()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert main(["report", str(given)]) == 0
+        out, err = capsys.readouterr()
+        assert "pool" in out
+        assert err.splitlines() == [f"reading {given}", "following net"]
+        assert main(["convert", str(given), str(target)]) == 0
+    _, note, *_ = capsys.readouterr().err.splitlines()
+    assert note.startswith(f"{given}: its compile settings do not load and are left out")
+    assert said in note
+    assert note.endswith("Before training goes on, compile the new model again")
+    loaded = check_converted(target, model)
+    assert type(loaded.get_layer("pool")) is keras_maxpool.MaxPooling2D
+    assert not loaded.compiled
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("in.keras", "out.h5"), ("in.H5", "out.KERAS"), ("in.hdf5", "o.hdf5"), ("in.KERAS", "o.HDF5")],
+)
+def test_compile_settings_of_keras_own_stay(source, target, tmp_path, capsys):
+    """Of files with suffixes in any case."""
+    error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
+    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
+    model = net(optimizer=optimizers.Adam(0.25), **settings)
+    saved = tmp_path / f"saved{Path(source).suffix.lower()}"
+    model.save(saved)
+    saved.rename(tmp_path / source)
+    assert main(["report", str(tmp_path / source)]) == 0
+    assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert set(files(tmp_path)) == {source, target}
+    loaded = check_converted(tmp_path / target, model)
+    assert isinstance(loaded.optimizer, optimizers.Adam)
+    assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
+    kept = loaded.get_compile_config()
+    assert kept["loss_weights"] == settings["loss_weights"]
+    assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
+
+
+OUTER = {"not compiled": {}, "Keras's loss": {"loss": MSE}, "own loss": {"loss": own_loss}}
+
+
+@cases(OUTER, ())
+def test_an_inner_model_with_a_loss_of_ones_own(name, suffix, tmp_path):
+    """As a GAN's discriminator, which is compiled by itself."""
+    given, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    model = around(net(loss=own_loss))
+    if OUTER[name]:
+        model.compile("sgd", **OUTER[name])
+    model.save(given)
+    assert main(["report", str(given)]) == 0
+    assert main(["convert", str(given), str(target)]) == 0
+    check_converted(target, model)
+
+
+OWN_LAYERS = {
+    "OwnLayer": lambda: OwnLayer(),
+    "Inner": lambda: registered("Inner", OwnLayer)(),
+    "own_activation": lambda: layers.Activation(own_activation),
+    "OwnInitializer": lambda: layers.Dense(2, kernel_initializer=OwnInitializer()),
+    "OwnModel": lambda: layers.ReLU(),
+}
+
+
+@cases(OWN_LAYERS, ("OwnLayer",))
+def test_layers_of_ones_own(name, suffix, tmp_path, capsys):
+    """They are not in the file: the error names them, and says where to go on."""
+    given, target = tmp_path / f"in{suffix}", tmp_path / "out.keras"
+    model = chain(SHAPE, OWN_LAYERS[name](), layers.MaxPooling2D(2, name="pool"))
+    if name == "OwnModel":
+        model = OwnModel(model.inputs, model.outputs)
+    model.compile("sgd", MSE)
+    model.save(given)
+    forget()
+    for arguments in (["report", str(given)], ["convert", str(given), str(target)]):
+        line = complaint(arguments, capsys)
+        assert name in line
+        assert line.endswith(
+            "load the model in Python, where it is defined, and use keras_maxpool.tools.convert or "
+            "keras_maxpool.tools.report"
+        )
+        assert "as Keras writes it" not in line
+    assert not target.exists()
+
+
+def test_in_python(tmp_path):
+    """The functions of the tools find what a custom_object_scope holds, and say what they leave out otherwise."""
+    model = chain(SHAPE, OwnLayer(), layers.MaxPooling2D(2))
+    model.save(tmp_path / "in.keras")
+    with keras.saving.custom_object_scope({"OwnLayer": OwnLayer}):
+        loaded = keras.saving.load_model(tmp_path / "in.keras")
+    converted = to_keras_maxpool(loaded)
+    assert isinstance(converted.layers[2], keras_maxpool.MaxPooling2D)
+    assert bits(converted(X)) == bits(model(X))
+    assert [row.layer for row in report(loaded).rows] == [loaded.layers[2].name]
+
+    model = net(loss=own_loss, optimizer=OwnAdam())
+    with pytest.warns(
+        UserWarning, match="'net' is not compiled in the new model.*custom_object_sc"
+    ):
+        converted = to_keras_maxpool(model)
+    assert not converted.compiled
+    check_equal(converted, model)
+    with keras.saving.custom_object_scope({"own_loss": own_loss, "OwnAdam": OwnAdam}):
+        converted = to_keras_maxpool(model)
+    assert type(converted.optimizer) is OwnAdam
+    assert converted.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+
+
+def test_an_inner_model_in_python():
+    """Each model is compiled as its twin was, with its own optimizer's state."""
+    inner = net(optimizer=optimizers.SGD(0.1, momentum=0.9))
+    inner.fit(X, Y, verbose=0)
+    converted = to_keras_maxpool(around(inner))
+    assert not converted.compiled
+    twin = converted.get_layer("net")
+    for one in (inner, twin):
+        one.fit(X, Y, verbose=0, shuffle=False)
+    assert int(twin.optimizer.iterations.numpy()) == 2
+    for new, old in zip(twin.get_weights(), inner.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-6)
+
+
+def test_a_compile_of_ones_own():
+    """Keras has no way to it from a config, and says so."""
+    inputs = keras.Input(SHAPE)
+    model = OwnCompile(inputs, layers.MaxPooling2D(2)(inputs))
+    model.compile(0.1)
+    model.optimizer.build(model.trainable_variables)
+    with pytest.warns(UserWarning, match="`compile\\(\\)` method is custom"):
+        converted = to_keras_maxpool(model)
+    assert not converted.compiled
+    assert bits(converted(X)) == bits(model(X))

@@ -56,19 +56,12 @@ def test_load_data(monkeypatch):
     assert set(data.train_labels) == set(data.test_labels) == set(range(10))
 
 
-def test_each_twin_has_its_own_pooling_under_both_names():
+def test_each_twin_has_its_own_pooling():
     for layers, home in ((demo.OURS, keras_maxpool), (demo.BUILTIN, keras.layers)):
         assert (layers.max_pool, layers.max_pooling) == (home.MaxPool2D, home.MaxPooling2D)
         pooling = [layer for layer in demo.build(layers).layers if hasattr(layer, "pool_size")]
         assert [type(layer) for layer in pooling] == [home.MaxPooling2D] * 2
         assert [layer.padding for layer in pooling] == ["valid", "same"]
-    asked = []
-
-    def spied(name):
-        return lambda *given, **named: asked.append(name) or demo.OURS.max_pool(*given, **named)
-
-    demo.build(demo.Spellings("spied", spied("MaxPool2D"), spied("MaxPooling2D")))
-    assert asked == ["MaxPool2D", "MaxPooling2D"]
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
@@ -159,9 +152,7 @@ def test_another_pooling_is_found(monkeypatch, few_digits):
     ]
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="sends SIGINT to one process: run it on Linux or macOS"
-)
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT: run it on Linux or macOS")
 def test_stopped(monkeypatch, capsys, determinism, tmp_path):
     """While the fresh process runs, and the saved model lies on the disk."""
     code = f"import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
@@ -170,22 +161,16 @@ def test_stopped(monkeypatch, capsys, determinism, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("right", "equal"),
-    [
+def test_compare():
+    left, up = np.array([0.0, 1.0, np.nan], "float32"), np.nextafter(np.float32(1), np.float32(2))
+    for right, equal in (
         ([0.0, 1.0, np.nan], 3),
         ([-0.0, 1.0, np.nan], 2),
-        ([0.0, np.nextafter(np.float32(1), np.float32(2)), np.nan], 2),
+        ([0.0, up, np.nan], 2),
         ([0.0, 1.0], 0),
         (None, 0),
-    ],
-)
-def test_compare(right, equal):
-    left = np.array([0.0, 1.0, np.nan], "float32")
-    got = demo.compare("x", left, None if right is None else np.array(right, "float32"))
-    assert (got.equal, got.total, got.ok) == (equal, 3, equal == 3)
-
-
-def test_compare_of_another_dtype_and_of_nothing():
+    ):
+        got = demo.compare("x", left, None if right is None else np.array(right, "float32"))
+        assert (got.equal, got.total, got.ok) == (equal, 3, equal == 3)
     assert demo.compare("x", np.zeros(2, "float32"), np.zeros(2, "float64")).equal == 0
     assert not demo.compare("x", np.zeros(0, "float32"), np.zeros(0, "float32")).ok
