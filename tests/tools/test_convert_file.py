@@ -21,7 +21,11 @@ layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
 # Keras and the layers warn of masks where models are made and run; and Keras makes an optimizer's variables late.
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{said}")
-    for said in (".*mask", "Skipping variable loading for optimizer")
+    for said in (
+        ".*mask",
+        "Skipping variable loading",
+        "The object being serialized includes a `la",
+    )
 ]
 
 
@@ -36,7 +40,7 @@ def save(path, pool=None, loss=""):
 
 def lost_state(name):
     """From .h5, Keras does not load the optimizer's state."""
-    if name.endswith(".keras"):
+    if name.lower().endswith(".keras"):
         return nullcontext()
     return pytest.warns(UserWarning, match="it starts from zero")
 
@@ -204,6 +208,11 @@ def cases(names, often_in_h5):
     return pytest.mark.parametrize(("name", "suffix"), [*((name, ".keras") for name in names), *h5])
 
 
+OwnMetric = type("OwnMetric", (keras.metrics.Mean,), {})
+OwnAdam = type("OwnAdam", (optimizers.Adam,), {})
+OwnModel = type("OwnModel", (keras.Model,), {})
+
+
 def own_loss(y, predicted):
     return keras.ops.mean(keras.ops.square(y - predicted))
 
@@ -211,14 +220,6 @@ def own_loss(y, predicted):
 class OwnLoss(losses.Loss):
     def call(self, y, predicted):
         return own_loss(y, predicted)
-
-
-class OwnMetric(keras.metrics.Mean):
-    pass
-
-
-class OwnAdam(optimizers.Adam):
-    pass
 
 
 class OwnSchedule(optimizers.schedules.LearningRateSchedule):
@@ -237,10 +238,6 @@ class OwnLayer(layers.Layer):
 class OwnInitializer(keras.initializers.Initializer):
     def __call__(self, shape, dtype=None, **kwargs):
         return keras.ops.ones(shape, dtype)
-
-
-class OwnModel(keras.Model):
-    pass
 
 
 class OwnCompile(keras.Model):
@@ -364,7 +361,8 @@ def test_compile_settings_of_keras_own_stay(source, target, tmp_path, capsys):
     model.save(saved)
     saved.rename(tmp_path / source)
     assert main(["report", str(tmp_path / source)]) == 0
-    assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
+    with lost_state(source):
+        assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
     assert "left out" not in capsys.readouterr().err
     assert set(files(tmp_path)) == {source, target}
     loaded = check_converted(tmp_path / target, model)

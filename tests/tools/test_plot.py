@@ -58,21 +58,16 @@ def test_a_pixel_that_wins_more_often_is_larger():
     assert often.radius > drawn(plot.plot_windows(image, 3, 3), Circle)[0].radius
 
 
-def test_before_and_after():
-    axes = plot.plot_before_after(IMAGE, (2, 3))
-    shown = [ax.images[0].get_array() for ax in axes]
-    np.testing.assert_array_equal(shown[0], IMAGE)
-    np.testing.assert_array_equal(shown[1], IMAGE[:6].reshape(3, 2, 4, 2).max((1, 3)))
-    np.testing.assert_array_equal(shown[2], IMAGE[:6, :6].reshape(2, 3, 2, 3).max((1, 3)))
-
-
-def test_alternatives():
-    axes = plot.plot_alternatives(IMAGE, 2)
-    maxima, strided, averages = (ax.images[0].get_array() for ax in axes[1:])
+def test_before_and_after_and_alternatives():
     blocks = IMAGE[:6].reshape(3, 2, 4, 2)
-    np.testing.assert_array_equal(maxima, blocks.max((1, 3)))
-    np.testing.assert_array_equal(strided, IMAGE[::2, ::2])
-    np.testing.assert_allclose(averages, blocks.mean((1, 3)))
+    halves, thirds = blocks.max((1, 3)), IMAGE[:6, :6].reshape(2, 3, 2, 3).max((1, 3))
+    axes = plot.plot_before_after(IMAGE, (2, 3)) + plot.plot_alternatives(IMAGE, 2)
+    shown = [ax.images[0].get_array() for ax in axes]
+    wanted = [IMAGE, halves, thirds, IMAGE, halves, IMAGE[::2, ::2], blocks.mean((1, 3))]
+    for got, picture in zip(shown, wanted, strict=True):
+        np.testing.assert_array_equal(got, picture)
+    for ax in (*axes, plot.plot_windows(IMAGE)):
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("column, pixels", "row, pixels")
 
 
 def test_draws_on_the_axes_it_is_given():
@@ -92,15 +87,6 @@ def test_kept_positions():
     assert "percent" in ax.get_xlabel()
     unknown = chain((None, None, 3), keras_maxpool.MaxPool2D(2))
     assert [text.get_text() for text in plot.plot_kept_positions(unknown).texts] == ["unknown"]
-
-
-def test_every_axis_has_a_label():
-    for ax in (
-        plot.plot_windows(IMAGE),
-        *plot.plot_before_after(IMAGE, (2,)),
-        *plot.plot_alternatives(IMAGE),
-    ):
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("column, pixels", "row, pixels")
 
 
 def test_readable_in_greyscale():
