@@ -4,7 +4,6 @@ import re
 import shutil
 import warnings
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -29,13 +28,10 @@ pytestmark = [
 ]
 
 
-def save(path, pool=None, loss=""):
-    keras.utils.set_random_seed(5)
-    model = chain((8, 8, 2), layers.Conv2D(3, 3), pool or layers.MaxPooling2D(2, name="pool"))
-    model.compile("adam", loss or keras.losses.MeanSquaredError(), run_eagerly=True)
-    model.fit(np.ones((2, 8, 8, 2)), np.ones((2, 3, 3, 3)), verbose=0)
-    model.save(path)
-    return model
+SHAPE = (8, 8, 2)
+MSE = losses.MeanSquaredError()
+X = example((2, *SHAPE))
+Y = {"a": np.ones((2, 3)), "b": np.ones((2, 3))}
 
 
 def lost_state(name):
@@ -43,162 +39,6 @@ def lost_state(name):
     if name.lower().endswith(".keras"):
         return nullcontext()
     return pytest.warns(UserWarning, match="it starts from zero")
-
-
-@pytest.mark.parametrize(
-    ("source", "target"),
-    [("in.keras", "out.keras"), ("in.keras", "out.h5"), ("in.h5", "out.keras")],
-)
-def test_there_and_back(source, target, tmp_path, capsys):
-    given, there, back = tmp_path / source, tmp_path / target, tmp_path / f"back_{source}"
-    model = save(given)
-    there.write_bytes(b"is replaced")
-    with lost_state(source):
-        assert main(["convert", str(given), str(there)]) == 0
-    out, err = capsys.readouterr()
-    check_piped(out + err)
-    assert re.search(r"pool .* MaxPooling2D .* keras_maxpool", out)
-    assert out.endswith("layers swapped: 1\n")
-    assert "reading" in err
-    assert "writing" in err
-    with lost_state(target):
-        assert main(["convert", str(there), str(back), "--to", "builtin"]) == 0
-    x = example((2, 8, 8, 2))
-    for path, home in ((there, keras_maxpool), (back, layers)):
-        loaded = keras.saving.load_model(path)
-        assert type(loaded.get_layer("pool")) is home.MaxPooling2D
-        np.testing.assert_array_equal(loaded(x), model(x), strict=True)
-        assert loaded.compiled
-        if given.suffix == there.suffix:
-            assert int(loaded.optimizer.iterations.numpy()) == 1
-    assert files(tmp_path) == sorted([source, target, f"back_{source}"])
-
-
-def test_layers_that_cannot_go_back(tmp_path, capsys):
-    given = tmp_path / "in.keras"
-    save(given, keras_maxpool.MaxPooling2D(3, strides=2, padding=1, name="wide"))
-    assert main(["convert", str(given), str(tmp_path / "out.keras"), "--to", "builtin"]) == 1
-    out, err = capsys.readouterr()
-    assert "wide" in out
-    assert "padding=((1, 1), (1, 1))" in out
-    assert err.endswith("out.keras is not written\n")
-    assert files(tmp_path) == ["in.keras"]
-
-
-def test_a_mask_and_a_subclass_are_shown(capsys):
-    done = command.Conversion(
-        keras.Sequential(), {"a/[b]": "MaxPooling1D"}, {"own": "Louder is your own"}, ("a/[b]",)
-    )
-    command.render(done, "keras_maxpool", command.Console(markup=False, width=120))
-    out, _ = capsys.readouterr()
-    assert re.search(r"a/\[b\].*a mask reaches it: predictions change", out)
-    assert re.search(r"own.*stays as it is: Louder is your own", out)
-
-
-def test_what_h5_cannot_hold(tmp_path, capsys):
-    """The mask's operation can be written to .h5 and not read, as Keras has it: found before OUT is there."""
-    given, out = str(tmp_path / "in.keras"), str(tmp_path / "out.h5")
-    tokens(layers.LSTM(2, return_sequences=True), layers.MaxPooling1D(2)).save(given)
-    assert "out.h5 cannot be written" in complaint(["convert", given, out], capsys)
-    assert main(["convert", given, str(tmp_path / "out.keras")]) == 0
-    assert files(tmp_path) == ["in.keras", "out.keras"]
-    # Where the mask ends at a pooling, no operation of it is part of the functional model.
-    model = chain((4,), layers.Embedding(9, 1, mask_zero=True), layers.MaxPooling1D(4))
-    model.set_weights([-np.arange(9.0)[:, None]])
-    model.save(given)
-    assert main(["convert", given, out]) == 0
-    assert keras.saving.load_model(out)(np.array([[3, 5, 0, 0]])).numpy().item() == -3
-    # Keras cannot read from .h5 the short names that it writes there.
-    save(out, loss="mse")
-    capsys.readouterr()
-    assert main(["convert", out, given]) == 0
-    assert "compile settings do not load and are left out" in capsys.readouterr().err
-    assert not keras.saving.load_model(given).compiled
-
-
-def test_stopped_while_out_is_written(tmp_path, capsys, monkeypatch):
-    """Leaves what was there, and no other file."""
-    given, target, save_model = tmp_path / "in.keras", tmp_path / "out.keras", keras.Model.save
-
-    def stopped(model, path):
-        save_model(model, path)
-        if path.name == target.name:
-            interrupt()
-
-    save(given)
-    target.write_bytes(b"stays")
-    monkeypatch.setattr(keras.Model, "save", stopped)
-    check_stopped(["convert", str(given), str(target)], capsys)
-    assert target.read_bytes() == b"stays"
-    assert files(tmp_path) == ["in.keras", "out.keras"]
-
-
-BATCH = 2
-"""Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown."""
-
-
-def words():
-    """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
-    stack = [
-        layers.Embedding(50, 2, mask_zero=True),
-        layers.TimeDistributed(layers.GRU(3)),
-        layers.GlobalMaxPooling1D(name="pool"),
-    ]
-    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *stack])
-
-
-def frames():
-    """The first pooling gets a mask that fits, and the second the same."""
-    pools = [
-        layers.TimeDistributed(layers.MaxPool2D(2, name=name), name=f"each_{name}")
-        for name in ("first", "second")
-    ]
-    return keras.Sequential([keras.Input((5, 12, 16, 1), BATCH), layers.Masking(), *pools])
-
-
-@contextmanager
-def masks_named(times):
-    """So many warnings that speak of masks, Keras's and ours."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
-    caught[:] = [warning for warning in caught if "mask" in str(warning.message)]
-    assert len(caught) == times
-
-
-def test_stale_masks(tmp_path, capsys):
-    model, pictures = words(), frames()
-    x = np.random.default_rng(0).integers(0, 50, (2, 4, 7))
-    with masks_named(0):
-        there = convert(model)
-        back = convert(there.model, "builtin")
-        both = convert(pictures)
-    assert (there.masked, there.stale) == (back.masked, back.stale) == ((), ("pool",))
-    np.testing.assert_array_equal(there.model(x), model(x))
-    assert (both.masked, both.stale) == (("each_first/first",), ("each_second/second",))
-    with masks_named(1) as said:
-        to_keras_maxpool(model)
-    assert re.match(
-        "A mask reaches 'pool' that does not fit.*predictions stay.", str(said[0].message)
-    )
-    # For the built-in layer: ours would not honour such a mask either.
-    assert "mask stops" not in {finding.kind for finding in report(model).findings}
-    given, target = str(tmp_path / "in.h5"), str(tmp_path / "out.keras")
-    model.save(given)
-    with masks_named(0):
-        assert main(["convert", given, target]) == 0
-    out, err = capsys.readouterr()
-    assert "Warning" not in err
-    assert "predictions change" not in out
-    told = re.sub(r"[\s│]+", " ", out)
-    assert all(part in told for part in ("does not fit", "is ignored", "predictions stay"))
-    np.testing.assert_array_equal(keras.saving.load_model(target)(x), model(x))
-
-
-SHAPE = (8, 8, 2)
-MSE = losses.MeanSquaredError()
-X = example((2, *SHAPE))
-Y = {"a": np.ones((2, 3)), "b": np.ones((2, 3))}
 
 
 def cases(names, often_in_h5):
@@ -305,6 +145,167 @@ def check_converted(path, model):
     return loaded
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("in.keras", "out.keras"),
+        ("in.KERAS", "out.h5"),
+        ("in.H5", "out.KERAS"),
+        ("a.hdf5", "b.HDF5"),
+    ],
+)
+def test_there_and_back(source, target, tmp_path, capsys):
+    """Suffixes may be in any case; Keras's own compile settings stay, and with .keras alone the optimizer's state."""
+    error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
+    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
+    model = net(optimizer=optimizers.Adam(0.25), run_eagerly=True, **settings)
+    model.fit(X, Y, verbose=0)
+    given, there, back = tmp_path / source, tmp_path / target, tmp_path / f"back_{source}"
+    saved = tmp_path / f"saved{given.suffix.lower()}"
+    model.save(saved)
+    saved.rename(given)
+    there.write_bytes(b"is replaced")
+    assert main(["report", str(given)]) == 0
+    capsys.readouterr()
+    with lost_state(source):
+        assert main(["convert", str(given), str(there)]) == 0
+    out, err = capsys.readouterr()
+    check_piped(out + err)
+    assert re.search(r"pool .* MaxPooling2D .* keras_maxpool", out)
+    assert out.endswith("layers swapped: 1\n")
+    assert err.startswith(f"reading {given}\n")
+    assert err.endswith(f"writing {there}\n")
+    with lost_state(target):
+        assert main(["convert", str(there), str(back), "--to", "builtin"]) == 0
+    assert set(files(tmp_path)) == {source, target, f"back_{source}"}
+    for path, home in ((there, keras_maxpool), (back, layers)):
+        loaded = check_converted(path, model)
+        assert type(loaded.get_layer("pool")) is home.MaxPooling2D
+        assert isinstance(loaded.optimizer, optimizers.Adam)
+        assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
+        assert int(loaded.optimizer.iterations.numpy()) == (source + target == "in.kerasout.keras")
+        kept = loaded.get_compile_config()
+        assert kept["loss_weights"] == settings["loss_weights"]
+        assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
+
+
+def test_what_is_shown(tmp_path, capsys):
+    given, out = tmp_path / "in.keras", tmp_path / "out.keras"
+    chain(SHAPE, keras_maxpool.MaxPooling2D(3, strides=2, padding=1, name="wide")).save(given)
+    assert main(["convert", str(given), str(out), "--to", "builtin"]) == 1
+    shown, err = capsys.readouterr()
+    assert re.search(r"wide.*padding=\(\(1, 1\), \(1, 1\)\)", shown)
+    assert err.endswith("out.keras is not written\n")
+    assert files(tmp_path) == ["in.keras"]
+    done = command.Conversion(
+        keras.Sequential(), {"a/[b]": "MaxPooling1D"}, {"own": "Louder is your own"}, ("a/[b]",)
+    )
+    command.render(done, "keras_maxpool", command.Console(markup=False, width=120))
+    shown, _ = capsys.readouterr()
+    assert re.search(r"a/\[b\].*a mask reaches it: predictions change", shown)
+    assert re.search(r"own.*stays as it is: Louder is your own", shown)
+
+
+def test_what_h5_cannot_hold(tmp_path, capsys):
+    """The mask's operation can be written to .h5 and not read, as Keras has it: found before OUT is there."""
+    given, out = str(tmp_path / "in.keras"), str(tmp_path / "out.h5")
+    tokens(layers.LSTM(2, return_sequences=True), layers.MaxPooling1D(2)).save(given)
+    assert "out.h5 cannot be written" in complaint(["convert", given, out], capsys)
+    assert main(["convert", given, str(tmp_path / "out.keras")]) == 0
+    assert files(tmp_path) == ["in.keras", "out.keras"]
+    # Where the mask ends at a pooling, no operation of it is part of the functional model.
+    model = chain((4,), layers.Embedding(9, 1, mask_zero=True), layers.MaxPooling1D(4))
+    model.set_weights([-np.arange(9.0)[:, None]])
+    model.save(given)
+    assert main(["convert", given, out]) == 0
+    assert keras.saving.load_model(out)(np.array([[3, 5, 0, 0]])).numpy().item() == -3
+    # Keras cannot read from .h5 the short names that it writes there.
+    net(loss="mse").save(out)
+    capsys.readouterr()
+    assert main(["convert", out, given]) == 0
+    assert "compile settings do not load and are left out" in capsys.readouterr().err
+    assert not keras.saving.load_model(given).compiled
+
+
+def test_stopped_while_out_is_written(tmp_path, capsys, monkeypatch):
+    """Leaves what was there, and no other file."""
+    given, target, save_model = tmp_path / "in.keras", tmp_path / "out.keras", keras.Model.save
+
+    def stopped(model, path):
+        save_model(model, path)
+        if path.name == target.name:
+            interrupt()
+
+    net().save(given)
+    target.write_bytes(b"stays")
+    monkeypatch.setattr(keras.Model, "save", stopped)
+    check_stopped(["convert", str(given), str(target)], capsys)
+    assert target.read_bytes() == b"stays"
+    assert files(tmp_path) == ["in.keras", "out.keras"]
+
+
+BATCH = 2
+"""Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown."""
+
+
+def words():
+    """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
+    stack = [
+        layers.Embedding(50, 2, mask_zero=True),
+        layers.TimeDistributed(layers.GlobalAveragePooling1D()),
+        layers.GlobalMaxPooling1D(name="pool"),
+    ]
+    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *stack])
+
+
+def frames():
+    """The first pooling gets a mask that fits, and the second the same."""
+    pools = [
+        layers.TimeDistributed(layers.MaxPool2D(2, name=name), name=f"each_{name}")
+        for name in ("first", "second")
+    ]
+    return keras.Sequential([keras.Input((5, 12, 16, 1), BATCH), layers.Masking(), *pools])
+
+
+@contextmanager
+def masks_named(times):
+    """So many warnings that speak of masks, Keras's and ours."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+    caught[:] = [warning for warning in caught if "mask" in str(warning.message)]
+    assert len(caught) == times
+
+
+def test_stale_masks(tmp_path, capsys):
+    model, pictures = words(), frames()
+    x = np.random.default_rng(0).integers(0, 50, (2, 4, 7))
+    with masks_named(0):
+        there = convert(model)
+        back = convert(there.model, "builtin")
+        both = convert(pictures)
+    assert (there.masked, there.stale) == (back.masked, back.stale) == ((), ("pool",))
+    np.testing.assert_array_equal(there.model(x), model(x))
+    assert (both.masked, both.stale) == (("each_first/first",), ("each_second/second",))
+    with masks_named(1) as said:
+        to_keras_maxpool(model)
+    assert re.match(
+        "A mask reaches 'pool' that does not fit.*predictions stay.", str(said[0].message)
+    )
+    # For the built-in layer: ours would not honour such a mask either.
+    assert "mask stops" not in {finding.kind for finding in report(model).findings}
+    given, target = str(tmp_path / "in.h5"), str(tmp_path / "out.keras")
+    model.save(given)
+    with masks_named(0):
+        assert main(["convert", given, target]) == 0
+    out, err = capsys.readouterr()
+    assert "Warning" not in err
+    assert "predictions change" not in out
+    told = re.sub(r"[\s│]+", " ", out)
+    assert all(part in told for part in ("does not fit", "is ignored", "predictions stay"))
+    np.testing.assert_array_equal(keras.saving.load_model(target)(x), model(x))
+
+
 # What is said of compile settings, and what makes them.
 SETTINGS = {
     "a function": ("own_loss", lambda: {"loss": own_loss}),
@@ -346,31 +347,6 @@ def test_compile_settings_of_ones_own(name, suffix, tmp_path, capsys):
     loaded = check_converted(target, model)
     assert type(loaded.get_layer("pool")) is keras_maxpool.MaxPooling2D
     assert not loaded.compiled
-
-
-@pytest.mark.parametrize(
-    ("source", "target"),
-    [("in.keras", "out.h5"), ("in.H5", "out.KERAS"), ("in.hdf5", "o.hdf5"), ("in.KERAS", "o.HDF5")],
-)
-def test_compile_settings_of_keras_own_stay(source, target, tmp_path, capsys):
-    """Of files with suffixes in any case."""
-    error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
-    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
-    model = net(optimizer=optimizers.Adam(0.25), **settings)
-    saved = tmp_path / f"saved{Path(source).suffix.lower()}"
-    model.save(saved)
-    saved.rename(tmp_path / source)
-    assert main(["report", str(tmp_path / source)]) == 0
-    with lost_state(source):
-        assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
-    assert "left out" not in capsys.readouterr().err
-    assert set(files(tmp_path)) == {source, target}
-    loaded = check_converted(tmp_path / target, model)
-    assert isinstance(loaded.optimizer, optimizers.Adam)
-    assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
-    kept = loaded.get_compile_config()
-    assert kept["loss_weights"] == settings["loss_weights"]
-    assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
 
 
 OUTER = {"not compiled": {}, "Keras's loss": {"loss": MSE}, "own loss": {"loss": own_loss}}

@@ -1,11 +1,11 @@
 """keras-maxpool report: rows, findings, the command and its files, on models whose figures can be counted by hand."""
 
 import io
+import itertools
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -33,38 +33,34 @@ def by_hand(row, x, layer):
     assert row.bytes_saved == (x.nbytes - sum(output.nbytes for output in outputs)) / len(x)
 
 
-@pytest.mark.parametrize("home", [layers, km])
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("name", ["MaxPooling", "GlobalMaxPooling"])
-def test_both_homes_in_every_rank(name, rank, home):
-    layer = getattr(home, f"{name}{rank}D")(name="pool")
-    x = np.zeros((2, *(9, 8, 7)[:rank], 3), "float32")
-    (row,) = rows(x.shape[1:], layer)
-    by_hand(row, x, layer)
-    assert (row.layer, row.kind) == ("pool", f"{name}{rank}D")
-    assert row.package == ("keras" if home is layers else "keras_maxpool")
-    positions = (9 // 2, 8 // 2, 7 // 2)[:rank] if name == "MaxPooling" else (1,)
-    assert row.kept == pytest.approx(np.prod(positions) / np.prod((9, 8, 7)[:rank]))
-    if name == "MaxPooling":
-        assert (row.pool_size, row.strides, row.padding) == ((2,) * rank, (2,) * rank, "valid")
-        assert row.dropped == (1, 0, 1)[:rank]
-        assert row.overlap == (0,) * rank
-    else:
-        assert (row.pools, row.pool_size, row.dropped) == ("all", None, None)
+def test_both_homes_in_every_rank():
+    for home, rank in itertools.product((layers, km), (1, 2, 3)):
+        sizes, twos = (9, 8, 7)[:rank], (2,) * rank
+        x = np.zeros((2, *sizes, 3), "float32")
+        for name, left in (("MaxPooling", (4, 4, 3)[:rank]), ("GlobalMaxPooling", (1,))):
+            layer = getattr(home, f"{name}{rank}D")(name="pool")
+            (row,) = rows(x.shape[1:], layer)
+            by_hand(row, x, layer)
+            assert (row.layer, row.kind) == ("pool", f"{name}{rank}D")
+            assert row.package == ("keras" if home is layers else "keras_maxpool")
+            assert row.kept == pytest.approx(np.prod(left) / np.prod(sizes))
+            if name == "MaxPooling":
+                assert (row.pool_size, row.strides, row.padding) == (twos, twos, "valid")
+                assert (row.dropped, row.overlap) == ((1, 0, 1)[:rank], (0,) * rank)
+            else:
+                assert (row.pools, row.pool_size, row.dropped) == ("all", None, None)
 
 
-@pytest.mark.parametrize(
-    ("layer", "pools"),
-    [
-        (km.AdaptiveMaxPool2D((5, None), dtype="float16"), "to 5 x as it is"),
-        (km.FractionalMaxPool2D(1.44, dtype="float16"), "about 1.44 x 1.44"),
-        (km.MaxPool2D(2, return_indices=True, dtype="float16"), "2 x 2"),
-    ],
-)
-def test_adaptive_fractional_indices_and_dtypes(layer, pools):
-    (row,) = rows((10, 12, 3), layer, dtype="float16")
-    by_hand(row, np.zeros((2, 10, 12, 3), "float16"), layer)
-    assert row.pools == pools
+def test_adaptive_fractional_indices_and_dtypes():
+    half = {"dtype": "float16"}
+    for layer, pools in (
+        (km.AdaptiveMaxPool2D((5, None), **half), "to 5 x as it is"),
+        (km.FractionalMaxPool2D(1.44, **half), "about 1.44 x 1.44"),
+        (km.MaxPool2D(2, return_indices=True, **half), "2 x 2"),
+    ):
+        (row,) = rows((10, 12, 3), layer, **half)
+        by_hand(row, np.zeros((2, 10, 12, 3), "float16"), layer)
+        assert row.pools == pools
 
 
 def test_builtin_adaptive():
@@ -76,9 +72,9 @@ def test_builtin_adaptive():
     assert row.receptive_field == Field((2, 3), (2, 3))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "dropped", "overlap"),
-    [
+def test_edges_and_overlap():
+    """The dropped are the last elements that change nothing, however large they are."""
+    for arguments, dropped, overlap in (
         ({"pool_size": 3, "strides": 2}, 1, 1),
         ({"pool_size": 3, "strides": 2, "padding": "same"}, 0, 1),
         ({"pool_size": 3, "strides": 2, "padding": ((0, 1),)}, 0, 1),
@@ -87,16 +83,13 @@ def test_builtin_adaptive():
         ({"pool_size": 3, "dilation_rate": 2, "strides": 3}, 2, 2),
         ({"pool_size": 3, "strides": 2, "ceil_mode": True}, 0, 1),
         ({"pool_size": 4, "strides": 4, "padding": 1}, 0, 0),
-    ],
-)
-def test_edges_and_overlap(arguments, dropped, overlap):
-    """The dropped are the last elements that change nothing, however large they are."""
-    layer = km.MaxPool1D(**arguments)
-    (row,) = rows((10, 1), layer)
-    matters = np.asarray(layer(np.eye(10, dtype="float32")[..., None])).any((1, 2))
-    assert dropped == matters[::-1].argmax()
-    assert (row.dropped, row.overlap) == ((dropped,), (overlap,))
-    assert row.ceil_mode is arguments.get("ceil_mode", False)
+    ):
+        layer = km.MaxPool1D(**arguments)
+        (row,) = rows((10, 1), layer)
+        matters = np.asarray(layer(np.eye(10, dtype="float32")[..., None])).any((1, 2))
+        assert dropped == matters[::-1].argmax()
+        assert (row.dropped, row.overlap) == ((dropped,), (overlap,)), arguments
+        assert row.ceil_mode is arguments.get("ceil_mode", False)
 
 
 def test_nested_shared_and_wrapped():
@@ -131,7 +124,7 @@ class Subclassed(keras.Model):
         return self.pool(inputs)
 
 
-def test_a_class_of_the_users_own():
+def test_sizes_that_are_not_known():
     model = Subclassed()
     (row,) = report(model).rows
     assert (row.layer, row.pool_size, row.input_shape) == ("pool", (3, 3), None)
@@ -142,6 +135,9 @@ def test_a_class_of_the_users_own():
     assert row.dropped == (1, 0)
     assert row.receptive_field == Unknown("Subclassed is a class with code of its own")
     assert "call" not in vars(model.pool), "the model stays as it was"
+    (row,) = rows((None, 9, 3), km.MaxPool2D(2))
+    assert (row.input_shape, row.output_shape) == ((None, None, 9, 3), (None, None, 4, 3))
+    assert (row.kept, row.bytes_saved, row.dropped) == (None, None, (None, 1))
 
 
 def shown(done):
@@ -165,16 +161,9 @@ def test_what_is_not_known_is_said():
     text = shown(done)
     for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
         assert words in text
-
-
-def test_a_model_without_pooling():
     assert "net has no pooling layers" in shown(report(chain((4,), layers.Dense(2), name="net")))
-
-
-def test_unknown_sizes():
-    (row,) = rows((None, 9, 3), km.MaxPool2D(2))
-    assert (row.input_shape, row.output_shape) == ((None, None, 9, 3), (None, None, 4, 3))
-    assert (row.kept, row.bytes_saved, row.dropped) == (None, None, (None, 1))
+    with pytest.raises(TypeError, match="received MaxPooling2D"):
+        report(layer)
 
 
 def test_json():
@@ -190,14 +179,6 @@ def test_json():
     assert whole["receptive_field"]["sizes"] == [None, None]
     assert [finding["kind"] for finding in told["findings"]] == ["cropped edge"]
     assert [growth["pools"] for growth in told["growth"]] == [True, True, True]
-
-
-def test_no_model():
-    with pytest.raises(TypeError, match="received MaxPooling2D"):
-        report(km.MaxPool2D())
-
-
-Steps = tuple[Any, ...]
 
 
 def found(*steps):
@@ -289,23 +270,19 @@ def test_pooling_is_early_up_to_the_third_convolution():
 
 # Keras itself warns of a mask that is lost; the finding adds where, and what to do.
 @pytest.mark.filterwarnings("ignore:.*mask.*")
-@pytest.mark.parametrize("kind", ["MaxPooling1D", "GlobalMaxPooling1D", "AveragePooling1D"])
-def test_masks_that_stop(kind):
-    def kinds(home, mask_zero):
+def test_masks_that_stop():
+    def kinds(home, kind, mask_zero):
         layer = getattr(home, kind)(**({} if "Global" in kind else {"pool_size": 2}))
         words = layers.Embedding(5, 3, mask_zero=mask_zero)
         findings = report(chain((8,), words, layer, dtype="int32")).findings
         return {finding.kind: finding.do for finding in findings}
 
-    told = kinds(layers, True)["mask stops"]
-    assert "keras_maxpool" in told
-    assert "mask stops" not in kinds(layers, False)
-    if "Max" in kind:
-        assert kind in told
-        assert "mask stops" not in kinds(km, True)
-
-
-def test_masks_pass_what_honours_them():
+    for kind in ("MaxPooling1D", "GlobalMaxPooling1D", "AveragePooling1D"):
+        told = kinds(layers, kind, True)["mask stops"]
+        assert "keras_maxpool" in told
+        assert (kind in told) == ("Max" in kind)
+        assert "mask stops" not in kinds(layers, kind, False)
+        assert "Max" not in kind or "mask stops" not in kinds(km, kind, True)
     assert report(tokens(layers.GlobalAveragePooling1D())).findings == ()
 
 
