@@ -4,7 +4,6 @@ import ast
 import contextlib
 import io
 import re
-import shlex
 import sys
 from pathlib import Path
 
@@ -29,29 +28,21 @@ def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def check_statement(source, names):
-    """Runs it; a comment is what it prints, or, where it starts with a bracket, its shape but for the batch."""
-    comment = COMMENT.search(source.splitlines()[-1])
-    said = comment[1] if comment else ""
-    (node,) = ast.parse(source).body
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(source, names)
-    if source.startswith("print("):
-        assert printed.getvalue() == f"{said}\n"
-    elif said.startswith("("):
-        assert isinstance(node, ast.Assign)
-        stated = ast.literal_eval(said.partition(")")[0] + ")")
-        assert (*names[ast.unparse(node.targets[0])].shape[1:-1], stated[-1]) == stated
-
-
 def run_section(title, **names):
-    """What its Python defines, each block beside the lines around it."""
+    """What its Python defines. A comment beside a print is what is printed, one in brackets a shape without batch."""
     for block in blocks(section(title), "python"):
-        lines = block.splitlines()
-        start = 0
+        lines, start = block.splitlines(), 0
         for node in ast.parse(block).body:
-            check_statement("\n".join(lines[start : node.end_lineno]).strip(), names)
-            start = node.end_lineno
+            source, start = "\n".join(lines[start : node.end_lineno]).strip(), node.end_lineno
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(source, names)
+            comment = COMMENT.search(source.splitlines()[-1])
+            said = comment[1] if comment else ""
+            if source.startswith("print("):
+                assert printed.getvalue() == f"{said}\n"
+            elif said.startswith("("):
+                stated = ast.literal_eval(said.partition(")")[0] + ")")
+                assert names[ast.unparse(node.targets[0])].shape[1:] == stated
     return names
 
 
@@ -85,8 +76,7 @@ def test_indices_and_unpooling():
 
     inputs = keras.Input((8, 8, 1))
     keras.Model(inputs, MaxPoolingWithArgmax2D()(inputs)).save("segnet.h5")
-    names = run_section("Indices and unpooling", keras=keras, **vars(keras_maxpool))
-    assert names["restored"].shape == (None, 37, 53, 3)
+    names = run_section("Indices and unpooling", **vars(keras_maxpool) | {"keras": keras})
     assert type(names["model"].layers[1]) is keras_maxpool.MaxPooling2D
 
 
@@ -121,19 +111,13 @@ def test_parity(folder):
 
 
 def test_commands(folder):
-    """Those in blocks and in the text are commands, and so is each option beside one."""
+    """Those in blocks and in the text are commands, and so is each option in the section of one."""
     (folder / "model.keras").touch()
-    files = {"IN": "model.keras", "MODEL": "model.keras", "OUT": "out.keras"}
+    files = {"IN": "model.keras", "MODEL": "model.keras", "OUT": "out.keras", "FILE": "told"}
     required = {"convert": ["IN", "OUT"], "report": ["MODEL"]}
-    found = re.findall(r"keras-maxpool ((?:[a-z]+)(?: (?:[A-Z]+|--\S+|[a-z]+))*)`", PAGE)
-    found += [
-        line for block in blocks(PAGE, "sh") for line in re.findall(r"keras-maxpool (\w+)", block)
-    ]
+    found = re.findall(r"`keras-maxpool ([^`]+)`", PAGE)
+    found += re.findall(r"keras-maxpool (\w+)", "".join(blocks(PAGE, "sh")))
     assert {text.split()[0] for text in found} == {"demo", "convert", "report", "parity", "bench"}
-    for text in found:
-        name, *arguments = shlex.split(text)
-        given = [word for word in required.get(name, ()) if word not in arguments]
-        command_line().parse_args([name, *(files.get(word, word) for word in given + arguments)])
     for name, title in (
         ("convert", "From an existing model"),
         ("report", "What a model's pooling does"),
@@ -142,6 +126,8 @@ def test_commands(folder):
     ):
         options = re.findall(r"`(--[a-z]+(?: [a-zA-Z]+)?)`", section(title))
         assert options, name
-        for option in options:
-            words = [*required.get(name, ()), *option.replace("FILE", "told").split()]
-            command_line().parse_args([name, *(files.get(word, word) for word in words)])
+        found += [f"{name} {option}" for option in options]
+    for text in found:
+        name, *words = text.split()
+        words += [word for word in required.get(name, ()) if word not in words]
+        command_line().parse_args([name, *(files.get(word, word) for word in words)])

@@ -155,9 +155,10 @@ def check_converted(path, model):
     ],
 )
 def test_there_and_back(source, target, tmp_path, capsys):
-    """Suffixes may be in any case; Keras's own compile settings stay, and with .keras alone the optimizer's state."""
+    """Suffixes may be in any case; Keras's own compile settings stay, and with .keras the optimizer's state."""
     error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
     settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
+    settings["loss"] = {"a": MSE, "b": MSE}
     model = net(optimizer=optimizers.Adam(0.25), run_eagerly=True, **settings)
     model.fit(X, Y, verbose=0)
     given, there, back = tmp_path / source, tmp_path / target, tmp_path / f"back_{source}"
@@ -183,7 +184,7 @@ def test_there_and_back(source, target, tmp_path, capsys):
         assert type(loaded.get_layer("pool")) is home.MaxPooling2D
         assert isinstance(loaded.optimizer, optimizers.Adam)
         assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
-        assert int(loaded.optimizer.iterations.numpy()) == (source + target == "in.kerasout.keras")
+        assert source != "in.keras" or int(loaded.optimizer.iterations.numpy()) == 1
         kept = loaded.get_compile_config()
         assert kept["loss_weights"] == settings["loss_weights"]
         assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
