@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from harness.commands import check_piped
 from harness.install import needs
+from rich.console import Console
 
 from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure as bench_measure
@@ -22,15 +23,15 @@ from keras_maxpool.tools.bench.cases import CASES, GROWTH, QUICK, Case, Setting
 from keras_maxpool.tools.bench.measure import Note, Outcome
 from keras_maxpool.tools.cli import EXTRAS, main
 
+for module in EXTRAS["bench"]:
+    needs(module)
+
+from keras_maxpool.tools.bench import command as bench  # noqa: E402
+from keras_maxpool.tools.bench import plot as bench_plot  # noqa: E402
+
 TINY = Case((2, 8, 6, 3), 2, 2)
 GRAPH = Setting(TINY, "graph", "gradient", bench_cases.BUILTIN)
 SAME = replace(TINY, pool=3, strides=1, padding="same")
-
-
-@pytest.fixture
-def extra():
-    for module in EXTRAS["bench"]:
-        needs(module)
 
 
 def ignore(setting):
@@ -45,10 +46,6 @@ def row(ratio, case=TINY, mode="graph", direction="forward", peer=bench_cases.BU
 
 
 def rendered(outcome):
-    from rich.console import Console
-
-    from keras_maxpool.tools.bench import command as bench
-
     console = Console(file=io.StringIO(), width=200)
     bench.render(outcome, console)
     return console.file.getvalue()
@@ -215,27 +212,22 @@ OUTPUTS, GRADIENTS = "the outputs differ", "the gradients differ"
 TRAINED = "the losses or the trained numbers differ"
 
 
-@pytest.mark.parametrize(
-    ("layer", "case", "mode", "reason"),
-    [
+def test_wrong_layer_is_not_timed(monkeypatch):
+    monkeypatch.delattr(bench_measure, "take_turns")
+    half = replace(TINY, dtype="bfloat16")
+    for layer, case, mode, reason in (
         (average, TINY, "eager", OUTPUTS),
-        (average, replace(TINY, dtype="bfloat16"), "eager", OUTPUTS),
+        (average, half, "eager", OUTPUTS),
         (twice_the_gradient, TINY, "eager", GRADIENTS),
         (twice_the_gradient, replace(TINY, strides=1), "eager", GRADIENTS),
-        (twice_the_gradient, replace(TINY, dtype="bfloat16"), "eager", GRADIENTS),
+        (twice_the_gradient, half, "eager", GRADIENTS),
         (average, TINY, "fit", TRAINED),
         (twice_the_gradient, TINY, "fit", TRAINED),
-    ],
-)
-def test_wrong_layer_is_not_timed(layer, case, mode, reason, monkeypatch):
-    def no_time_for(*_, **__):
-        raise AssertionError("a wrong layer was timed")
-
-    monkeypatch.setattr(bench_peers, "our_layer", layer)
-    monkeypatch.setattr(bench_measure, "take_turns", no_time_for)
-    setting = replace(GRAPH, case=case, mode=mode)
-    outcome = bench_measure.run([setting], 0.0, ignore)
-    assert outcome == Outcome(different=[Note(setting, reason)])
+    ):
+        monkeypatch.setattr(bench_peers, "our_layer", layer)
+        setting = replace(GRAPH, case=case, mode=mode)
+        outcome = bench_measure.run([setting], 0.0, ignore)
+        assert outcome == Outcome(different=[Note(setting, reason)])
 
 
 def test_difference():
@@ -371,7 +363,7 @@ def test_json_holds_every_row():
     assert found["environment"] == {"python": "3"}
 
 
-def test_what_is_shown(extra):
+def test_what_is_shown():
     cases = [replace(TINY, pool=pool) for pool in (2, 3, 4)]
     rows = [row(2.5, cases[0]), row(0.25, cases[1], peer="PyTorch"), row(1.5, cases[2])]
     notes = [Note(GRAPH, OUTPUTS)], [Note(GRAPH, "RuntimeError: [no] kernel")]
@@ -387,7 +379,7 @@ def test_what_is_shown(extra):
     assert f"left out: {GRAPH}: RuntimeError: [no] kernel" in text
 
 
-def test_growth_is_shown_by_size(extra):
+def test_growth_is_shown_by_size():
     grown = [Case((batch, 8, 6, 3), 2, 2, grows="batch") for batch in (1, 2)]
     text = rendered(Outcome([row(2.0, grown[0]), row(500.0, grown[1], scale=2)]))
     assert re.search(r"batch │ +1 │ +3 \(.*\) │ +1\.0 │ +6 \(.*\) │ +1\.0 │ +2\.00", text)
@@ -395,9 +387,7 @@ def test_growth_is_shown_by_size(extra):
     assert "summary" not in text
 
 
-def test_plot_is_a_png(tmp_path, extra):
-    from keras_maxpool.tools.bench import plot as bench_plot
-
+def test_plot_is_a_png(tmp_path):
     table = [row(2.0), row(0.5, mode="eager"), row(0.5, peer="copy")]
     growth = [row(2.0, Case((2**i, 8, 6, 3), 2, 2, grows="batch")) for i in range(3)]
     sizes = []
@@ -409,7 +399,7 @@ def test_plot_is_a_png(tmp_path, extra):
     assert 5000 < min(sizes) < sizes[2]
 
 
-def test_command(tmp_path, extra, monkeypatch, capsys):
+def test_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     shown = tmp_path / "shown"
     shown.mkdir()

@@ -407,7 +407,7 @@ def test_in_python(tmp_path):
     assert bits(converted(X)) == bits(model(X))
     assert [row.layer for row in report(loaded).rows] == [loaded.layers[2].name]
 
-    model = net(loss=own_loss, optimizer=OwnAdam())
+    model = net(loss=own_loss, optimizer=OwnAdam(), run_eagerly=True)
     with pytest.warns(
         UserWarning, match="'net' is not compiled in the new model.*custom_object_sc"
     ):
@@ -422,7 +422,7 @@ def test_in_python(tmp_path):
 
 def test_an_inner_model_in_python():
     """Each model is compiled as its twin was, with its own optimizer's state."""
-    inner = net(optimizer=optimizers.SGD(0.1, momentum=0.9))
+    inner = net(optimizer=optimizers.SGD(0.1, momentum=0.9), run_eagerly=True)
     inner.fit(X, Y, verbose=0)
     converted = to_keras_maxpool(around(inner))
     assert not converted.compiled

@@ -118,16 +118,16 @@ def test_panel_pools_as_the_layer_does(browser):
         )
         told = browser.execute_script(script, settings)
         try:
-            values, places = km.MaxPool2D(**options, return_indices=True)(x)
+            values, indices = km.MaxPool2D(**options, return_indices=True)(x)
         except ValueError:
             refused += 1
             assert isinstance(told, str), settings
             continue
         assert told["shape"] == list(values.shape[1:3]), settings
-        places = np.asarray(places)[0, ..., 0]
-        np.testing.assert_array_equal(told["indices"], places, str(settings))
+        indices = np.asarray(indices)[0, ..., 0]
+        np.testing.assert_array_equal(told["indices"], indices, str(settings))
         shown = [[np.nan if value is None else value for value in row] for row in told["values"]]
-        expected = np.where(places < 0, np.nan, np.asarray(values)[0, ..., 0])
+        expected = np.where(indices < 0, np.nan, np.asarray(values)[0, ..., 0])
         np.testing.assert_array_equal(shown, expected, str(settings))
     assert 80 - refused >= 50
     assert refused >= 3
