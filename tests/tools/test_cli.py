@@ -1,233 +1,214 @@
+"""The command line: help, what is refused, missing extras; and the bounds of work on a file."""
+
 import os
-import re
 import signal
-import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from harness.commands import complaint
 from harness.install import needs
+from harness.processes import run_code
 
 import keras_maxpool
+from keras_maxpool.tools import limits
 from keras_maxpool.tools.cli import EXTRAS, main
+from keras_maxpool.tools.limits import limited_by_size
 
-ROOT = Path(__file__).parents[2]
-
-
-def child(arguments, tmp_path):
-    """Runs Python with its output piped and its temporary files in tmp_path."""
-    env = {name: value for name, value in os.environ.items() if name not in COLOUR}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**env, "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-# With one of these set, rich writes control codes into pipes too, as it was asked to.
-COLOUR = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-
-
-@pytest.fixture
-def demo_extra():
-    for module in EXTRAS["demo"]:
-        needs(module)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--help"], ["demo", "parity", "--version"]),
-        (["demo", "--help"], ["--epochs", "--seed", "Exit code"]),
-        (["convert", "--help"], ["IN", "OUT", "--to", ".keras", ".h5", "Lambda", "Exit code"]),
-    ],
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="makes links and pipes: run it on Linux or macOS"
 )
-def test_help(arguments, words, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert stop.value.code == 0
-    assert err == ""
-    assert out.startswith("usage: keras-maxpool")
-    assert [word for word in words if word not in out] == []
 
 
-def test_help_imports_no_tool(tmp_path):
+def test_help(capsys):
+    for command, words in {
+        "": "demo bench parity convert report --version",
+        "demo": "--epochs --seed Exit code",
+        "bench": "--cases --modes --directions --quick --growth --json --plot Exit code",
+        "convert": "IN OUT --to .keras .h5 Lambda Exit code",
+        "parity": "--quick --junit --json minutes Exit code stdout assert_parity",
+        "report": "MODEL --html --json .h5 receptive Lambda Exit code",
+    }.items():
+        with pytest.raises(SystemExit) as stop:
+            main([*command.split(), "--help"])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, err) == (0, "")
+        assert out.startswith("usage: keras-maxpool")
+        assert [word for word in words.split() if word not in out] == []
+
+
+def test_help_imports_no_tool_and_version_is_said():
+    """In a fresh process, by way of `python -m`."""
     code = """
-import sys
+import atexit, runpy, sys
 import keras_maxpool
 before = set(sys.modules)
+def new():
+    names = {name.partition(".")[0] for name in set(sys.modules) - before}
+    print("new:", sorted(names & {"keras", "rich", "sklearn", "tensorflow"}))
+atexit.register(new)
 from keras_maxpool.tools.cli import main
 try:
     main(["demo", "--help"])
-finally:
-    new = {name.partition(".")[0] for name in set(sys.modules) - before}
-    print("new:", sorted(new & {"keras", "rich", "sklearn", "tensorflow"}))
+except SystemExit:
+    sys.argv = ["keras-maxpool", "--version"]
+    runpy.run_module("keras_maxpool", run_name="__main__")
 """
-    done = child(["-c", code], tmp_path)
-    assert done.returncode == 0
-    assert done.stdout.endswith("new: []\n")
-
-
-def test_version(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--version"])
-    assert stop.value.code == 0
-    assert capsys.readouterr().out == f"keras-maxpool {keras_maxpool.__version__}\n"
+    done = run_code(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"\nkeras-maxpool {keras_maxpool.__version__}\nnew: []\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "said"),
     [
-        ([], "required: COMMAND"),
-        (["nope"], "invalid choice: 'nope'"),
-        (["demo", "--epochs", "0"], "'0' is not an integer from 1 up"),
-        (["demo", "--epochs", "two"], "'two' is not an integer from 1 up"),
-        (["demo", "--seed", "-1"], "--seed"),
-        (["demo", "--seed", str(2**32)], "is not an integer from 0 to 4294967295"),
-        (["convert", "in.pb", "out.keras"], "'in.pb' does not end in .keras, .h5 or .hdf5"),
-        (["convert", "in.keras", "out.h5"], "'in.keras' does not exist"),
-        (["convert"], "required: IN, OUT"),
-        (["convert", "--to", "torch", "in.keras", "out.h5"], "invalid choice: 'torch'"),
+        ("", "required: COMMAND"),
+        ("nope", "invalid choice: 'nope'"),
+        ("demo --epochs 0", "'0' is not an integer from 1 up"),
+        ("demo --epochs two", "'two' is not an integer from 1 up"),
+        ("demo --seed -1", "is not an integer from 0 to 4294967295"),
+        (f"demo --seed {2**32}", "is not an integer from 0 to 4294967295"),
+        ("bench --cases (", "'(' is no regular expression"),
+        ("bench --modes fast", "invalid choice: 'fast'"),
+        ("bench --directions back", "invalid choice: 'back'"),
+        ("bench --json no/such/folder/x.json", "is not a file in a folder that exists"),
+        ("bench --plot picture.jpg", "'picture.jpg' does not end in .png"),
+        ("bench --cases no_such_case", "keras-maxpool: no case matches"),
+        ("bench --modes fit --directions forward", "keras-maxpool: no case matches"),
+        (f"parity --json {'x' * 300}", "cannot be written: File name too long"),
+        ("parity --junit .", "'.' is not a file"),
+        ("parity --junit x --json ./x", "--junit and --json are the same file, x: name two"),
+        ("convert", "required: IN, OUT"),
+        ("convert in.pb out.keras", "'in.pb' does not end in .keras, .h5 or .hdf5"),
+        ("convert none.keras out.h5", "'none.keras' does not exist"),
+        ("convert in.keras out.pb", "'out.pb' does not end in .keras, .h5 or .hdf5"),
+        ("convert --to torch in.keras out.h5", "invalid choice: 'torch'"),
+        ("report", "required: MODEL"),
+        ("report in.keras --html a --json b", "not allowed with"),
+        ("report in.keras --html in.keras", "are the same, in.keras: name another one"),
+        ("report link.keras --json in.keras", "are the same, in.keras: name another one"),
+        ("convert in.keras link.keras", "are the same file, in.keras: name another one"),
+        ("report dangling.keras", "'dangling.keras' does not exist"),
+        ("report loop.keras", "'loop.keras' cannot be read: Too many levels"),
+        ("convert in.keras loop.keras", "Too many levels of symbolic links"),
+        ("convert in.keras folder.keras", "'folder.keras' is not a file"),
+        ("report pipe.keras", "'pipe.keras' is not a file"),
+        ("convert in.keras pipe.keras", "'pipe.keras' is not a file"),
+        # Files that are opened at last: OUT may have been written by another process, and a link may lead anywhere.
+        ("convert in.keras new.keras", "does not load as a model: it is no zip file"),
+        ("convert in.keras dangling.keras", "does not load as a model: it is no zip file"),
+        ("report in.keras", "does not load as a model: it is no zip file"),
     ],
 )
-def test_wrong_arguments(arguments, complaint, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2
-    assert out == ""
-    assert complaint in err
-
-
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="makes links and pipes: run it on Linux or macOS"
-)
-@pytest.mark.parametrize(
-    ("kind", "arguments", "complaint"),
-    [
-        ("link", ["report", "odd.keras"], "'odd.keras' does not exist"),
-        ("link", ["convert", "odd.keras", "out.keras"], "'odd.keras' does not exist"),
-        ("loop", ["report", "odd.keras"], "'odd.keras' cannot be read: Too many levels"),
-        ("loop", ["convert", "in.keras", "odd.keras"], "Too many levels of symbolic links"),
-        ("folder", ["report", "odd.keras"], "'odd.keras' is not a file"),
-        ("folder", ["convert", "in.keras", "odd.keras"], "'odd.keras' is not a file"),
-        ("pipe", ["report", "odd.keras"], "'odd.keras' is not a file"),
-        ("pipe", ["convert", "in.keras", "odd.keras"], "'odd.keras' is not a file"),
-    ],
-)
-def test_files_that_are_none(kind, arguments, complaint, tmp_path, monkeypatch, capsys):
-    """They are refused without a wait, and nothing is made or removed on the way."""
-    monkeypatch.chdir(tmp_path)
-    Path("in.keras").write_bytes(b"")
-    odd = Path("odd.keras")
-    make = {
-        "link": lambda: odd.symlink_to("nothing.keras"),
-        "loop": lambda: odd.symlink_to("odd.keras"),
-        "folder": odd.mkdir,
-        "pipe": lambda: os.mkfifo(odd),
-    }
-    make[kind]()
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    assert complaint in capsys.readouterr().err
-    assert sorted(os.listdir()) == ["in.keras", "odd.keras"]
-    assert odd.is_symlink() == (kind in ("link", "loop"))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="makes a link: run it on Linux or macOS")
-def test_out_is_not_touched_before_it_is_written(tmp_path, monkeypatch, capsys):
-    """Another process may have written it since, and a link may lead anywhere."""
+@posix
+def test_refused(arguments, said, tmp_path, monkeypatch, capsys):
+    """Without a wait; nothing is made, removed, or opened for writing on the way."""
     monkeypatch.chdir(tmp_path)
     Path("in.keras").write_bytes(b"no model")
-    Path("link.keras").symlink_to("elsewhere.keras")
-    for out in ("new.keras", "link.keras"):
-        assert main(["convert", "in.keras", out]) == 2
-        assert sorted(os.listdir()) == ["in.keras", "link.keras"]
-    assert "does not load as a model: it is no zip file" in capsys.readouterr().err
-
-
-def test_in_is_not_opened_for_writing(tmp_path, monkeypatch, capsys):
-    opened = []
-    before = Path.open
+    Path("link.keras").symlink_to("in.keras")
+    Path("dangling.keras").symlink_to("nothing.keras")
+    Path("loop.keras").symlink_to("loop.keras")
+    Path("folder.keras").mkdir()
+    os.mkfifo("pipe.keras")
+    before = {path: path.is_symlink() for path in tmp_path.iterdir()}
+    opened, real = [], Path.open
 
     def watched(path, mode="r", *rest, **named):
-        opened.append((path.name, mode))
-        return before(path, mode, *rest, **named)
+        opened.append(mode)
+        return real(path, mode, *rest, **named)
 
-    (tmp_path / "in.keras").write_bytes(b"no model")
     monkeypatch.setattr(Path, "open", watched)
-    assert main(["report", str(tmp_path / "in.keras")]) == 2
-    assert {mode for name, mode in opened if name == "in.keras"} <= {"r", "rb"}
+    if arguments.startswith("bench"):
+        for module in EXTRAS["bench"]:
+            needs(module)
+    assert said in complaint(arguments.split(), capsys)
+    assert {path: path.is_symlink() for path in tmp_path.iterdir()} == before
+    assert set(opened) <= {"r", "rb"}
+    monkeypatch.undo()
+    assert (tmp_path / "in.keras").read_bytes() == b"no model"
 
 
-@pytest.mark.parametrize(
-    ("modules", "packages"),
-    [
-        (["rich"], "rich"),
-        (["sklearn"], "scikit-learn"),
-        (["rich", "sklearn"], "rich and scikit-learn"),
-    ],
+def test_missing_extra(monkeypatch, capsys):
+    for command, modules, packages in (
+        ("demo", ["rich"], "rich"),
+        ("demo", ["rich", "sklearn"], "rich and scikit-learn"),
+        ("bench", ["rich"], "rich"),
+        ("bench", ["matplotlib"], "matplotlib"),
+    ):
+        for module in EXTRAS[command]:
+            needs(module)
+        with monkeypatch.context() as patch:
+            for module in modules:
+                # None is how Python marks a module that cannot be imported.
+                patch.setitem(sys.modules, module, None)
+            assert main([command]) == 2
+        line = f"keras-maxpool: needs {packages}: pip install 'keras_maxpool[{command}]'\n"
+        assert capsys.readouterr() == ("", line)
+
+
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="Linux alone has the limit: run it there"
 )
-def test_missing_extra(modules, packages, monkeypatch, capsys, demo_extra):
-    for module in modules:
-        # None is how Python marks a module that cannot be imported.
-        monkeypatch.setitem(sys.modules, module, None)
-    assert main(["demo"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err == f"keras-maxpool: needs {packages}: pip install 'keras_maxpool[demo]'\n"
 
 
-@pytest.mark.slow
-def test_demo_piped(tmp_path, demo_extra):
-    done = child(["-m", "keras_maxpool", "demo", "--epochs", "1"], tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.stdout + done.stderr) is None
-    assert done.stdout.count(" equal ") >= 3
-    assert "DIFFERENT" not in done.stdout
-    assert "test accuracy" in done.stdout
-    assert "keras.layers" in done.stderr, "the progress belongs here"
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "in.keras"
+    path.write_bytes(bytes(1000))
+    return path
 
 
-@pytest.mark.slow
-def test_demo_where_a_layer_is_wrong(tmp_path, demo_extra):
-    code = """
-import sys
-import keras
-import keras_maxpool
-from keras_maxpool.tools.cli import main
-from keras_maxpool.tools import demo
-demo.OURS = demo.Spellings("planted", keras.layers.AveragePooling2D, keras_maxpool.MaxPooling2D)
-sys.exit(main(["demo", "--epochs", "1"]))
-"""
-    done = child(["-c", code], tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout.count("DIFFERENT") == 2, "the losses and the predictions, not the reload"
-    assert "Traceback" not in done.stderr
+@linux
+def test_memory(file, monkeypatch):
+    import resource
+
+    def limit():
+        return resource.getrlimit(resource.RLIMIT_DATA)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "SPARE_BYTES", 2**28)
+        before = limit()
+        with limited_by_size(file):
+            inside = limit()[0]
+            with pytest.raises(MemoryError):
+                bytes(2**29)
+            assert len(bytes(2**27)) == 2**27
+            with limited_by_size(file):
+                assert limit()[0] <= inside, "a lower one stays"
+        assert limit() == before
+        assert len(bytes(2**29)) == 2**29
+    found = []
+    for size in (1000, 2**30):
+        with file.open("r+b") as opened:
+            opened.truncate(size)  # a hole
+        with limited_by_size(file):
+            found.append(limit()[0])
+    assert found[1] - found[0] > 15 * 2**30, "a larger file may take more"
 
 
 @pytest.mark.skipif(
-    sys.platform == "win32", reason="sends SIGINT to one process: run it on Linux or macOS"
+    not hasattr(signal, "setitimer"), reason="has no timers: run it on Linux or macOS"
 )
-def test_demo_stopped(tmp_path, demo_extra):
-    # The fresh process, which runs while the saved model lies on the disk, presses Ctrl-C.
-    code = f"""
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
-from keras_maxpool.tools.cli import main
-from keras_maxpool.tools import demo
-demo.RELOAD = "import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
-sys.exit(main(["demo", "--epochs", "1"]))
-"""
-    done = child(["-c", code], tmp_path)
-    assert done.returncode == 130, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.endswith("\nkeras-maxpool: stopped\n")
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_time(file, monkeypatch):
+    monkeypatch.setattr(limits, "SPARE_SECONDS", 0.2)
+    before = signal.getsignal(signal.SIGALRM)
+    late = pytest.raises(TimeoutError, match="more than 0 seconds, longer than any valid file")
+    with late, limited_by_size(file):
+        time.sleep(30)
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_in_another_thread_and_without_a_file(tmp_path):
+    done = []
+
+    def work():
+        with limited_by_size(tmp_path / "none.keras"):
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]

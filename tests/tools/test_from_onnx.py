@@ -3,10 +3,6 @@
 It is not with SAME_LOWER (a window too few), asymmetric pads (an IndexError) and GlobalMaxPool of other ranks than 2.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 import reference
@@ -19,12 +15,15 @@ onnx = needs("onnx")
 onnx_reference = needs("onnx.reference")
 
 
-def node(kind: str = "MaxPool", outputs: int = 1, inputs: int = 1, **attributes: Any) -> Any:
+NAMES = "kernel_shape", "strides"
+
+
+def node(kind="MaxPool", outputs=1, inputs=1, **attributes):
     names = [["y", "indices"][:outputs], ["x", "i", "shape"][:inputs]]
     return onnx.helper.make_node(kind, names[1], names[0], name="n", **attributes)
 
 
-def run(given: Any, x: np.ndarray) -> list[np.ndarray]:
+def run(given, x):
     """What the reference evaluator gives for one node, channels first."""
     info = onnx.helper.make_tensor_value_info
     floats = onnx.TensorProto.FLOAT
@@ -36,55 +35,41 @@ def run(given: Any, x: np.ndarray) -> list[np.ndarray]:
     ).run(None, {"x": x})
 
 
-def example(rank: int) -> np.ndarray:
+def example(rank):
     shape = (2, 3, *(9, 8, 7)[:rank])
     return np.random.default_rng(rank).integers(-9, 9, shape).astype("float32")
 
 
-def first(y: Any) -> np.ndarray:
+def first(y):
     return np.moveaxis(np.asarray(y), -1, 1)
 
 
-def last(x: np.ndarray) -> np.ndarray:
+def last(x):
     return np.moveaxis(x, 1, -1)
 
 
-def cases(rank: int) -> dict[str, tuple[dict[str, Any], tuple[Any, ...]]]:
+def cases(rank):
     """Attributes, and what they say in the reference's terms: window, strides, padding, dilation, ceil mode."""
-    three, two = [3] * rank, [2] * rank
-    pads = ((1, 0), (0, 2), (2, 1))[:rank]
-    begins, ends = ([pair[side] for pair in pads] for side in (0, 1))
+    three, two, one = [3] * rank, [2] * rank, [1] * rank
+    pads, rates = ((1, 0), (0, 2), (2, 1))[:rank], [2, 1, 3][:rank]
+    both = [pair[side] for side in (0, 1) for pair in pads]
     mixed = [3, 2, 4][:rank], [1, 2, 3][:rank]
-    same = {"kernel_shape": [2, 3, 2][:rank], "strides": [2, 3, 1][:rank]}
+    same = [2, 3, 2][:rank], [2, 3, 1][:rank]
+    halved, auto = {"kernel_shape": three, "strides": two}, dict(zip(NAMES, same, strict=True))
     return {
         "plain": ({"kernel_shape": three}, (3, 1)),
-        "strides": ({"kernel_shape": mixed[0], "strides": mixed[1]}, mixed),
-        "pads": ({"kernel_shape": three, "pads": [*begins, *ends]}, (3, 1, pads)),
-        "dilations": (
-            {"kernel_shape": two, "dilations": [2, 1, 3][:rank]},
-            (2, 1, "valid", [2, 1, 3][:rank]),
-        ),
-        "ceil": (
-            {"kernel_shape": three, "strides": two, "ceil_mode": 1},
-            (3, 2, "valid", 1, True),
-        ),
+        "strides": (dict(zip(NAMES, mixed, strict=True)), mixed),
+        "pads": ({"kernel_shape": three, "pads": both}, (3, 1, pads)),
+        "dilations": ({"kernel_shape": two, "dilations": rates}, (2, 1, "valid", rates)),
+        "ceil": (halved | {"ceil_mode": 1}, (3, 2, "valid", 1, True)),
         "ceil_drops": (
-            {"kernel_shape": two, "strides": three, "pads": [1] * 2 * rank, "ceil_mode": 1},
+            {"kernel_shape": two, "strides": three, "pads": one * 2, "ceil_mode": 1},
             (2, 3, 1, 1, True),
         ),
-        "valid": ({"kernel_shape": three, "strides": two, "auto_pad": "VALID"}, (3, 2)),
-        "upper": (
-            same | {"auto_pad": "SAME_UPPER"},
-            (same["kernel_shape"], same["strides"], "same"),
-        ),
-        "lower": (
-            same | {"auto_pad": "SAME_LOWER"},
-            (same["kernel_shape"], same["strides"], "same_lower"),
-        ),
-        "upper_ceil": (
-            same | {"auto_pad": "SAME_UPPER", "ceil_mode": 1},
-            (same["kernel_shape"], same["strides"], "same"),
-        ),
+        "valid": (halved | {"auto_pad": "VALID"}, (3, 2)),
+        "upper": (auto | {"auto_pad": "SAME_UPPER"}, (*same, "same")),
+        "lower": (auto | {"auto_pad": "SAME_LOWER"}, (*same, "same_lower")),
+        "upper_ceil": (auto | {"auto_pad": "SAME_UPPER", "ceil_mode": 1}, (*same, "same")),
         "notset": ({"kernel_shape": three, "auto_pad": "NOTSET", "storage_order": 1}, (3, 1)),
     }
 
@@ -93,63 +78,56 @@ WRONG_IN_THE_REFERENCE = ("pads", "lower")
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("name", cases(1))
-def test_max_pool(name: str, rank: int) -> None:
-    attributes, arguments = cases(rank)[name]
-    given, x = node(**attributes), example(rank)
-    wanted = first(reference.pool(last(x), *arguments).values)
-    if name not in WRONG_IN_THE_REFERENCE:
-        np.testing.assert_array_equal(run(given, x)[0], wanted, strict=True)
-    np.testing.assert_array_equal(first(from_onnx(given)(last(x))), wanted, strict=True)
-    layer = from_onnx(given, data_format="channels_first", nonfinite="ieee", name="pool")
-    assert (layer.name, layer.nonfinite) == ("pool", "ieee")
-    np.testing.assert_array_equal(layer(x), wanted, strict=True)
-
-
-@pytest.mark.parametrize("order", [0, 1])
-def test_indices(order: int) -> None:
-    """The layer's own convention, and ONNX's by way of convert_indices."""
-    given, x = node(outputs=2, kernel_shape=[2, 3], storage_order=order), example(2)
-    values, indices = from_onnx(given)(last(x))
-    shape = last(x).shape
-    flat = last(x).transpose(0, 3, 1, 2).reshape(2, 3, -1)
-    at = first(indices).reshape(2, 3, -1)
-    np.testing.assert_array_equal(np.take_along_axis(flat, at, -1), first(values).reshape(2, 3, -1))
-    converted = keras_maxpool.ops.convert_indices(
-        indices, shape, to=("onnx", "onnx_column_major")[order]
-    )
-    volume = np.moveaxis(x, (2, 3), (3, 2)) if order else x
-    np.testing.assert_array_equal(volume.ravel()[first(converted)], first(values))
-    assert not from_onnx(node(kernel_shape=[2])).return_indices
-    dropped = onnx.helper.make_node("MaxPool", ["x"], ["y", ""], kernel_shape=[2])
-    assert not from_onnx(dropped).return_indices
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_global(rank: int) -> None:
+def test_max_pool(rank):
     x = example(rank)
-    wanted = x.max(tuple(range(2, rank + 2)), keepdims=True)
-    if rank == 2:
-        np.testing.assert_array_equal(run(node("GlobalMaxPool"), x)[0], wanted, strict=True)
-    layer = from_onnx(node("GlobalMaxPool"), rank=rank)
-    np.testing.assert_array_equal(first(layer(last(x))), wanted, strict=True)
+    for name, (attributes, arguments) in cases(rank).items():
+        given = node(**attributes)
+        wanted = first(reference.pool(last(x), *arguments)[0])
+        if name not in WRONG_IN_THE_REFERENCE:
+            np.testing.assert_array_equal(run(given, x)[0], wanted, name, strict=True)
+        np.testing.assert_array_equal(first(from_onnx(given)(last(x))), wanted, name, strict=True)
+        layer = from_onnx(given, data_format="channels_first", nonfinite="ieee", name="pool")
+        assert (layer.name, layer.nonfinite) == ("pool", "ieee")
+        np.testing.assert_array_equal(layer(x), wanted, name, strict=True)
 
 
-def test_unpool() -> None:
+def test_indices():
+    """The layer's own convention, whatever the node's order."""
+    x = last(example(2))
+    for order in (0, 1):
+        given = node(outputs=2, kernel_shape=[2, 3], storage_order=order)
+        for got, wanted in zip(from_onnx(given)(x), reference.pool(x, [2, 3], 1), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    dropped = onnx.helper.make_node("MaxPool", ["x"], ["y", ""], kernel_shape=[2])
+    for given in (node(kernel_shape=[2]), dropped):
+        assert not from_onnx(given).return_indices
+
+
+def test_global():
+    for rank in (1, 2, 3):
+        x = example(rank)
+        wanted = x.max(tuple(range(2, rank + 2)), keepdims=True)
+        if rank == 2:
+            np.testing.assert_array_equal(run(node("GlobalMaxPool"), x)[0], wanted, strict=True)
+        layer = from_onnx(node("GlobalMaxPool"), rank=rank)
+        np.testing.assert_array_equal(first(layer(last(x))), wanted, strict=True)
+
+
+def test_unpool():
     """The example of ONNX's own page of MaxUnpool, with indices from ONNX."""
     values = np.array([[[[1, 2], [3, 4]]]], "float32")
     indices = np.array([[[[5, 7], [13, 15]]]], "int64")
     layer = from_onnx(node("MaxUnpool", inputs=2, kernel_shape=[2, 2], strides=[2, 2]))
-    places = keras_maxpool.ops.convert_indices(last(indices), (1, 4, 4, 1), source="onnx")
+    converted = keras_maxpool.ops.convert_indices(last(indices), (1, 4, 4, 1), source="onnx")
     wanted = np.zeros((4, 4), "float32")
     wanted[1::2, 1::2] = [[1, 2], [3, 4]]
-    np.testing.assert_array_equal(layer(last(values), places)[0, ..., 0], wanted, strict=True)
+    np.testing.assert_array_equal(layer(last(values), converted)[0, ..., 0], wanted, strict=True)
 
 
-def test_unpool_between_nodes() -> None:
+def test_unpool_between_nodes():
     """Pads and default strides of 1, and a shape from a tensor."""
     x = example(2)
-    options: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1]}
+    options = {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1]}
     values, indices = from_onnx(node(outputs=2, **options))(last(x))
     with pytest.raises(ValueError, match="`output_shape` of the MaxUnpool node 'n' is a tensor"):
         from_onnx(node("MaxUnpool", inputs=3, **options))
@@ -161,14 +139,15 @@ def test_unpool_between_nodes() -> None:
     assert from_onnx(node("MaxUnpool", inputs=2, kernel_shape=[2])).strides == (1,)
 
 
+UNKNOWN_FORMAT = (
+    r"`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\[2\]"
+)
+
+
 @pytest.mark.parametrize(
     ("given", "options", "words"),
     [
-        (
-            node("AveragePool", kernel_shape=[2]),
-            {},
-            "is a AveragePool; from_onnx takes MaxPool, Gl",
-        ),
+        (node("AveragePool", kernel_shape=[2]), {}, "is a AveragePool; from_onnx takes MaxPool, "),
         (node(), {}, "`kernel_shape` is missing from the MaxPool node 'n'"),
         (node(kernel_shape=[2], p=2), {}, "`p` is no attribute of MaxPool"),
         (node("MaxUnpool", kernel_shape=[2], auto_pad="VALID"), {}, "`auto_pad` is no attribute"),
@@ -182,22 +161,12 @@ def test_unpool_between_nodes() -> None:
         (node(kernel_shape=[2], auto_pad="VALID", pads=[1, 0]), {}, "contradict each other"),
         (node(kernel_shape=[2], auto_pad="VALID", ceil_mode=1), {}, "`ceil_mode` with auto_pad"),
         (node(kernel_shape=[2], pads=[2, 2]), {}, "`padding` must be smaller than the window"),
+        # Of an argument that is not the node's: the node is shown, but not blamed.
+        (node(kernel_shape=[2]), {"data_format": "x"}, UNKNOWN_FORMAT),
     ],
 )
-def test_refused_nodes(given: Any, options: dict[str, Any], words: str) -> None:
+def test_refused_nodes(given, options, words):
     with pytest.raises(ValueError, match=words):
         from_onnx(given, **options)
-
-
-def test_a_rank_that_is_no_integer() -> None:
     with pytest.raises(TypeError, match="`rank` takes integers, not booleans; received rank=True"):
         from_onnx(node("GlobalMaxPool"), rank=True)
-
-
-def test_arguments_that_are_not_the_nodes() -> None:
-    """The node is shown, but not blamed."""
-    message = (
-        "`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\\[2\\]"
-    )
-    with pytest.raises(ValueError, match=message):
-        from_onnx(node(kernel_shape=[2]), data_format="x")

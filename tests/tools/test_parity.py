@@ -1,98 +1,121 @@
-"""assert_parity: what is equal passes, and each planted fault is found, named, and shown again by its line."""
+"""assert_parity and keras-maxpool parity: what is equal passes, each planted fault is found, named and shown again."""
 
+import contextlib
+import io
+import json
 import re
+import sys
+import tempfile
+import warnings
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from harness import wrong_layers
+from harness.commands import check_piped, check_stopped, interrupt
+from rich.console import Console
 
 import keras_maxpool
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.errors import one_line
 from keras_maxpool.tools.parity import assert_parity
-from keras_maxpool.tools.parity import reproduce as parity_reproduce
+from keras_maxpool.tools.parity import cases as parity_cases
+from keras_maxpool.tools.parity import checks as parity_checks
+from keras_maxpool.tools.parity import command as parity
+from keras_maxpool.tools.parity import files as parity_files
+from keras_maxpool.tools.parity import processes as parity_processes
+from keras_maxpool.tools.parity import report as parity_report
+from keras_maxpool.tools.parity import run as parity_run
+from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, MODES, RANKS, Case
 from keras_maxpool.tools.parity.compare import difference, make_input
+from keras_maxpool.tools.parity.faults import FAULTS, Fault, Finding
+from keras_maxpool.tools.parity.outcome import Group, Outcome, Result
+from keras_maxpool.tools.parity.processes import probing
+from keras_maxpool.tools.parity.reproduce import expression
 
-BUILTIN = keras.layers.MaxPool2D
+OURS, BUILTIN = keras_maxpool.MaxPool2D, keras.layers.MaxPool2D
 SHAPE = (2, 7, 8, 3)
+VOLUME = (1, 4, 5, 6, 2)
+SAME = {"pool_size": 3, "strides": 2, "padding": "same"}
 
-# What is equal.
+
+def eagerly(dtype):
+    return {"dtype": dtype, "modes": ["eager"]}
 
 
 @pytest.mark.parametrize(
-    ("rank", "shape", "options", "given"),
+    ("shape", "options", "given"),
     [
-        (1, (2, 9, 3), {"pool_size": 3, "strides": 2}, {}),
-        (2, (None, 7, 8, 3), {"pool_size": 3, "strides": 2, "padding": "same"}, {}),
-        (3, (1, 4, 5, 6, 2), {"padding": "same"}, {}),
-        (2, (2, 3, 7, 8), {"strides": 1, "data_format": "channels_first"}, {"modes": ["graph"]}),
-        (2, SHAPE, {"dtype": "float16"}, {"dtype": "float16", "modes": ["eager"]}),
-        (2, SHAPE, {"dtype": "bfloat16", "pool_size": 3, "strides": 1}, {"dtype": "bfloat16", "modes": ["graph"]}),
-        (2, SHAPE, {"dtype": "float64"}, {"dtype": "float64", "modes": ["eager"]}),
-        (2, SHAPE, {}, {"dtype": "uint8", "modes": ["eager", "graph"]}),
-        (1, (2, 9, 3), {}, {"dtype": "int64", "modes": ["eager"]}),
-        (3, (1, 4, 5, 6, 2), {"pool_size": 3, "strides": 1}, {"modes": ["graph"], "ties": True}),
-        (2, (None, None, None, 3), {}, {"modes": ()}),
+        ((2, 9, 3), {"pool_size": 3, "strides": 2}, {"modes": ["eager"]}),
+        ((None, *SHAPE[1:]), SAME, {}),
+        (VOLUME, {"padding": "same"}, {"modes": ["graph"]}),
+        ((2, 3, 7, 8), {"strides": 1, "data_format": "channels_first"}, {"modes": ["graph"]}),
+        (SHAPE, {"dtype": "float16"}, eagerly("float16")),
+        (SHAPE, {"dtype": "bfloat16", "pool_size": 3, "strides": 1}, eagerly("bfloat16")),
+        (SHAPE, {"dtype": "float64"}, eagerly("float64")),
+        (SHAPE, {}, {"dtype": "uint8", "modes": ["eager", "graph"]}),
+        ((2, 9, 3), {}, eagerly("int64")),
+        (VOLUME, {"pool_size": 3, "strides": 1}, {"modes": ["graph"], "ties": True}),
+        ((None, None, None, 3), {}, {"modes": ()}),
     ],
-)  # fmt: skip
-def test_equal_layers_pass(rank, shape, options, given):
-    ours, builtin = (
-        getattr(package, f"MaxPool{rank}D")(**options) for package in (keras_maxpool, keras.layers)
-    )
+)
+def test_equal_layers_pass(shape, options, given):
+    name = f"MaxPool{len(shape) - 2}D"
+    ours, builtin = (getattr(home, name)(**options) for home in (keras_maxpool, keras.layers))
     assert_parity(ours, builtin, shape, **given)
 
 
-def test_a_model_is_a_layer():
-    ours, builtin = (
-        keras.Sequential([keras.Input(SHAPE[1:]), package.MaxPool2D(), package.MaxPool2D(3, 1)])
-        for package in (keras_maxpool, keras.layers)
+def test_what_is_a_layer():
+    """Models, and layers that do not compute their shape."""
+    ours, builtin, average = (
+        keras.Sequential([keras.Input(SHAPE[1:]), first, last])
+        for first, last in (
+            (OURS(), OURS(3, 1)),
+            (BUILTIN(), BUILTIN(3, 1)),
+            (BUILTIN(), keras.layers.AveragePooling2D(3, 1)),
+        )
     )
     assert_parity(ours, builtin, SHAPE, modes=["eager"])
-    average = keras.Sequential([*builtin.layers[:1], keras.layers.AveragePooling2D(3, 1)])
     with pytest.raises(AssertionError, match="output differs in mode 'eager'"):
         assert_parity(ours, average, SHAPE, modes=["eager"])
-
-
-def test_a_layer_need_not_compute_its_shape():
-    pool = wrong_layers.Secretive(keras_maxpool.MaxPool2D())
+    pool = wrong_layers.Secretive(OURS())
     assert_parity(pool, BUILTIN(), SHAPE, modes=["eager"])
     assert_parity(BUILTIN(), pool, SHAPE, modes=["eager"])
     with pytest.raises(AssertionError, match=r"symbolic call differs: float32\(2, 3, 4, 3\) in"):
         assert_parity(pool, BUILTIN(padding="same"), SHAPE, modes=["eager"])
 
 
-# What is not.
+ELEMENTS = r"\d+ of 336 elements differ, first at \[0, "
+COMPUTED = re.escape("compute_output_shape differs: (None, 5, 4, 3) instead of (None, 4, 4, 3)\n")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "mode", "ties", "text"),
+    ("wrong", "mode", "text"),
     [
-        ("LastMaximum", "eager", True, r"gradient .*: \d+ of 336 elements differ, first at \[0, "),
-        ("LastMaximum", "graph", True, r"gradient .*: \d+ of 336 elements differ"),
-        ("LastMaximum", "xla", True, r"gradient .*: \d+ of 336 elements differ"),
-        ("ZeroPadding", "eager", False, r"output .* elements differ, first at \[.*\]: 0\.0 instead of -1\.0\d+"),
-        ("ZeroPadding", "graph", False, r"output .*: 0\.0 instead of -1\.0\d+"),
-        ("StrideOffByOne", "graph", False, r"output .*: float32\(2, 3, 3, 3\) instead of float32\(2, 4, 4, 3\)"),
-        ("StrideOffByOne", "eager", False, r"output .*: float32\(2, 3, 3, 3\) instead of float32\(2, 4, 4, 3\)"),
-        ("WrongDtype", "eager", False, r"output .*: float64\(2, 4, 4, 3\) instead of float32\(2, 4, 4, 3\)"),
-        ("WrongDtype", "xla", False, r"output .*: float64\(2, 4, 4, 3\) instead of float32"),
-        ("FewerDigits", "eager", False, r"output .* elements differ, .*: -?1\.\d{0,7} instead of -?1\.\d{9,}"),
-        ("TwiceTheGradient", "graph", False, r"gradient .* elements differ"),
-        ("NoGradient", "eager", False, "gradient .*: there is none"),
-        ("Failing", "graph", False, "output .*: raised RuntimeError: not in a graph"),
+        ("LastMaximum", "eager", f"gradient .*: {ELEMENTS}"),
+        ("LastMaximum", "graph", f"gradient .*: {ELEMENTS}"),
+        ("ZeroPadding", "eager", r"output .* first at \[.*\]: 0\.0 instead of -1\.0\d+"),
+        ("ZeroPadding", "graph", r"output .*: 0\.0 instead of -1\.0\d+"),
+        ("WrongDtype", "eager", r"output .*: float64\(2, 4, 4, 3\) instead of float32\(2, 4, 4, "),
+        ("NoGradient", "eager", "gradient .*: there is none"),
+        ("Failing", "graph", "output .*: raised RuntimeError: not in a graph"),
+        ("WrongInXla", "xla", "output .* elements differ"),
+        ("WrongForAnyBatch", "graph", "output .* elements differ"),
+        ("WrongShape", "", COMPUTED),
     ],
-)  # fmt: skip
-def test_wrong_layers_are_found(wrong, mode, ties, text):
-    layer = getattr(wrong_layers, wrong)(3, strides=2, padding="same")
-    reference = BUILTIN(3, strides=2, padding="same")
-    # XLA's built-in gradient has no rule for ties with "same".
-    reference = keras_maxpool.MaxPool2D(3, strides=2, padding="same") if ties else reference
+)
+def test_wrong_layers_are_found(wrong, mode, text):
+    """In this mode alone, and again by the line of Python that it ends with."""
+    layer, ties = getattr(wrong_layers, wrong)(**SAME), wrong == "LastMaximum"
+    shape = (None if wrong in ("WrongForAnyBatch", "WrongShape") else 2, *SHAPE[1:])
     with pytest.raises(AssertionError) as caught:
-        assert_parity(layer, reference, SHAPE, modes=[mode], ties=ties)
+        assert_parity(layer, BUILTIN(**SAME), shape, modes=[mode] * bool(mode), ties=ties)
     message = str(caught.value)
     assert re.search(text, message)
-    assert f"in mode {mode!r}" in message
+    assert f"in mode {mode!r}" in message or not mode
     line = message.partition("To see it again: ")[2]
     assert line.startswith("import ")
     with pytest.raises(AssertionError) as again:
@@ -100,148 +123,103 @@ def test_wrong_layers_are_found(wrong, mode, ties, text):
     assert str(again.value) == message
 
 
-def test_ties_alone_show_the_last_maximum():
-    wrong = wrong_layers.LastMaximum(3, strides=2, padding="same")
-    assert_parity(wrong, BUILTIN(3, strides=2, padding="same"), SHAPE, modes=["eager"])
-
-
-def test_a_wrong_shape_is_found_before_anything_runs():
-    with pytest.raises(AssertionError) as caught:
-        assert_parity(wrong_layers.WrongShape(2), BUILTIN(2), (None, 8, 8, 3))
-    message = str(caught.value)
-    assert message.startswith(
-        "compute_output_shape differs: (None, 5, 4, 3) instead of (None, 4, 4, 3)\n"
-    )
-    with pytest.raises(AssertionError, match="compute_output_shape differs"):
-        exec(message.partition("To see it again: ")[2], {})
-
-
-def test_every_mode_is_compared():
-    """A layer that fails in graphs alone passes eagerly."""
+def test_what_shows_in_one_mode_or_input_alone():
+    """The default is every mode, and no ties."""
+    assert_parity(wrong_layers.LastMaximum(**SAME), BUILTIN(**SAME), SHAPE, modes=["eager"])
     assert_parity(wrong_layers.Failing(2), BUILTIN(2), SHAPE, modes=["eager"])
-    with pytest.raises(AssertionError, match="in mode 'graph'"):
-        assert_parity(wrong_layers.Failing(2), BUILTIN(2), SHAPE)
+    assert_parity(wrong_layers.WrongForAnyBatch(2), BUILTIN(2), SHAPE, modes=["graph"])
+    assert_parity(wrong_layers.WrongInXla(2), BUILTIN(2), SHAPE, modes=["eager", "graph"])
+    for wrong, mode in ((wrong_layers.Failing(2), "graph"), (wrong_layers.WrongInXla(2), "xla")):
+        with pytest.raises(AssertionError, match=f"in mode '{mode}'"):
+            assert_parity(wrong, BUILTIN(2), SHAPE)
 
 
-def test_xla_is_xla():
-    wrong = wrong_layers.WrongInXla(2)
-    assert_parity(wrong, BUILTIN(2), SHAPE, modes=["eager", "graph"])
-    with pytest.raises(AssertionError, match="output differs in mode 'xla'"):
-        assert_parity(wrong, BUILTIN(2), SHAPE)
+TOO_MANY = {"dtype": "float16", "input_shape": (1, 256, 256, 1)}
 
 
-def test_none_is_any_batch():
-    wrong = wrong_layers.WrongForAnyBatch(2)
-    assert_parity(wrong, BUILTIN(2), SHAPE, modes=["graph"])
-    with pytest.raises(AssertionError, match="output differs in mode 'graph'"):
-        assert_parity(wrong, BUILTIN(2), (None, *SHAPE[1:]), modes=["eager", "graph"])
+def test_wrong_arguments():
+    other_rank, capitals = keras.layers.MaxPool3D(), BUILTIN(2, padding="SAME")
+    for change, words in (
+        ({"layer": "MaxPool2D"}, "`layer` takes a Keras layer; received layer='MaxPool2D'"),
+        ({"reference_layer": BUILTIN}, "`reference_layer` takes a Keras layer"),
+        ({"input_shape": 8}, "`input_shape` takes a tuple; received input_shape=8"),
+        ({"input_shape": (2, None, 8, 3)}, "`input_shape` takes integers, not NoneType"),
+        ({"modes": "eager"}, "Write modes=['eager']"),
+        ({"ties": 1}, "`ties` takes True or False"),
+        ({"reference_layer": other_rank}, "`reference_layer` cannot do this itself"),
+        ({"reference_layer": capitals}, "padding=SAME"),
+        ({"input_shape": (2, 0, 8, 3)}, "`input_shape` must be positive"),
+        ({"modes": ["fast"]}, "`modes` is unknown; received modes='fast'"),
+        ({"dtype": "complex64"}, "`dtype` is unknown; received dtype='complex64'"),
+        (TOO_MANY, "holds 65536 elements, more than float16"),
+    ):
+        given = {"layer": OURS(), "reference_layer": BUILTIN(), "input_shape": SHAPE} | change
+        with pytest.raises(
+            TypeError if " takes " in words or "Write" in words else ValueError
+        ) as caught:
+            assert_parity(**given)
+        assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("change", "kind", "words"),
-    [
-        ({"layer": "MaxPool2D"}, TypeError, "`layer` takes a Keras layer; received layer='MaxPool2D'"),
-        ({"reference_layer": BUILTIN}, TypeError, "`reference_layer` takes a Keras layer"),
-        ({"reference_layer": keras.layers.MaxPool3D()}, ValueError, "`reference_layer` cannot do this itself"),
-        ({"reference_layer": BUILTIN(2, padding="SAME")}, ValueError, "padding=SAME"),
-        ({"input_shape": 8}, TypeError, "`input_shape` takes a tuple; received input_shape=8"),
-        ({"input_shape": (2, 0, 8, 3)}, ValueError, "`input_shape` must be positive"),
-        ({"input_shape": (2, None, 8, 3)}, TypeError, "`input_shape` takes integers, not NoneType"),
-        ({"modes": "eager"}, TypeError, "Write modes=['eager']"),
-        ({"modes": ["fast"]}, ValueError, "`modes` is unknown; received modes='fast'"),
-        ({"dtype": "complex64"}, ValueError, "`dtype` is unknown; received dtype='complex64'"),
-        ({"ties": 1}, TypeError, "`ties` takes True or False"),
-        ({"dtype": "float16", "input_shape": (1, 256, 256, 1)}, ValueError, "holds 65536 elements, more than float16"),
-    ],
-)  # fmt: skip
-def test_wrong_arguments(change, kind, words):
-    given = {"layer": keras_maxpool.MaxPool2D(), "reference_layer": BUILTIN(), "input_shape": SHAPE}
-    with pytest.raises(kind) as caught:
-        assert_parity(**(given | change))
-    assert words in str(caught.value)
+def test_make_input():
+    def made(shape, dtype, ties=False):
+        return make_input(shape, dtype, ties, np.random.default_rng(0))
+
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        x = made((2, 7, 9, 3), dtype)
+        assert (x.shape, x.dtype.name) == ((2, 7, 9, 3), dtype)
+        wide = np.sort(x.astype("float64").ravel())
+        assert np.diff(wide).min() > 1e-5, "the built-in takes closer ones for equal in eager 3D"
+        assert (wide[0] < -1, (wide > 0).sum()) == (True, 189)
+        assert np.abs(wide).min() == 1
+        if dtype in ("float32", "float64"):
+            assert (wide != wide.astype("float16")).mean() > 0.9
+    for dtype in ("int8", "uint8", "int64", "uint64"):
+        x, ends = made((1, 30, 30, 3), dtype), np.iinfo(dtype)
+        near = (ends.max - ends.min) // 50
+        assert x.dtype == dtype
+        assert int(x.max()) > ends.max - near
+        assert int(x.min()) < ends.min + near
+    assert np.unique(made((1, 8, 8, 3), "float32", True)).tolist() == [0, 1, 2]
 
 
-# The pieces.
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-def test_no_float_comes_twice(dtype):
-    x = make_input((2, 7, 9, 3), dtype, False, np.random.default_rng(0))
-    assert (x.shape, x.dtype.name) == ((2, 7, 9, 3), dtype)
-    wide = np.sort(x.astype("float64").ravel())
-    assert np.diff(wide).min() > 1e-5, "the built-in takes closer ones for equal in eager 3D"
-    assert (wide[0] < -1, (wide > 0).sum()) == (True, 189)
-    assert np.abs(wide).min() == 1
-    if dtype in ("float32", "float64"):
-        assert (wide != wide.astype("float16")).mean() > 0.9
-
-
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64"])
-def test_whole_numbers_reach_over_the_whole_range(dtype):
-    x = make_input((1, 30, 30, 3), dtype, False, np.random.default_rng(0))
-    ends = np.iinfo(dtype)
-    assert x.dtype == dtype
-    assert int(x.max()) > ends.max - (ends.max - ends.min) // 50
-    assert int(x.min()) < ends.min + (ends.max - ends.min) // 50
-
-
-def test_ties_are_three_numbers():
-    x = make_input((1, 8, 8, 3), "float32", True, np.random.default_rng(0))
-    assert np.unique(x).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("got", "expected", "text"),
-    [
+def test_difference():
+    last_digit = "1 of 3 elements differ, first at [2]: 3.0 instead of 3.000000238418579"
+    for got, expected, text in (
         ([1, np.nan, -0.0], [1, np.nan, 0.0], ""),
-        ([1, 2, 3], [1, 2, 3 + 2**-22], "1 of 3 elements differ, first at [2]: 3.0 instead of 3.000000238418579"),
+        ([1, 2, 3], [1, 2, 3 + 2**-22], last_digit),
         ([1, np.nan, 3], [1, 2, 4], "2 of 3 elements differ, first at [1]: nan instead of 2.0"),
         ([1, 2], [1, 2, 3], "float32(2,) instead of float32(3,)"),
+        (np.zeros(1), [0], "float64(1,) instead of float32(1,)"),
         (None, [1], "there is none"),
-    ],
-)  # fmt: skip
-def test_difference(got, expected, text):
-    got = None if got is None else np.array(got, "float32")
-    assert difference(got, np.array(expected, "float32")) == text
+    ):
+        got = np.array(got, "float32") if isinstance(got, list) else got
+        assert difference(got, np.array(expected, "float32")) == text
 
 
-def test_difference_of_dtypes():
-    assert difference(np.zeros(2), np.zeros(2, "float32")) == "float64(2,) instead of float32(2,)"
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
+def test_one_line_of_an_error():
+    for text, line in (
         ("first\nsecond", "ValueError: first"),
         ("Exception encountered when calling X.call().\n\n\x1b[1mwhy\x1b[0m\n", "ValueError: why"),
         ("in user code:\n\n    File x\n    ValueError: why\n\nArguments", "ValueError: why"),
         ("", "ValueError"),
-    ],
-)
-def test_one_line_of_an_error(text, line):
-    assert one_line(ValueError(text)) == line
+    ):
+        assert one_line(ValueError(text)) == line
 
 
-@pytest.mark.parametrize(
-    ("layer", "text"),
-    [
-        (keras_maxpool.MaxPool2D(), "keras_maxpool.MaxPooling2D()"),
-        (keras_maxpool.MaxPool2D(3, dtype="float16"), "keras_maxpool.MaxPooling2D(pool_size=(3, 3), dtype='float16')"),
-        (keras_maxpool.MaxPool2D(3, 2), "keras_maxpool.MaxPooling2D(pool_size=(3, 3), strides=(2, 2))"),
+def test_expression():
+    halves = OURS(3, 2, dtype="float16")
+    options = "pool_size=(3, 3), strides=(2, 2), dtype='float16'"
+    for layer, text in (
+        (OURS(), "keras_maxpool.MaxPooling2D()"),
+        (halves, f"keras_maxpool.MaxPooling2D({options})"),
         (keras.layers.MaxPool1D(2, name="here"), "keras.layers.MaxPooling1D()"),
-        (wrong_layers.ZeroPadding(padding="same"), "wrong_layers.ZeroPadding(padding='same')"),
-        (wrong_layers.Secretive(keras_maxpool.MaxPool2D()), "wrong_layers.Secretive(...)"),
-    ],
-)  # fmt: skip
-def test_expression(layer, text):
-    assert parity_reproduce.expression(layer) == text
-
-
-def test_expression_of_a_wrapper_makes_it_again():
-    wrapper = keras.layers.TimeDistributed(keras_maxpool.MaxPool2D(3))
-    text = parity_reproduce.expression(wrapper)
-    again = eval(text, {"keras": keras})
-    assert again.get_config() == wrapper.get_config()
+        (wrong_layers.ZeroPadding(3), "harness.wrong_layers.ZeroPadding(pool_size=(3, 3))"),
+        (wrong_layers.Secretive(OURS()), "harness.wrong_layers.Secretive(...)"),
+    ):
+        assert expression(layer) == text
+    wrapper = keras.layers.TimeDistributed(OURS(3))
+    assert eval(expression(wrapper), {"keras": keras}).get_config() == wrapper.get_config()
 
 
 def test_tensorflow_does_not_warn(caplog):
@@ -249,7 +227,317 @@ def test_tensorflow_does_not_warn(caplog):
     tf.get_logger().addHandler(caplog.handler)
     try:
         for _ in range(6):
-            assert_parity(keras_maxpool.MaxPool2D(), BUILTIN(), (1, 4, 4, 1), modes=["graph"])
+            assert_parity(OURS(), BUILTIN(), (1, 4, 4, 1), modes=["graph"])
     finally:
         tf.get_logger().removeHandler(caplog.handler)
     assert caplog.text == ""
+
+
+EAGER = Case(2, 3, 2, "same", "channels_last", "float32", "eager")
+FEW = [
+    EAGER,
+    Case(2, 3, 2, "same", "channels_last", "float32", "graph", ties=True),
+    Case(1, 2, None, "valid", "channels_first", "int8", "graph"),
+    Case(3, 2, None, "valid", "channels_last", "float32", GRAPH_ANY_BATCH),
+]
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="signals and a shell script: run it on Linux or macOS"
+)
+FORM = replace(EAGER, mode=GRAPH_ANY_BATCH)
+MET = Finding(Fault("a fault", "does it", "does not", parity_cases), "did [it]", "")
+ABSENT = Finding(Fault("another", "", "", FAULTS[0].probe), "", "")
+OURS_DID_IT = Finding(FAULTS[0], "", "ours did it")
+
+
+def no_processes(*findings):
+    """In place of the processes, which take their time."""
+    return lambda: contextlib.nullcontext(lambda: list(findings))
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A run of a few cases and no processes."""
+    monkeypatch.setattr(parity, "probing", no_processes(MET, ABSENT))
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: FEW)
+    monkeypatch.setattr(parity_cases, "forms", lambda quick: [FORM])
+
+
+@pytest.fixture
+def nothing_else(monkeypatch):
+    """The checks of names, configs and files, which are slow, need not run again."""
+    for name in ("names", "config", "spelling_in_a_config", "saved_model"):
+        monkeypatch.setattr(parity_checks, name, lambda *_, **__: None)
+
+
+def run():
+    return parity.run(quick=True, advance=lambda *call: None)
+
+
+def plant(wrong, monkeypatch):
+    """Wrong layers in 2D, with the arguments of the case."""
+
+    def planted(case):
+        if case.rank == 2:
+            return getattr(wrong_layers, wrong)(**case.arguments)
+        return parity_run.builtin_layer(case)
+
+    monkeypatch.setattr(parity_run, "our_layer", planted)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_everything_comes_up_in_every_rank_and_mode(quick):
+    cases = parity_cases.cases(quick=quick)
+    assert len(set(cases)) == len(cases)
+    for rank in RANKS:
+        for mode in MODES:
+            of_group = [case for case in cases if (case.rank, case.mode) == (rank, mode)]
+            plain = [case for case in of_group if not case.ties]
+            found = {
+                name: {getattr(case, name) for case in plain}
+                for name in ("pool_size", "strides", "padding", "data_format", "dtype", "spelling")
+            }
+            assert len(found["strides"]) > 2
+            assert found["padding"] == {"valid", "same"}
+            assert found["data_format"] == {"channels_last", "channels_first"}
+            assert {case.ties for case in of_group} == {False} | {
+                mode in parity_cases.EVERY_TIE and (rank, mode) != (3, "eager")
+            }
+            if not quick or (mode in ("eager", "graph") and rank < 3):
+                assert found["pool_size"] == set(parity_cases.WINDOWS[rank])
+                assert found["strides"] == set(parity_cases.STRIDES[rank])
+                assert found["dtype"] == set(parity_cases.dtypes(rank, mode))
+                assert found["spelling"] == {f"MaxPool{rank}D", f"MaxPooling{rank}D"}
+
+
+def test_all_is_more_than_quick_and_arguments_reach_both_layers():
+    everything, few = parity_cases.cases(quick=False), parity_cases.cases(quick=True)
+    assert len(everything) > 6 * len(few)
+    case = Case(3, (2, 3, 1), (1, 3, 2), "same", "channels_first", "bfloat16", "eager")
+    assert case.input_shape == (2, 3, 5, 6, 4)
+    ours, builtin = parity_run.our_layer(case), parity_run.builtin_layer(case)
+    names = ("pool_size", "strides", "padding", "data_format", "compute_dtype")
+    for layer in (ours, builtin):
+        got = tuple(getattr(layer, name) for name in names)
+        assert got == ((2, 3, 1), (1, 3, 2), "same", "channels_first", "bfloat16")
+    assert isinstance(builtin, keras.layers.MaxPool3D)
+
+
+def test_equal_layers(few):
+    told = []
+    outcome = parity.run(quick=True, advance=lambda *call: told.append(call))
+    assert outcome.ok
+    assert outcome.different == []
+    counts = {group.name: group.compared for group in outcome.groups}
+    assert counts == {
+        **{"2D eager": 2, "2D graph, ties": 2, "1D graph": 1, "3D graph, batch None": 2},
+        **{"2D shapes": 6, "2D config": 1},
+        **{f"{rank}D names": 1 for rank in RANKS},
+        **{f"{rank}D saving": 6 for rank in RANKS},
+    }
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert {total for *_, total in told} == {len(told) - 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mode", "group", "what"),
+    [
+        ("LastMaximum", "graph", "2D graph, ties", "gradient of"),
+        ("WrongShape", "graph", "2D shapes", "compute_output_shape of"),
+        ("WrongInXla", "xla", "2D xla", "output of"),
+        ("WrongForAnyBatch", GRAPH_ANY_BATCH, f"2D {GRAPH_ANY_BATCH}", "output of"),
+    ],
+)
+def test_wrong_layers_are_different(wrong, mode, group, what, few, nothing_else, monkeypatch):
+    cases = [EAGER, replace(EAGER, mode=mode, ties=mode == "graph")]
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: cases)
+    plant(wrong, monkeypatch)
+    outcome = run()
+    assert not outcome.ok
+    assert {result.group for result in outcome.different} == {group}
+    first = outcome.different[0]
+    assert first.name.startswith(what)
+    with pytest.raises(AssertionError, match=re.escape(first.problem)):
+        exec(first.reproduction, {})
+
+
+def test_a_layer_that_cannot_be_made_is_different(few, nothing_else, monkeypatch):
+    def unmade(case):
+        raise ValueError("no [such] layer")
+
+    monkeypatch.setattr(parity_run, "our_layer", unmade)
+    first = run().different[0]
+    assert (first.group, first.problem) == ("2D eager", "raised ValueError: no [such] layer")
+    assert first.reproduction == (
+        "import keras_maxpool; keras_maxpool.MaxPooling2D(**{'pool_size': 3, 'strides': 2, "
+        "'padding': 'same', 'data_format': 'channels_last', 'dtype': 'float32'})"
+    )
+
+
+def test_what_the_builtin_cannot_do_is_left_out(few, nothing_else, monkeypatch):
+    case = Case(3, 2, None, "valid", "channels_last", "float64", "graph")
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: [case])
+    outcome = run()
+    assert outcome.ok, "a known fault, and shapes and configs are equal"
+    assert outcome.groups[0] == Group("3D graph", 0, 0, 1)
+    assert "float64" in outcome.results[0].unable or "double" in outcome.results[0].unable
+    assert not Outcome(outcome.results[:1], []).ok, "nothing was compared"
+
+
+def test_checks_can_fail(monkeypatch):
+    for check, arguments, options, wrong, problem in (
+        ("names", (2,), {}, wrong_layers.ZeroPadding, "are two classes"),
+        ("config", ("MaxPool2D",), {"padding": "same"}, wrong_layers.Forgetful, "instead of"),
+        ("spelling_in_a_config", ("MaxPool2D",), {}, wrong_layers.ZeroPadding, "instead of"),
+        ("saved_model", ("MaxPool2D", ".h5"), {}, keras.layers.AveragePooling2D, "outputs"),
+    ):
+        getattr(parity_checks, check)(*arguments, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(parity_checks.keras_maxpool, "MaxPool2D", wrong)
+            with pytest.raises(AssertionError, match=problem):
+                getattr(parity_checks, check)(*arguments, **options)
+
+
+REPRODUCTION = "line(" + "x" * 200
+OUTCOME = Outcome(
+    [
+        Result("2D eager", "output of [this]"),
+        Result("2D eager", "gradient of [this]", "1 of 2 differ\x1b", reproduction=REPRODUCTION),
+        Result("3D eager", "output of that", unable="no [double]"),
+    ],
+    [MET, ABSENT, OURS_DID_IT],
+)
+
+
+def test_report(capsys):
+    exec(OURS_DID_IT.line, {})
+    assert capsys.readouterr().out == "\n"
+    console = Console(file=io.StringIO(), width=160)
+    parity_report.render(OUTCOME, console)
+    text = console.file.getvalue()
+    assert re.search(r"│ 2D eager │ +2 │ +1 │ +1 │ +0 │", text)
+    assert re.search(r"│ 3D eager │ +0 │ +0 │ +0 │ +1 │", text)
+    assert re.search(r"│ a fault +│ does it +│ does not +│ did \[it\] +│", text)
+    assert f"known faults not met: another; {FAULTS[0].name}\n" in text
+    assert "the built-in is unable: no [double]\n" in text
+    assert "DIFFERENT: 2D eager: gradient of [this]: 1 of 2 differ" in text
+    assert f"\n  {REPRODUCTION}\n" in text, "a line to paste is not broken"
+    assert f"DIFFERENT: known fault, {FAULTS[0].name}: ours: ours did it\n" in text
+    assert "2 comparisons, 2 different; " in text
+
+
+def test_junit():
+    root = ElementTree.fromstring(parity_files.to_junit(OUTCOME))
+    counts = [[suite.attrib[name] for name in ("tests", "failures", "skipped")] for suite in root]
+    assert counts == [["2", "1", "0"], ["1", "0", "1"], ["3", "1", "0"]]
+    names = [suite.attrib["name"] for suite in root]
+    assert names == ["2D eager", "3D eager", "known faults of the built-in"]
+    assert {suite.attrib["errors"] for suite in root} == {"0"}
+    assert {test.attrib["classname"] for test in root[0]} == {"2D eager"}
+    failure = root[0][1].find("failure")
+    assert failure.attrib["message"] == "1 of 2 differ?", "XML has no control characters"
+    assert failure.text == REPRODUCTION
+    assert root[1][0].find("skipped").attrib["message"] == "no [double]"
+    outputs = [test.findtext("system-out") for test in root[2]]
+    assert outputs == ["met: did [it]", "not met", "not met"]
+    assert root[2][2].find("failure").attrib["message"] == "ours did it"
+
+
+def test_json():
+    found = json.loads(parity_files.to_json(OUTCOME))
+    assert found["ok"] is False
+    assert found["environment"]["tensorflow"] == tf.__version__
+    assert found["groups"][0] == {"name": "2D eager", "compared": 2, "different": 1, "unable": 0}
+    assert [line["name"] for line in found["different"]] == ["gradient of [this]"]
+    assert [line["unable"] for line in found["unable"]] == ["no [double]"]
+    assert [line["met"] for line in found["known_faults"]] == [True, False, False]
+    assert found["known_faults"][2]["ours_here"] == "ours did it"
+
+
+@pytest.mark.parametrize("wrong", [None, "ZeroPadding", "a fault of ours"])
+def test_command(wrong, few, nothing_else, monkeypatch, tmp_path, capsys):
+    planted, findings = wrong == "ZeroPadding", [MET, ABSENT]
+    if planted:
+        plant(wrong, monkeypatch)
+    elif wrong:
+        findings.append(OURS_DID_IT)
+    monkeypatch.setattr(parity, "probing", no_processes(*findings))
+    junit, report = tmp_path / "junit.xml", tmp_path / "report.json"
+    code = main(["parity", "--quick", "--junit", str(junit), "--json", str(report)])
+    out, err = capsys.readouterr()
+    assert code == (1 if wrong else 0)
+    assert ("DIFFERENT: 2D eager: output of MaxPooling2D 3/2 same" in out) == planted
+    assert ("assert_parity(harness.wrong_layers.ZeroPadding(" in out) == planted
+    assert ("ours: ours did it" in out) == (OURS_DID_IT in findings)
+    assert "a fault" in out
+    assert re.search(r"(\d+)/\1 ", err), "the progress belongs here"
+    assert "│" not in err
+    check_piped(out)
+    assert json.loads(report.read_text("utf-8"))["ok"] == (not wrong)
+    failures = ElementTree.parse(junit).getroot().findall(".//failure")
+    assert bool(failures) == bool(wrong)
+
+
+@pytest.mark.slow
+def test_known_faults(monkeypatch, tmp_path, capsys):
+    """In processes of their own, of which nothing stays."""
+    report = tmp_path / "report.json"
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: FEW[:1])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert main(["parity", "--quick", "--json", str(report)]) == 0
+    out, err = capsys.readouterr()
+    check_piped(out + err)
+    assert max(map(len, out.splitlines())) < 320
+    found = json.loads(report.read_text("utf-8"))["known_faults"]
+    assert [fault["name"] for fault in found] == [fault.name for fault in FAULTS]
+    assert [fault["ours_here"] for fault in found] == [""] * len(FAULTS)
+    mended = [fault["name"] for fault in found if not fault["met"]]
+    if mended:
+        warnings.warn(f"keras.layers does this right: {'; '.join(mended)}", stacklevel=2)
+    ended = [fault["builtin_here"] for fault in found if fault["builtin"] == "ends the process"]
+    assert (
+        any(text.startswith("ended the process: SIG") for text in ended) or sys.platform == "win32"
+    )
+    assert list(tmp_path.iterdir()) == [report]
+
+
+@posix
+def test_stopped(monkeypatch, tmp_path, capsys):
+    """The processes of the known faults end, too, and leave nothing."""
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: FEW[:1])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(parity_run, "our_layer", interrupt)
+    check_stopped(["parity", "--quick", "--json", str(tmp_path / "report.json")], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_does_not_start_is_no_fault(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    with probing() as wait:
+        findings = wait()
+    assert {finding.ours for finding in findings} == {"its process did not start: exit code 1"}
+    assert {finding.met for finding in findings} == {True}
+
+
+@posix
+def test_a_process_that_does_not_end_or_ends_early(monkeypatch, tmp_path):
+    """The next process takes on the rest: it is given the number of the first fault."""
+    script = tmp_path / "script"
+    script.write_text("""#!/bin/sh
+if [ "$4" = 0 ]; then
+    echo '{"probe": "first"}'
+    echo '{"outcome": "done"}'
+    echo '{"probe": "second"}'
+    kill -ABRT $$
+fi
+echo '{"probe": "third"}'
+exec sleep 60
+""")
+    script.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(parity_processes, "PATIENCE", 1.0)
+    monkeypatch.setattr(parity_processes, "FAULTS", FAULTS[:3])
+    with probing() as wait:
+        findings = wait()
+    said = ["done", "ended the process: SIGABRT", "did not end in 1 s"]
+    assert [finding.ours for finding in findings] == said
+    assert [finding.builtin for finding in findings] == said

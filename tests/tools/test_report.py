@@ -1,80 +1,80 @@
-"""The rows of a report: what is counted, on models whose figures can be counted by hand."""
-
-from __future__ import annotations
+"""keras-maxpool report: rows, findings, the command and its files, on models whose figures can be counted by hand."""
 
 import io
+import itertools
 import json
-from typing import Any
+import os
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from harness.commands import check_piped, check_stopped, complaint, interrupt
 from harness.install import needs
+from tools.models import chain, files, tokens
 
 import keras_maxpool as km
-from keras_maxpool.tools.report import Field, Report, Row, Unknown, report
+from keras_maxpool.tools.cli import main
+from keras_maxpool.tools.report import Field, Unknown, command, report
 
 layers = keras.layers
 
 
-def rows(*steps: Any) -> list[Row]:
-    return list(report(keras.Sequential(list(steps))).rows)
+def rows(shape, *steps, dtype="float32"):
+    return report(chain(shape, *steps, dtype=dtype)).rows
 
 
-def by_hand(row: Row, x: np.ndarray, layer: keras.Layer) -> None:
+def by_hand(row, x, layer):
     """Shapes, share and bytes as a call shows them."""
-    results = keras.tree.flatten(layer(x))
-    outputs = [np.asarray(result) for result in results]
+    outputs = [np.asarray(result) for result in keras.tree.flatten(layer(x))]
     assert row.input_shape == (None, *x.shape[1:])
     assert row.output_shape == (None, *outputs[0].shape[1:])
     assert row.bytes_saved == (x.nbytes - sum(output.nbytes for output in outputs)) / len(x)
 
 
-@pytest.mark.parametrize("home", [layers, km])
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("name", ["MaxPooling", "GlobalMaxPooling"])
-def test_both_homes_in_every_rank(name: str, rank: int, home: Any) -> None:
-    layer = getattr(home, f"{name}{rank}D")(name="pool")
-    x = np.zeros((2, *(9, 8, 7)[:rank], 3), "float32")
-    (row,) = rows(keras.Input(x.shape[1:]), layer)
-    by_hand(row, x, layer)
-    assert (row.layer, row.kind) == ("pool", f"{name}{rank}D")
-    assert row.package == ("keras" if home is layers else "keras_maxpool")
-    positions = (9 // 2, 8 // 2, 7 // 2)[:rank] if name == "MaxPooling" else (1,)
-    assert row.kept == pytest.approx(np.prod(positions) / np.prod((9, 8, 7)[:rank]))
-    if name == "MaxPooling":
-        assert (row.pool_size, row.strides, row.padding) == ((2,) * rank, (2,) * rank, "valid")
-        assert row.dropped == (1, 0, 1)[:rank]
-        assert row.overlap == (0,) * rank
-    else:
-        assert (row.pools, row.pool_size, row.dropped) == ("all", None, None)
+def test_both_homes_in_every_rank():
+    for home, rank in itertools.product((layers, km), (1, 2, 3)):
+        sizes, twos = (9, 8, 7)[:rank], (2,) * rank
+        x = np.zeros((2, *sizes, 3), "float32")
+        for name, left in (("MaxPooling", (4, 4, 3)[:rank]), ("GlobalMaxPooling", (1,))):
+            layer = getattr(home, f"{name}{rank}D")(name="pool")
+            (row,) = rows(x.shape[1:], layer)
+            by_hand(row, x, layer)
+            assert (row.layer, row.kind) == ("pool", f"{name}{rank}D")
+            assert row.package == ("keras" if home is layers else "keras_maxpool")
+            assert row.kept == pytest.approx(np.prod(left) / np.prod(sizes))
+            if name == "MaxPooling":
+                assert (row.pool_size, row.strides, row.padding) == (twos, twos, "valid")
+                assert (row.dropped, row.overlap) == ((1, 0, 1)[:rank], (0,) * rank)
+            else:
+                assert (row.pools, row.pool_size, row.dropped) == ("all", None, None)
 
 
-def test_adaptive_fractional_indices_and_dtypes() -> None:
-    x = np.zeros((2, 10, 12, 3), "float16")
+def test_adaptive_fractional_indices_and_dtypes():
+    half = {"dtype": "float16"}
     for layer, pools in (
-        (km.AdaptiveMaxPool2D((5, None), dtype="float16"), "to 5 x as it is"),
-        (km.FractionalMaxPool2D(1.44, dtype="float16"), "about 1.44 x 1.44"),
-        (km.MaxPool2D(2, return_indices=True, dtype="float16"), "2 x 2"),
+        (km.AdaptiveMaxPool2D((5, None), **half), "to 5 x as it is"),
+        (km.FractionalMaxPool2D(1.44, **half), "about 1.44 x 1.44"),
+        (km.MaxPool2D(2, return_indices=True, **half), "2 x 2"),
     ):
-        inputs = keras.Input((10, 12, 3), dtype="float16")
-        (row,) = report(keras.Model(inputs, layer(inputs))).rows
-        by_hand(row, x, layer)
+        (row,) = rows((10, 12, 3), layer, **half)
+        by_hand(row, np.zeros((2, 10, 12, 3), "float16"), layer)
         assert row.pools == pools
 
 
-def test_builtin_adaptive() -> None:
+def test_builtin_adaptive():
     kind = getattr(layers, "AdaptiveAveragePooling2D", None)
     if kind is None:
         pytest.skip("this Keras has no adaptive pooling; a newer one has: pip install -U keras")
-    (row,) = rows(keras.Input((8, 9, 3)), kind((4, 3)))
+    (row,) = rows((8, 9, 3), kind((4, 3)))
     assert (row.pools, row.output_shape) == ("to 4 x 3", (None, 4, 3, 3))
     assert row.receptive_field == Field((2, 3), (2, 3))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "dropped", "overlap"),
-    [
+def test_edges_and_overlap():
+    """The dropped are the last elements that change nothing, however large they are."""
+    for arguments, dropped, overlap in (
         ({"pool_size": 3, "strides": 2}, 1, 1),
         ({"pool_size": 3, "strides": 2, "padding": "same"}, 0, 1),
         ({"pool_size": 3, "strides": 2, "padding": ((0, 1),)}, 0, 1),
@@ -83,30 +83,21 @@ def test_builtin_adaptive() -> None:
         ({"pool_size": 3, "dilation_rate": 2, "strides": 3}, 2, 2),
         ({"pool_size": 3, "strides": 2, "ceil_mode": True}, 0, 1),
         ({"pool_size": 4, "strides": 4, "padding": 1}, 0, 0),
-    ],
-)
-def test_edges_and_overlap(arguments: dict[str, Any], dropped: int, overlap: int) -> None:
-    """Dropped by the reference of an impulse: the last elements that change nothing, however large they are."""
-    layer = km.MaxPool1D(**arguments)
-    (row,) = rows(keras.Input((10, 1)), layer)
-    impulses = np.eye(10, dtype="float32")[..., None]
-    matters = np.asarray(layer(impulses)).any((1, 2))
-    assert dropped == matters[::-1].argmax()
-    assert row.dropped == (dropped,)
-    assert row.overlap == (overlap,)
-    assert row.ceil_mode is arguments.get("ceil_mode", False)
+    ):
+        layer = km.MaxPool1D(**arguments)
+        (row,) = rows((10, 1), layer)
+        matters = np.asarray(layer(np.eye(10, dtype="float32")[..., None])).any((1, 2))
+        assert dropped == matters[::-1].argmax()
+        assert (row.dropped, row.overlap) == ((dropped,), (overlap,)), arguments
+        assert row.ceil_mode is arguments.get("ceil_mode", False)
 
 
-def test_nested_shared_and_wrapped() -> None:
-    block = keras.Sequential(
-        [keras.Input((None, None, 4)), layers.Conv2D(4, 3, name="c"), km.MaxPool2D(name="p")],
-        name="block",
-    )
-    inputs = keras.Input((3, 30, 30, 4))
-    frames = layers.TimeDistributed(layers.MaxPool2D(name="inner"), name="frames")(inputs)
-    one = layers.Lambda(lambda x: x[:, 0], output_shape=(15, 15, 4))(frames)
-    model = keras.Model(inputs, block(block(one)))
-    found = {row.layer: row for row in report(model).rows}
+def test_nested_shared_and_wrapped():
+    convolution, pool = layers.Conv2D(4, 3, name="c"), km.MaxPool2D(name="p")
+    block = chain((None, None, 4), convolution, pool, name="block")
+    frames = layers.TimeDistributed(layers.MaxPool2D(name="inner"), name="frames")
+    one = layers.Lambda(lambda x: x[:, 0], output_shape=(15, 15, 4))
+    found = {row.layer: row for row in rows((3, 30, 30, 4), frames, one, block, block)}
     assert list(found) == ["frames/inner", "block/p", "block/p (call 2)"]
     assert found["frames/inner"].input_shape == (None, 30, 30, 4)
     assert found["frames/inner"].bytes_saved == 3 * (900 - 225) * 4 * 4, "for three frames"
@@ -115,30 +106,25 @@ def test_nested_shared_and_wrapped() -> None:
     assert found["block/p (call 2)"].output_shape == (None, 2, 2, 4)
 
 
-def test_a_nested_model_grows_as_a_flat_one() -> None:
-    def steps() -> list[keras.Layer]:
+def test_a_nested_model_grows_as_a_flat_one():
+    def steps():
         return [layers.Conv2D(2, 3), km.MaxPool2D(), layers.Conv2D(2, 3), km.MaxPool2D()]
 
-    flat = rows(keras.Input((20, 20, 2)), *steps())
-    first, second = steps()[:2], steps()[2:]
-    inner = keras.Sequential([keras.Input((20, 20, 2)), *first])
-    x = inputs = keras.Input((20, 20, 2))
-    for layer in (inner, *second):
-        x = layer(x)
-    nested = report(keras.Model(inputs, x)).rows
+    flat = rows((20, 20, 2), *steps())
+    nested = rows((20, 20, 2), chain((20, 20, 2), *steps()[:2]), *steps()[2:])
     assert [row.receptive_field for row in nested] == [row.receptive_field for row in flat]
 
 
 class Subclassed(keras.Model):
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.pool = km.MaxPool2D(3, strides=2, name="pool")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs):
         return self.pool(inputs)
 
 
-def test_a_class_of_the_users_own() -> None:
+def test_sizes_that_are_not_known():
     model = Subclassed()
     (row,) = report(model).rows
     assert (row.layer, row.pool_size, row.input_shape) == ("pool", (3, 3), None)
@@ -149,16 +135,12 @@ def test_a_class_of_the_users_own() -> None:
     assert row.dropped == (1, 0)
     assert row.receptive_field == Unknown("Subclassed is a class with code of its own")
     assert "call" not in vars(model.pool), "the model stays as it was"
+    (row,) = rows((None, 9, 3), km.MaxPool2D(2))
+    assert (row.input_shape, row.output_shape) == ((None, None, 9, 3), (None, None, 4, 3))
+    assert (row.kept, row.bytes_saved, row.dropped) == (None, None, (None, 1))
 
 
-def test_unbuilt() -> None:
-    (row,) = rows(km.MaxPool2D(name="pool"))
-    assert row.input_shape is None
-    assert isinstance(row.receptive_field, Unknown)
-    assert "keras.Input" in row.receptive_field.reason
-
-
-def shown(done: Report) -> str:
+def shown(done):
     """The text, and the page's picture."""
     rich = needs("rich.console")
     from keras_maxpool.tools.report.picture import picture
@@ -169,39 +151,25 @@ def shown(done: Report) -> str:
     return console.file.getvalue() + picture(done)
 
 
-def test_what_is_not_known_is_said() -> None:
+def test_what_is_not_known_is_said():
     layer = km.MaxPool2D(3, 2, padding=1, dilation_rate=2, ceil_mode=True, name="pool")
-    text = shown(report(keras.Sequential([layer], name="net")))
+    done = report(keras.Sequential([layer], name="net"))
+    (row,) = done.rows
+    assert row.input_shape is None
+    assert isinstance(row.receptive_field, Unknown)
+    assert "keras.Input" in row.receptive_field.reason
+    text = shown(done)
     for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
         assert words in text
+    assert "net has no pooling layers" in shown(report(chain((4,), layers.Dense(2), name="net")))
+    with pytest.raises(TypeError, match="received MaxPooling2D"):
+        report(layer)
 
 
-def test_a_model_without_pooling() -> None:
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)], name="net")
-    assert "net has no pooling layers" in shown(report(model))
-
-
-def test_unknown_sizes() -> None:
-    (row,) = rows(keras.Input((None, 9, 3)), km.MaxPool2D(2))
-    assert (row.input_shape, row.output_shape) == ((None, None, 9, 3), (None, None, 4, 3))
-    assert (row.kept, row.bytes_saved, row.dropped) == (None, None, (None, 1))
-
-
-def plain(done: Report) -> Any:
-    return json.loads(json.dumps(done.as_dict(), allow_nan=False))
-
-
-def test_json() -> None:
-    model = keras.Sequential(
-        [
-            keras.Input((9, 12, 3)),
-            km.MaxPool2D(2, name="pool"),
-            km.FractionalMaxPool2D(1.5),
-            layers.GlobalMaxPooling2D(),
-        ],
-        name="net",
-    )
-    told = plain(report(model))
+def test_json():
+    pools = km.MaxPool2D(2, name="pool"), km.FractionalMaxPool2D(1.5), layers.GlobalMaxPooling2D()
+    done = report(chain((9, 12, 3), *pools, name="net"))
+    told = json.loads(json.dumps(done.as_dict(), allow_nan=False))
     pool, fractional, whole = told["rows"]
     assert told["model"] == "net"
     assert told["input_shapes"] == [[None, 9, 12, 3]]
@@ -213,6 +181,180 @@ def test_json() -> None:
     assert [growth["pools"] for growth in told["growth"]] == [True, True, True]
 
 
-def test_no_model() -> None:
-    with pytest.raises(TypeError, match="received MaxPooling2D"):
-        report(km.MaxPool2D())
+def found(*steps):
+    done = report(chain(*steps))
+    return {(finding.layer, finding.kind): finding for finding in done.findings}
+
+
+def conv(filters=8, size=3, **arguments):
+    return layers.Conv2D(filters, size, padding="same", name="conv", **arguments)
+
+
+def pool(*sizes, home=km, **arguments):
+    return home.MaxPool2D(*sizes, name="pool", **arguments)
+
+
+FIRST = {"data_format": "channels_first"}
+SAME = {"strides": 2, "padding": "same"}
+KEEP = km.AdaptiveMaxPool2D((8, None), name="keep")
+
+# What is found, in which layer, and a word of what to do.
+FOUND = [
+    ("data format", "conv", "channels_first", ((3, 32, 32), conv(), pool((1, 2)))),
+    ("data format", "pool", "channels_last", ((32, 32, 3), pool(**FIRST))),
+    ("data format", "pool", "channels_first", ((1, None, 64), layers.ReLU(), pool((1, 2)))),
+    ("mixed data formats", "pool", "channels_last", ((16, 16, 8), conv(), pool(**FIRST))),
+    ("rank", "pool", "3D layer", ((32, 32, 32), pool())),
+    ("rank", "pool", "1D layer", ((1, 200, 6), pool((1, 2)))),
+    ("rank", "pool", "2D layer", ((28, 28), km.MaxPool1D(2, name="pool"))),
+    ("does nothing", "pool", "Leave it out", ((8, 8, 3), pool(1))),
+    ("does nothing", "keep", "Leave it out", ((8, 9, 3), KEEP)),
+    ("cropped edge", "pool", "ceil_mode", ((15, 16, 3), pool(2))),
+    ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=3))),
+    ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=2, dilation_rate=2))),
+    ("early pooling", "pool", "Pool later", ((64, 64, 3), conv(strides=2), pool(3))),
+    ("same padding", "pool", "padding=1", ((16, 16, 3), pool(3, **SAME))),
+    ("same padding", "pool", "padding=2", ((15, 16, 3), pool(5, home=layers, **SAME))),
+]
+
+LEFT = [
+    ("data format", ((32, 32, 3), conv(), pool())),
+    ("data format", ((3, 32, 32), pool(**FIRST))),
+    ("data format", ((2, 2, 512), pool())),
+    ("data format", ((32, 32, 64), conv(4), pool())),
+    ("mixed data formats", ((16, 16, 8), conv(), layers.Permute((3, 1, 2)), pool(**FIRST))),
+    ("mixed data formats", ((3, 16, 16), pool(**FIRST))),
+    ("rank", ((32, 32, 3), pool())),
+    ("rank", ((32, 32, 8), conv(32), pool())),
+    ("does nothing", ((8, 8, 3), pool(1, strides=2))),
+    ("does nothing", ((8, 8, 3), pool(2, strides=1, padding="same"))),
+    ("cropped edge", ((16, 16, 3), pool(2))),
+    ("cropped edge", ((15, 15, 3), pool(2, padding="same"))),
+    ("cropped edge", ((None, None, 3), pool(2))),
+    ("gaps", ((15, 15, 3), pool(3, strides=3))),
+    ("gaps", ((15, 15, 3), pool(3, strides=2, dilation_rate=3))),
+    ("gaps", ((2, 2, 3), pool(2, strides=5))),
+    # At once: counting its elements takes minutes.
+    ("gaps", ((8, 8, 3), pool(2**31 - 2, strides=2**31 - 2, padding="same"))),
+    ("early pooling", ((64, 64, 3), conv(strides=2), pool(2))),
+    ("same padding", ((15, 15, 3), pool(3, **SAME))),
+    ("same padding", ((16, 16, 3), pool(2, **SAME))),
+    ("same padding", ((16, 16, 3), pool(3, strides=1, padding="same"))),
+    ("same padding", ((16, 16, 3), pool(3, strides=2, padding=1))),
+]
+
+
+def test_found_and_left_alone():
+    for kind, layer, do, steps in FOUND:
+        finding = found(*steps)[layer, kind]
+        assert do in finding.do
+        assert finding.what
+    for kind, steps in LEFT:
+        assert kind not in [kind for _, kind in found(*steps)], steps
+
+
+def test_cropped_says_how_much():
+    finding = found((15, 17, 3), pool((2, 3)))["pool", "cropped edge"]
+    assert finding.what == "no window reaches the last 1 of 15 rows and the last 2 of 17 columns"
+
+
+def test_pooling_is_early_up_to_the_third_convolution():
+    """A step of 2 and one of 4: 64 of the input's positions become one."""
+
+    def kinds(convolutions):
+        stem = [layers.Conv2D(4, 3, padding="same") for _ in range(convolutions)]
+        return [kind for _, kind in found((64, 64, 3), *stem, layers.AveragePooling2D(2), pool(4))]
+
+    assert [kinds(count).count("early pooling") for count in (0, 2, 3)] == [1, 1, 0]
+
+
+# Keras itself warns of a mask that is lost; the finding adds where, and what to do.
+@pytest.mark.filterwarnings("ignore:.*mask.*")
+def test_masks_that_stop():
+    def kinds(home, kind, mask_zero):
+        layer = getattr(home, kind)(**({} if "Global" in kind else {"pool_size": 2}))
+        words = layers.Embedding(5, 3, mask_zero=mask_zero)
+        findings = report(chain((8,), words, layer, dtype="int32")).findings
+        return {finding.kind: finding.do for finding in findings}
+
+    for kind in ("MaxPooling1D", "GlobalMaxPooling1D", "AveragePooling1D"):
+        told = kinds(layers, kind, True)["mask stops"]
+        assert "keras_maxpool" in told
+        assert (kind in told) == ("Max" in kind)
+        assert "mask stops" not in kinds(layers, kind, False)
+        assert "Max" not in kind or "mask stops" not in kinds(km, kind, True)
+    assert report(tokens(layers.GlobalAveragePooling1D())).findings == ()
+
+
+@pytest.mark.parametrize("axis", [(4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 8, 2)])
+def test_gaps_are_counted(axis):
+    size, stride, rate = axis
+    read = len({step * rate % stride for step in range(size)})
+    told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
+    gap = told.get(("pool", "gaps"))
+    assert (gap is None) == (read == stride)
+    assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
+
+
+@pytest.fixture
+def given(tmp_path):
+    pool = layers.MaxPooling2D(2, name="[b]odd")
+    ours = km.MaxPool2D(3, strides=2, padding=1, name="ours")
+    path = tmp_path / "in.keras"
+    chain((15, 16, 3), layers.Conv2D(4, 3, name="c"), pool, ours, name="net").save(path)
+    return str(path)
+
+
+def test_table_and_files(given, tmp_path, capsys):
+    told, page, h5 = (tmp_path / name for name in ("a.json", "a.html", "in.h5"))
+    keras.saving.load_model(given).save(h5)
+    assert main(["report", given, "--json", str(told)]) == 0
+    assert main(["report", given, "--html", str(page)]) == 0
+    assert main(["report", str(h5), "--json", os.devnull]) == 0
+    assert not Path(os.devnull).is_file(), "nothing takes the place of a device"
+    out, err = capsys.readouterr()
+    check_piped(out + err)
+    lines = re.findall(r"\[b\]odd +│ 2 x 2 +│ 13 x 14 x 4 +│ 6 x 7 x 4 .* 4 x 4 ", out)
+    assert len(lines) == 3
+    assert re.search(r"pads 1\+1 x +│|pads 1\+1 x 1\+1", out)
+    assert "- [b]odd: cropped edge: no window reaches the last 1 of 13 rows." in out
+    assert out.count("findings: 1\n") == 3
+    assert f"reading {given}\n" in err
+    assert f"wrote {page}\n" in err
+    assert [row["layer"] for row in json.loads(told.read_text())["rows"]] == ["[b]odd", "ours"]
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_no_pooling(tmp_path, capsys):
+    chain((3,), layers.Dense(2), name="flat").save(tmp_path / "in.keras")
+    assert main(["report", str(tmp_path / "in.keras")]) == 0
+    assert capsys.readouterr().out == "flat has no pooling layers\nfindings: 0\n"
+
+
+def test_a_file_is_whole_or_as_it_was(given, tmp_path, capsys, monkeypatch):
+    def half(path, text, **_):
+        path.write_bytes(text[: len(text) // 2].encode())
+        raise OSError(28, "No space left on device")
+
+    told = tmp_path / "a.json"
+    told.write_bytes(b"stays")
+    monkeypatch.setattr(Path, "write_text", half)
+    line = complaint(["report", given, "--json", str(told)], capsys)
+    assert line.endswith("a.json cannot be written: No space left on device")
+    assert told.read_bytes() == b"stays"
+    assert files(tmp_path) == ["a.json", "in.keras"]
+
+
+def test_arguments_that_keras_lets_pass(tmp_path, capsys):
+    pool = layers.MaxPooling2D(2, padding="same")
+    pool.strides = (0.5, 2)  # as an edited config has it
+    keras.Sequential([keras.Input((8, 8, 2)), pool]).save(tmp_path / "in.keras")
+    line = complaint(["report", str(tmp_path / "in.keras")], capsys)
+    assert "in.keras cannot be reported on: `strides` takes integers, not float" in line
+
+
+def test_stopped(given, tmp_path, capsys, monkeypatch):
+    """While the model is followed: no file, and no table."""
+    monkeypatch.setattr(command, "report", interrupt)
+    check_stopped(["report", given, "--json", str(tmp_path / "a.json")], capsys)
+    assert files(tmp_path) == ["in.keras"]

@@ -1,17 +1,14 @@
 """The report's page: what it says, what it lets run, and, in Chromium, that its panel pools as the layer does."""
 
-from __future__ import annotations
-
 import re
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from harness.install import needs
+from tools.models import chain
 
 import keras_maxpool as km
 from keras_maxpool.tools.report import report
@@ -22,51 +19,43 @@ HOSTILE = "<script>alert(1)<img src=x onerror=alert(2)>\"'&"
 
 
 @pytest.fixture(scope="module")
-def html() -> str:
-    x = inputs = keras.Input((30, 31, 3))
-    x = layers.Conv2D(4, 3, name="conv")(x)
-    x = layers.MaxPooling2D(2, name=HOSTILE)(x)
-    x = km.MaxPool2D(3, strides=2, padding=((1, 0), (0, 1)), name="a_pool_with_a_long_name" * 4)(x)
-    x = layers.Lambda(lambda x: x, name=f"lambda{HOSTILE}")(x)
-    x = km.MaxPool2D(2, ceil_mode=True, name="lost")(x)
-    return page(report(keras.Model(inputs, x, name=HOSTILE)))
+def html():
+    steps = [
+        layers.Conv2D(4, 3, name="conv"),
+        layers.MaxPooling2D(2, name=HOSTILE),
+        km.MaxPool2D(3, strides=2, padding=((1, 0), (0, 1)), name="a_pool_with_a_long_name" * 4),
+        layers.Lambda(lambda x: x, name=f"lambda{HOSTILE}"),
+        km.MaxPool2D(2, ceil_mode=True, name="lost"),
+    ]
+    return page(report(chain((30, 31, 3), *steps, name=HOSTILE)))
 
 
 class Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_names_are_text(html: str) -> None:
+def test_names_are_text_and_nothing_is_fetched(html):
     tags = Tags(html).tags
-    assert [tag for tag, _ in tags].count("script") == 1
-    assert [tag for tag, _ in tags].count("img") == 0
+    names = [tag for tag, _ in tags]
+    assert (names.count("script"), names.count("img")) == (1, 0)
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
-
-
-def test_nothing_is_fetched(html: str) -> None:
-    addresses = [a.get(name) for _, a in Tags(html).tags for name in ("src", "href") if name in a]
-    assert addresses == ["data:,"]
+    assert [a[name] for _, a in tags for name in ("src", "href") if name in a] == ["data:,"]
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", html)
     assert "default-src 'none'" in html
-
-
-def test_growth_and_rows(html: str) -> None:
-    tags = Tags(html).tags
-    assert [tag for tag, _ in tags].count("rect") == 4, "a convolution and three poolings"
     widths = [attributes["width"] for tag, attributes in tags if tag == "rect"]
-    # 3, 4 and 8 of the input's 31, and one that is not known.
+    # A convolution and three poolings: 3, 4 and 8 of the input's 31, and one that is not known.
     assert widths == ["9.68%", "12.90%", "25.81%", "100.00%"]
     assert sum(attributes.get("data-label") == "layer" for _, attributes in tags) == 3
 
 
 @pytest.fixture(scope="module")
-def browser(html: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def browser(html, tmp_path_factory):
     selenium = needs("selenium.webdriver")
     programs = [shutil.which("chromium"), shutil.which("chromedriver")]
     if None in programs:
@@ -86,30 +75,25 @@ def browser(html: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
     driver.quit()
 
 
-def test_loads_without_errors(browser: Any) -> None:
+def test_loads_without_errors_and_fits_its_window(browser):
     assert browser.get_log("browser") == []
     assert browser.title == f"Pooling in {HOSTILE}"
     assert browser.execute_script("return document.images.length") == 0
+    for width in (400, 1280):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        root = "document.documentElement"
+        script = f"return [innerWidth, {root}.clientWidth, {root}.scrollWidth]"
+        whole, room, used = browser.execute_script(script)
+        assert whole == width
+        assert used == room, "nothing to scroll to"
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-def test_fits_its_window(width: int, browser: Any) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    script = """
-        const {clientWidth, scrollWidth} = document.documentElement;
-        return [innerWidth, clientWidth, scrollWidth];
-    """
-    whole, room, used = browser.execute_script(script)
-    assert whole == width
-    assert used == room, "nothing to scroll to"
-
-
-def drawn(rng: np.random.Generator) -> dict[str, Any]:
-    def pair(low: int, high: int) -> list[int]:
+def drawn(rng):
+    def pair(low, high):
         return [int(n) for n in rng.integers(low, high, 2)]
 
-    padding: Any = str(rng.choice(["valid", "same", "same_lower", "explicit"]))
+    padding = str(rng.choice(["valid", "same", "same_lower", "explicit"]))
     explicit = padding == "explicit"
     return {
         # Few values, so that windows have several largest ones.
@@ -122,7 +106,7 @@ def drawn(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def test_panel_pools_as_the_layer_does(browser: Any) -> None:
+def test_panel_pools_as_the_layer_does(browser):
     rng = np.random.default_rng(11)
     refused = 0
     for _ in range(80):
@@ -134,22 +118,22 @@ def test_panel_pools_as_the_layer_does(browser: Any) -> None:
         )
         told = browser.execute_script(script, settings)
         try:
-            values, places = km.MaxPool2D(**options, return_indices=True)(x)
+            values, indices = km.MaxPool2D(**options, return_indices=True)(x)
         except ValueError:
             refused += 1
             assert isinstance(told, str), settings
             continue
         assert told["shape"] == list(values.shape[1:3]), settings
-        places = np.asarray(places)[0, ..., 0]
-        np.testing.assert_array_equal(told["indices"], places, str(settings))
+        indices = np.asarray(indices)[0, ..., 0]
+        np.testing.assert_array_equal(told["indices"], indices, str(settings))
         shown = [[np.nan if value is None else value for value in row] for row in told["values"]]
-        expected = np.where(places < 0, np.nan, np.asarray(values)[0, ..., 0])
+        expected = np.where(indices < 0, np.nan, np.asarray(values)[0, ..., 0])
         np.testing.assert_array_equal(shown, expected, str(settings))
     assert 80 - refused >= 50
     assert refused >= 3
 
 
-def test_panel_follows_its_fields(browser: Any) -> None:
+def test_panel_follows_its_fields(browser):
     script = """
         const panel = document.getElementById("panel");
         for (const [name, value] of Object.entries(arguments[0])) {
