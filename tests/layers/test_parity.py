@@ -1,6 +1,6 @@
 """Our layers against `keras.layers.MaxPooling1D`, `2D` and `3D`, wherever those work: exact equality.
 
-Where they do not is test_differences.py.
+Where they do not is test_faults.py.
 """
 
 from __future__ import annotations
