@@ -5,6 +5,7 @@ cases        configurations of max pooling, inputs to fill them with, and the re
 assertions   how results are compared
 processes    code in a process of its own
 install      what a test needs besides the extra "test"
+layers       every public layer: families, arguments, inputs
 keras_version   Keras 3, or Keras 2 under TF_USE_LEGACY_KERAS
 commands     the command line, called in this process
 """

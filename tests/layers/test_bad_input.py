@@ -1,506 +1,486 @@
-"""Bad arguments and bad inputs: a ValueError or TypeError that names the argument, shows it, and says what to write.
-
-All run in one child process, as none may end the process. Run as a program, this file is that child,
-and its output a list of every message.
-"""
+"""Bad arguments and inputs of every layer: an error names the argument, shows it, and says what to write instead."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness.keras_version import LEGACY, keras
-from harness.processes import child_path
+from harness.keras_version import keras, keras_3_alone
+from harness.layers import FAMILIES, OPS, RANKS, every_layer, layer, layer_class
 
 import keras_maxpool
 
-LAYERS = {
-    1: keras_maxpool.MaxPool1D,
-    2: keras_maxpool.MaxPool2D,
-    3: keras_maxpool.MaxPool3D,
-}
-NAN = float("nan")
-
-# Bad arguments
+NAN, INF = float("nan"), float("inf")
+WINDOWED = ("MaxPooling", "MaxUnpooling")
+INDEXED = tuple(family for family in FAMILIES if family != "MaxUnpooling")
+FRACTIONAL = ("FractionalMaxPooling",)
 
 
-@dataclass(frozen=True)
-class BadArgument:
-    """Options that a layer of this rank must refuse at construction."""
+class Bad(NamedTuple):
+    """Options that some families refuse, and parts of the error's text."""
 
-    rank: int
+    families: tuple[str, ...]
     options: dict[str, Any]
     error: type[Exception]
     fragments: tuple[str, ...]
-    shown: str = ""
-    """The options as the id shows them, where their repr is long or differs between versions."""
     in_op: bool = True
     """Whether the op takes an argument of this name."""
 
-    @property
-    def name(self) -> str:
-        shown = self.shown or ", ".join(f"{key}={value!r}" for key, value in self.options.items())
-        return f"{self.rank}D, {shown}"
+
+def shown(options: dict[str, Any]) -> str:
+    return next(f"received {name}={value!r}" for name, value in options.items())
 
 
-@dataclass(frozen=True)
-class Later:
-    """A value that only the child makes, as TensorFlow may not start while tests are collected."""
-
-    make: Callable[[], Any]
-
-
-def made(options: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.make() if isinstance(value, Later) else value for name, value in options.items()
-    }
-
-
-def labelled(name: str, value: Any) -> str:
-    """An argument as an id shows it: NumPy 1 writes its numbers as if they were Python's."""
-    kind = type(value).__name__ + " " if isinstance(value, np.generic) else ""
-    return f"{name}={kind}{value!r}"
-
-
-def received(name: str, value: Any) -> str:
-    return f"received {name}={value!r}"
-
-
-def bad_integers(name: str, rank: int) -> Iterator[BadArgument]:
-    """For `pool_size`, `strides` and `dilation_rate`, which take the same."""
-    example = {1: "(2,)", 2: "(2, 2)", 3: "(2, 2, 2)"}[rank]
-    ending = (2,) * (rank - 1)
-    types: list[tuple[str, Any, str]] = [
-        ("True", True, "not booleans"),
-        ("False", False, "not booleans"),
-        ("np.True_", np.True_, "not booleans"),
-        ("(True, ...)", (True, *ending), "not booleans"),
-        ("bool array", np.array([True] * rank), "not booleans"),
-        ("2.0", 2.0, "not float"),
-        ("2.5", 2.5, "not float"),
-        ("nan", NAN, "not float"),
-        ("inf", float("inf"), "not float"),
-        ("(nan, ...)", (NAN, *ending), "not float"),
-        ("float array", np.array([2.0] * rank), "not float"),
-        ("np.float32(2)", np.float32(2), "not float32"),
-        ("'2'", "2", "not str"),
-        ("'22'", "22", "not str"),
-        ("('2', ...)", ("2", *ending), "not str"),
-        ("bytes", b"2", "not bytes"),
-        ("complex", 2j, "not complex"),
-        ("dict", {2: 2}, "not dict"),
-        ("set", {2}, "not set"),
-        ("range", range(2, 2 + rank), "not range"),
-        ("nested tuples", ((2,),) * rank, "not tuple"),
-        ("nested list", [[2] * rank] * rank, "not list"),
-        ("matrix", np.full((1, rank), 2), "not ndarray"),
-        ("(None, ...)", (None, *ending), "not NoneType"),
-        ("class", int, "not type"),
+def bad_integers(rank: int) -> Iterator[Bad]:
+    """What takes one integer, or one per axis. `test_arguments` has more of each kind."""
+    ending, example = (2,) * (rank - 1), (2,) * rank
+    types = [
+        *((True, "booleans"), ((True, *ending), "booleans"), (np.full(rank, True), "booleans")),
+        *((2.0, "float"), (NAN, "float"), (np.float32(2), "float32"), ("2", "str")),
+        *((b"2", "bytes"), ({2}, "set"), (range(2, 2 + rank), "range"), ([[2]] * rank, "list")),
+        *((np.full((1, rank), 2), "ndarray"), ((None, *ending), "NoneType")),
     ]
-    if name != "strides":  # where None stands for pool_size
-        types.append(("None", None, "not NoneType"))
-    values: list[tuple[str, Any, str]] = [
-        ("0", 0, "positive"),
-        ("-1", -1, "positive"),
-        ("-10**30", -(10**30), "positive"),
-        ("(..., 0)", (*ending, 0), "positive"),
-        ("[..., -1]", [*ending, -1], "positive"),
-        ("np.int64(0)", np.int64(0), "positive"),
-        ("zeros", np.zeros(rank, int), "positive"),
-        ("2**31", 2**31, "below 2**31"),
-        ("2**32 + 2", 2**32 + 2, "below 2**31"),  # 2 in 32 bits
-        ("10**30", 10**30, "below 2**31"),
-        ("(..., 2**63)", (*ending, 2**63), "below 2**31"),
-        ("np.int64(2**31)", np.int64(2**31), "below 2**31"),
-        ("()", (), "which has 0"),
-        ("[]", [], "which has 0"),
-        ("empty array", np.zeros(0, int), "which has 0"),
-        ("too many", (2,) * (rank + 1), f"which has {rank + 1}"),
-        ("too many in an array", np.full(rank + 1, 2), f"which has {rank + 1}"),
+    values = [
+        *((0, "positive"), ([*ending, -1], "positive"), (np.zeros(rank, int), "positive")),
+        *((2**31, "below 2**31"), (2**32 + 2, "below 2**31"), ((*ending, 2**63), "below 2**31")),
+        *(((), "which has 0"), ((2,) * (rank + 1), f"which has {rank + 1}")),
+        *([((2,) * (rank - 1), f"which has {rank - 1}")] if rank > 1 else []),
     ]
-    if rank > 1:
-        values.append(("too few", (2,) * (rank - 1), f"which has {rank - 1}"))
-    for error, table in ((TypeError, types), (ValueError, values)):
-        for shown, value, why in table:
-            fix = f"Write one positive integer, {name}=2, or one per axis, {name}={example}."
-            fragments = f"`{name}`", received(name, value), why, fix
-            yield BadArgument(rank, {name: value}, error, fragments, f"{name}={shown}")
+    for name, families in {
+        "pool_size": WINDOWED,
+        "strides": WINDOWED,
+        "dilation_rate": ("MaxPooling",),
+        "output_size": ("MaxUnpooling", "AdaptiveMaxPooling"),
+    }.items():
+        nothing = [(None, "NoneType")] * (name not in ("strides", "output_size"))
+        for error, table in ((TypeError, types + nothing), (ValueError, values)):
+            for value, why in table:
+                # Adaptive pooling has another example, and None for an axis that keeps its size.
+                optional = name == "output_size"
+                keeps = optional and isinstance(value, tuple) and None in value
+                which = families[:1] if keeps else families
+                fixes = f"{name}=", "one per axis", *([] if optional else [f"{name}={example}"])
+                why = f"not {why}" if error is TypeError else why
+                options = {name: value}
+                yield Bad(which, options, error, (f"`{name}`", shown(options), why, *fixes))
+        of_tensors = f"`{name}`", "integers", f"received {name}=", "Write"
+        for value in (2.0, [2.0] * rank):
+            yield Bad(families, {name: tf.constant(value)}, TypeError, of_tensors)
+    yield Bad(("AdaptiveMaxPooling",), {"output_size": None}, TypeError, ("not NoneType", "None"))
 
 
-def float_tensors(rank: int) -> Iterator[BadArgument]:
-    for name in ("pool_size", "strides", "dilation_rate", "padding"):
-        for shown, value in [("scalar", 2.0), ("vector", [2.0] * rank)]:
-            options = {name: Later(lambda value=value: tf.constant(value))}
-            fragments = f"`{name}`", "integers", f"received {name}=", "Write"
-            yield BadArgument(rank, options, TypeError, fragments, f"{name}=float tensor, {shown}")
-
-
-def bad_padding(rank: int) -> Iterator[BadArgument]:
-    pairs = {1: "((0, 1),)", 2: "((0, 1), (0, 1))", 3: "((0, 1), (0, 1), (0, 1))"}[rank]
-    names = '"valid"', '"same"', '"same_lower"', *(['"causal"'] if rank == 1 else [])
+def bad_paddings(rank: int) -> Iterator[Bad]:
+    pairs, zeros = ((0, 1),) * rank, ((0, 0),) * (rank - 1)
+    names = '"valid"', '"same"', '"same_lower"', *(['"causal"'] * (rank == 1))
     unknown: list[Any] = ["", "full", "same ", "SAME_UPPER"]
-    types: list[Any] = [
-        *(None, True, 1.0, NAN, b"same", {1}, {"before": 1}),
-        *(("same",) * rank, ((0, True),) * rank, ((0, 1.0),) * rank, ((0, "1"),) * rank),
-        *((None,) * rank, ((0, None),) * rank, np.False_),
-    ]
+    types: list[Any] = [None, True, 1.0, b"same", {1}, ("same",) * rank, ((0, True),) * rank]
     values: list[Any] = [
-        *(-1, (-1,) * rank, ((0, -1),) * rank, np.int64(-1)),
-        *((), (1,) * (rank + 1), ((0, 1),) * (rank + 1), ((0, 1, 0),) * rank, ((0,),) * rank),
-        *((((0, 1),),) * rank, [[[0, 1]] * rank] * (rank + 1)),
+        *(-1, ((0, -1),) * rank, (), (1,) * (rank + 1), ((0, 1, 0),) * rank, ((0,),) * rank),
+        *((pairs,), [[[0, 1]] * rank] * (rank + 1)),
     ]
-    for error, table, fixes in [
+    pads = ('"valid", "same", an integer', str(pairs))
+    for error, table, fixes in (
         (ValueError, unknown, names),
-        (TypeError, types, ('"valid", "same", an integer', pairs)),
-        (ValueError, values, ('"valid", "same", an integer', pairs)),
-    ]:
+        (TypeError, types, pads),
+        (ValueError, values, pads),
+    ):
         for value in table:
-            fragments = "`padding`", received("padding", value), *fixes
             options = {"padding": value}
-            yield BadArgument(rank, options, error, fragments, labelled("padding", value))
+            yield Bad(WINDOWED, options, error, ("`padding`", shown(options), *fixes))
     if rank > 1:
         for value in ("causal", "Causal"):
-            fragments = "`padding`", "1D only", received("padding", value), f"{rank}D", "pair"
-            yield BadArgument(rank, {"padding": value}, ValueError, fragments)
-
-
-def too_long_padding(rank: int) -> Iterator[BadArgument]:
-    """A pad of the dilated window's length, or more, before or after, on any axis."""
-    zeros = ((0, 0),) * (rank - 1)
-    for options, span, shown in [
-        ({"pool_size": 3, "padding": 3}, 3, "(3, 3)"),
-        ({"pool_size": 1, "padding": 1}, 1, "(1, 1)"),
-        ({"pool_size": 3, "padding": (*zeros, (0, 3))}, 3, "(0, 3)"),
-        ({"pool_size": 3, "padding": ((4, 0), *zeros)}, 3, "(4, 0)"),
-        ({"pool_size": 2, "dilation_rate": 3, "padding": 4}, 4, "(4, 4)"),
+            fragments = "`padding`", "1D only", shown({"padding": value}), f"{rank}D", "pair"
+            yield Bad(WINDOWED, {"padding": value}, ValueError, fragments)
+    for options, span, pad in [
+        ({"padding": 3, "pool_size": 3}, 3, "(3, 3)"),
+        ({"padding": 1, "pool_size": 1}, 1, "(1, 1)"),
+        ({"padding": (*zeros, (0, 3)), "pool_size": 3}, 3, "(0, 3)"),
+        ({"padding": ((4, 0), *zeros), "pool_size": 3}, 3, "(4, 0)"),
+        ({"padding": 4, "dilation_rate": 3}, 4, "(4, 4)"),
         ({"padding": 2**31}, 2, f"{2**31}"),
-        ({"padding": 10**30}, 2, f"{10**30}"),
     ]:
-        fragments = "`padding`", "received padding=", shown, f"spans {span}", f"at most {span - 1}"
-        yield BadArgument(rank, options, ValueError, fragments)
+        fragments = "`padding`", "received padding=", pad, f"spans {span}", f"at most {span - 1}"
+        yield Bad(WINDOWED[: 1 + ("dilation_rate" not in options)], options, ValueError, fragments)
 
 
-def bad_choices(rank: int) -> Iterator[BadArgument]:
-    formats, nonfinite = ('"channels_last"', '"channels_first"'), ('"backend"', '"ieee"')
+def bad_choices(rank: int) -> Iterator[Bad]:
     kernels = '"auto"', '"direct"', '"separable"', '"shifted"'
-    for name, choices, values in [
-        ("data_format", formats, ["NHWC", "channels_middle", "", 1, True, b"channels_last"]),
-        ("data_format", formats, [["channels_last"], {"channels_last"}, {}]),
-        ("nonfinite", nonfinite, ["numpy", "", 1, True, None, NAN, ["ieee"], b"ieee"]),
-        ("implementation", kernels, ["fast", "", 0, False, None, ["auto"], b"direct"]),
+    for name, families, choices, values in [
+        (
+            *("data_format", tuple(FAMILIES), ('"channels_last"', '"channels_first"')),
+            ["NHWC", "", 1, b"channels_last", ["channels_last"], {}],
+        ),
+        ("nonfinite", INDEXED[:2], ('"backend"', '"ieee"'), ["numpy", "", 1, None, NAN, ["ieee"]]),
+        ("implementation", INDEXED[:1], kernels, ["fast", 0, None, ["auto"], b"direct"]),
+        ("indices_convention", WINDOWED, ('"torch"', '"onnx_column_major"'), ["pytorch", 0, None]),
     ]:
-        for value in values:
-            fragments = f"`{name}`", received(name, value), *choices
-            yield BadArgument(rank, {name: value}, ValueError, fragments)
-    for name, choices in [
-        ("data_format", formats),
-        ("nonfinite", nonfinite),
-        ("implementation", kernels),
+        for value in [*values, np.array(["a", "b"])]:
+            options = {name: value}
+            in_op = (families, name) != (WINDOWED, "indices_convention")
+            yield Bad(families, options, ValueError, (f"`{name}`", shown(options), *choices), in_op)
+    for name, families in {
+        "ceil_mode": INDEXED[:1],
+        "return_indices": INDEXED,
+        "keepdims": INDEXED[1:2],
+        "pseudo_random": FRACTIONAL,
+        "overlapping": FRACTIONAL,
+    }.items():
+        for value in (0, 1, None, "yes", 1.0, [True], np.True_):
+            fragments = f"`{name}`", shown({name: value}), "True or False"
+            yield Bad(families, {name: value}, TypeError, fragments)
+    for padding in ("same", "SAME", "same_lower", *(["causal"] * (rank == 1))):
+        options = {"ceil_mode": True, "padding": padding}
+        fragments = "`ceil_mode`", shown(options), "Drop ceil_mode", "pads as integers"
+        yield Bad(INDEXED[:1], options, ValueError, (*fragments, padding.lower()))
+
+
+def bad_numbers(rank: int) -> Iterator[Bad]:
+    for value, error, why in [
+        (0.5, ValueError, "at least 1"),
+        ((*[1.5] * (rank - 1), -1), ValueError, "at least 1"),
+        (NAN, ValueError, "at least 1"),
+        (INF, ValueError, "below 2**31"),
+        (10**400, ValueError, "below 2**31"),
+        ([1, *[1.44] * rank, 1], ValueError, f"which has {rank + 2}"),
+        ("1.5", TypeError, "takes numbers, not str"),
+        (True, TypeError, "takes numbers, not bool"),
+        ((*[1.5] * (rank - 1), None), TypeError, "takes numbers, not NoneType"),
     ]:
-        fragments = f"`{name}`", "received", *choices
-        yield BadArgument(rank, {name: np.array(["a", "b"])}, ValueError, fragments)
-
-
-def bad_ceil_mode(rank: int) -> Iterator[BadArgument]:
-    for value in (0, 1, None, "yes", "False", 1.0, NAN, [True], np.True_, np.array(True)):
-        fragments = "`ceil_mode`", received("ceil_mode", value), "True or False"
-        options = {"ceil_mode": value}
-        yield BadArgument(rank, options, TypeError, fragments, labelled("ceil_mode", value))
-    for padding in ("same", "SAME", "same_lower", *(["causal"] if rank == 1 else [])):
-        fragments = "`ceil_mode`", "received ceil_mode=True", "Drop ceil_mode", "pads as integers"
-        options = {"padding": padding, "ceil_mode": True}
-        yield BadArgument(rank, options, ValueError, (*fragments, padding.lower()))
-
-
-def bad_together(rank: int) -> Iterator[BadArgument]:
-    """Arguments that are good one by one."""
+        options = {"pooling_ratio": value}
+        fragments = "`pooling_ratio`", shown(options), why, "pooling_ratio=1.44"
+        yield Bad(FRACTIONAL, options, error, fragments)
+    for seed, error, why in [
+        (1.5, TypeError, "takes integers, not float"),
+        (True, TypeError, "not booleans"),
+        (-1, ValueError, "out of range"),
+        (2**31, ValueError, "out of range"),
+    ]:
+        fragments = "`seed`", shown({"seed": seed}), why, "2**31 - 1"
+        yield Bad(FRACTIONAL, {"seed": seed}, error, fragments)
     for pool_size, dilation_rate in [(2, 2**31 - 1), (2**16, 2**16), (2**31 - 1, 2)]:
+        options = {"dilation_rate": dilation_rate, "pool_size": pool_size}
         fragments = "`dilation_rate`", "`pool_size`", str(pool_size), str(dilation_rate), "smaller"
-        options = {"pool_size": pool_size, "dilation_rate": dilation_rate}
-        yield BadArgument(rank, options, ValueError, fragments)
+        yield Bad(INDEXED[:1], options, ValueError, fragments)
+    options = {"dilation_rate": 2, "implementation": "direct"}
     fragments = "`implementation`", '"direct"', "received dilation_rate=(2", '"auto"', '"separable"'
-    options = {"implementation": "direct", "dilation_rate": 2}
-    yield BadArgument(rank, options, ValueError, fragments)
+    yield Bad(INDEXED[:1], options, ValueError, fragments)
 
 
-def unknown_arguments(rank: int) -> Iterator[BadArgument]:
-    known = "pool_size, strides, padding, data_format"
-    for options in [
-        {"stride": 2},
-        {"kernel_size": 2, "dilations": (1, 1)},
-        # Keras 2 takes these.
-        *([] if LEGACY else [{"weights": None}, {"batch_input_shape": (1, 4, 4, 1)}]),
-    ]:
-        fragments = *(f"{name!r}" for name in options), "received", known, "dilation_rate", "dtype"
-        values = (repr(value) for value in options.values())
-        yield BadArgument(rank, options, ValueError, (*fragments, *values), in_op=False)
+def outcome(call: Callable[[], Any]) -> tuple[type[Exception] | None, str]:
+    """The error that a call raises, and its text."""
+    try:
+        return None, repr(call())
+    except Exception as error:
+        return type(error), str(error)
 
 
-BAD_ARGUMENTS = [
-    *(
-        case
-        for rank in (1, 2, 3)
-        for table in (
-            *(bad_integers(name, rank) for name in ("pool_size", "strides", "dilation_rate")),
-            bad_padding(rank),
-            too_long_padding(rank),
-            bad_ceil_mode(rank),
-            bad_together(rank),
-        )
-        for case in table
-    ),
-    # These do not look at the rank.
-    *float_tensors(2),
-    *bad_choices(2),
-    *unknown_arguments(2),
-]
+def assert_refused(call: Callable[[], Any], case: tuple, error: type, fragments: tuple) -> str:
+    """The text of the error, which has all fragments."""
+    raised, text = outcome(call)
+    assert raised is error, (case, text)
+    assert [part for part in fragments if part not in text] == [], (case, text)
+    return text
+
+
+@every_layer
+@pytest.mark.parametrize("table", [bad_integers, bad_paddings, bad_choices, bad_numbers])
+def test_arguments(table: Callable[[int], Iterator[Bad]], family: str, rank: int) -> None:
+    """The layer refuses them when it is made, and the op says the same."""
+    x = tf.zeros([1, *[8] * rank, 1])
+    tensors = (x, tf.zeros(x.shape, "int64")) if family == "MaxUnpooling" else (x,)
+    for case in (case for case in table(rank) if family in case.families):
+        options = FAMILIES[family] | case.options
+        made = lambda options=options: layer_class(family, rank)(**options)  # noqa: E731
+        text = assert_refused(made, case, case.error, case.fragments)
+        if not case.in_op:
+            continue
+        raised, of_op = outcome(lambda options=options: OPS[family](*tensors, **options))
+        items = options.get("pool_size")
+        if isinstance(items, tuple) and len(items) == rank + 1 < 4:
+            # An op cannot know its rank: the batch axis may be missing.
+            assert raised is case.error
+            assert f"expand_dims({'inputs' if family == 'MaxPooling' else 'values'}, 0)" in of_op
+        else:
+            assert (raised, of_op) == (case.error, text), case
+
+
+def test_a_wrong_dtype_has_kerass_own_text() -> None:
+    texts = [
+        outcome(lambda home=home: home.MaxPool2D(dtype="nonsense"))
+        for home in (keras.layers, keras_maxpool)
+    ]
+    assert texts[0] == texts[1]
+    assert "nonsense" in texts[0][1]
+
 
 # Bad inputs
 
 
-@dataclass(frozen=True)
-class BadInput:
-    """A tensor that a layer must refuse, with one text however it gets there."""
+class BadInput(NamedTuple):
+    """A tensor that a layer refuses, with one text however it gets there."""
 
-    name: str
+    family: str
     rank: int
     shape: tuple[int | None, ...]
     error: type[Exception]
     fragments: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = {}  # noqa: RUF012
     dtype: str = "float32"
-    without: tuple[str, ...] = ()
-    """The ways in which it does not apply, or which know more about it."""
+    in_op: bool = True
     forbidden: tuple[str, ...] = ()
     """What the text must not say."""
 
 
+POOLING = tuple(FAMILIES)[:4]
+
+
 def wrong_ranks() -> Iterator[BadInput]:
-    hints = {1: "MaxPool1D fits", 2: "MaxPool2D fits", 3: "MaxPool3D fits"}
-    for rank, got in [(r, n) for r in (1, 2, 3) for n in range(7) if n != r + 2]:
-        shape = (5, 6, 7, 8, 9, 4)[:got]
-        fragments = [f"MaxPooling{rank}D takes inputs of rank {rank + 2}", f"rank {got}"]
-        fragments.append(f"shape {shape}")
-        if got == rank + 1:
-            # One image, or a batch of images in grey; or, but for 1D, a batch of what has an axis less.
-            fragments += ["batch axis", "expand_dims(inputs, 0)"]
-            fragments += ["channel axis", "expand_dims(inputs, -1)"]
-        fits = got - 2
-        if fits in hints:
-            fragments.append(hints[fits])
-        forbidden = tuple(hint for key, hint in hints.items() if key != fits)
-        yield BadInput(
-            f"{rank}D, inputs of rank {got}",
-            rank,
-            shape,
-            ValueError,
-            tuple(fragments),
-            without=("op", *(["symbolic"] if got == 0 else [])),
-            forbidden=forbidden,
-        )
-
-
-def one_image() -> Iterator[BadInput]:
-    """Neither a batch axis nor a channel axis."""
-    for rank in (1, 2, 3):
-        yield BadInput(
-            f"{rank}D, spatial axes alone",
-            rank,
-            (5, 6, 7)[:rank],
-            ValueError,
-            ("expand_dims", "batch axis", "channel axis"),
-            without=("op",),
-        )
+    for family in POOLING:
+        short = family.replace("ooling", "ool")
+        hints = {rank: f"{short}{rank}D fits" for rank in RANKS}
+        for rank, got in [(r, n) for r in RANKS for n in range(7) if n != r + 2]:
+            shape = (5, 6, 7, 8, 9, 4)[:got]
+            fragments = [f"{family}{rank}D takes inputs of rank {rank + 2}", f"rank {got}"]
+            fragments.append(f"shape {shape}")
+            if got == rank + 1:  # one sample, or a batch without channels
+                fragments += ["batch axis", "(inputs, 0)", "channel axis", "(inputs, -1)"]
+            if got == rank:
+                fragments += ["expand_dims", "batch axis", "channel axis"]
+            if got - 2 in hints:
+                fragments.append(hints[got - 2])
+            forbidden = tuple(hint for key, hint in hints.items() if key != got - 2)
+            given = family, rank, shape, ValueError, tuple(fragments)
+            yield BadInput(*given, in_op=False, forbidden=forbidden)
 
 
 def windows_too_large() -> Iterator[BadInput]:
-    def case(
-        name: str, shape: tuple, options: dict, *fragments: str, like: str | None = None
-    ) -> BadInput:
-        hint = (f'looks like data_format="{like}"',) if like else ()
-        return BadInput(
-            f"{len(shape) - 2}D, {name}",
-            len(shape) - 2,
-            shape,
-            ValueError,
-            ("window is larger than its input", "smaller pool_size", *fragments, *hint),
-            options,
-            without=("eager", "op", "numpy") if None in shape else (),
-            forbidden=() if like else ("looks like",),
-        )
-
     first = {"data_format": "channels_first"}
-    yield case("window of 4 on 3", (2, 3, 1), {"pool_size": 4}, "axis 0 has 3", "spans 4", "(3,)")
-    yield case("second axis", (2, 9, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(9, 3)")
-    yield case("third axis", (2, 9, 9, 3, 1), {"pool_size": 4}, "axis 2 has 3", "(9, 9, 3)")
-    yield case("default window", (2, 1, 4, 1), {}, "axis 0 has 1", "spans 2", "pool_size=2")
-    yield case("no elements", (2, 0, 4, 1), {}, "axis 0 has 0")
-    yield case("dilated", (2, 4, 4, 1), {"pool_size": 3, "dilation_rate": 2}, "spans 5", "rate=2")
-    yield case("padded", (2, 3, 1), {"pool_size": 8, "padding": 2}, "3 elements and 4 of padding")
-    yield case("ceil_mode", (2, 1, 1), {"pool_size": 4, "strides": 2, "ceil_mode": True}, "has 1")
-    yield case("near 2**31", (2, 4, 4, 1), {"pool_size": 2**31 - 1}, f"spans {2**31 - 1}")
-    yield case("far dilation", (2, 4, 1), {"dilation_rate": 2**31 - 2}, f"spans {2**31 - 1}")
-    yield case("empty batch", (0, 3, 3, 1), {"pool_size": 4}, "axis 0 has 3")
-    yield case("unknown batch", (None, 3, 3, 1), {"pool_size": 4}, "axis 0 has 3")
-    yield case("unknown size", (None, None, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(None, 3)")
-    yield case(
-        "3 channels first", (2, 3, 32, 32), {"pool_size": 4}, "axis 0 has 3", like="channels_first"
-    )
-    yield case(
-        "3 channels last",
-        (2, 32, 32, 3),
-        {"pool_size": 4} | first,
-        "axis 1 has 3",
-        like="channels_last",
-    )
-    yield case("1 channel first", (2, 1, 8), {}, "axis 0 has 1", like="channels_first")
-    yield case("1 channel first", (2, 1, 8, 8, 8), {}, "axis 0 has 1", like="channels_first")
-    yield case("fits in neither format", (2, 3, 32, 3), {"pool_size": 4}, "axis 0 has 3")
-    yield case("channels_first and too small", (2, 64, 3, 3), {"pool_size": 4} | first, "has 3")
+    for shape, options, *fragments in [
+        ((2, 3, 1), {"pool_size": 4}, "axis 0 has 3", "spans 4", "(3,)"),
+        ((2, 9, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(9, 3)"),
+        ((2, 9, 9, 3, 1), {"pool_size": 4}, "axis 2 has 3", "(9, 9, 3)"),
+        ((2, 1, 4, 1), {}, "axis 0 has 1", "spans 2", "pool_size=2"),
+        ((2, 0, 4, 1), {}, "axis 0 has 0"),
+        ((2, 4, 4, 1), {"pool_size": 3, "dilation_rate": 2}, "spans 5", "rate=2"),
+        ((2, 3, 1), {"pool_size": 8, "padding": 2}, "3 elements and 4 of padding"),
+        ((2, 1, 1), {"pool_size": 4, "strides": 2, "ceil_mode": True}, "has 1"),
+        ((2, 4, 4, 1), {"pool_size": 2**31 - 1}, f"spans {2**31 - 1}"),
+        ((2, 4, 1), {"dilation_rate": 2**31 - 2}, f"spans {2**31 - 1}"),
+        ((0, 3, 3, 1), {"pool_size": 4}, "axis 0 has 3"),
+        ((None, 3, 3, 1), {"pool_size": 4}, "axis 0 has 3"),
+        ((None, None, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(None, 3)"),
+        # In the other format the window would fit; or it would in neither.
+        (
+            (2, 3, 32, 32),
+            {"pool_size": 4},
+            "axis 0 has 3",
+            'looks like data_format="channels_first"',
+        ),
+        (
+            (2, 32, 32, 3),
+            {"pool_size": 4} | first,
+            "has 3",
+            'looks like data_format="channels_last"',
+        ),
+        ((2, 1, 8), {}, "axis 0 has 1", 'looks like data_format="channels_first"'),
+        ((2, 1, 8, 8, 8), {}, "axis 0 has 1", 'looks like data_format="channels_first"'),
+        ((2, 3, 32, 3), {"pool_size": 4}, "axis 0 has 3"),
+        ((2, 64, 3, 3), {"pool_size": 4} | first, "has 3"),
+    ]:
+        forbidden = () if "looks like" in fragments[-1] else ("looks like",)
+        texts = "window is larger than its input", "smaller pool_size", *fragments
+        given = "MaxPooling", len(shape) - 2, shape, ValueError, texts, options
+        yield BadInput(*given, forbidden=forbidden)
+
+
+def nothing_to_pool() -> Iterator[BadInput]:
+    for family, options, shape, *fragments in [
+        ("GlobalMaxPooling", {}, (2, 0, 3), "(2, 0, 3)", "no maximum", "pad"),
+        ("GlobalMaxPooling", {}, (0, 4, 0, 3), "(0, 4, 0, 3)", "no maximum"),
+        (
+            *("GlobalMaxPooling", {"data_format": "channels_first"}, (2, 4, 4, 0)),
+            *("(2, 4, 4, 0)", "channels_first", "no maximum"),
+        ),
+        ("AdaptiveMaxPooling", {}, (2, 0, 4, 3), "axis 0 has no elements", "(0, 4)", "None"),
+        (
+            "FractionalMaxPooling",
+            {"pooling_ratio": 2.5},
+            (2, 5, 2, 3),
+            "axis 1",
+            "2 elements",
+            "2.5",
+        ),
+        ("FractionalMaxPooling", {}, (2, 0, 4, 3), "leaves nothing of spatial axis 0", "(0, 4)"),
+    ]:
+        given = family, len(shape) - 2, shape, ValueError, tuple(fragments)
+        yield BadInput(*given, FAMILIES[family] | options)
 
 
 def wrong_dtypes() -> Iterator[BadInput]:
-    # Each may be drawn from other words than the tensors' own.
-    for rank, dtype in [(2, "bool"), (2, "string"), (2, "complex64"), (2, "complex128")] + [
-        (rank, dtype) for rank in (1, 3) for dtype in ("bool", "string", "complex64")
-    ]:
-        yield BadInput(
-            f"{rank}D, {dtype}",
-            rank,
-            (2, *[4] * rank, 3),
-            TypeError,
-            (f"received inputs of dtype {dtype}", "float16", "bfloat16", "uint64", "int8", "Cast"),
-            dtype=dtype,
-            # NumPy has no dtype named string.
-            without=("numpy",) if dtype == "string" else (),
-        )
-
-
-BAD_INPUTS = [*wrong_ranks(), *one_image(), *windows_too_large(), *wrong_dtypes()]
+    for family in POOLING:
+        for rank, dtype in [(r, d) for r in RANKS for d in ("bool", "string", "complex64")]:
+            text = f"received inputs of dtype {dtype}", "float16", "bfloat16", "uint64", "Cast"
+            given = family, rank, (2, *[4] * rank, 3), TypeError, text
+            yield BadInput(*given, FAMILIES[family], dtype)
 
 
 def ways(case: BadInput) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Each way for the input to reach the layer or the op; only the call itself may raise the error under test."""
-    layer = LAYERS[case.rank](**case.options)
-    known = None not in case.shape
-    if case.dtype == "float32" and "compute_output_shape" not in case.without:
-        yield "compute_output_shape", lambda: layer.compute_output_shape(case.shape)
-    if known:
-        array = np.zeros(case.shape, "object" if case.dtype == "string" else case.dtype)
-        tensor = tf.fill(case.shape, "a") if case.dtype == "string" else tf.constant(array)
-        yield "eager", lambda: layer(tensor)
-        yield "numpy", lambda: layer(array)
-        yield "op", lambda: keras_maxpool.ops.max_pool(tensor, **case.options)
-    spec = tf.TensorSpec(case.shape, case.dtype)
-    yield "graph", lambda: tf.function(layer).get_concrete_function(spec)
-    if case.shape:
+    """Each way for the input to reach the layer or the op."""
+    shape, dtype = case.shape, case.dtype
+    options = FAMILIES[case.family] | case.options
+    pool = layer_class(case.family, case.rank)(**options)
+    if dtype == "float32":
+        yield "compute_output_shape", lambda: pool.compute_output_shape(shape)
+    if None not in shape:
+        array = np.zeros(shape, "object" if dtype == "string" else dtype)
+        tensor = tf.fill(shape, "a") if dtype == "string" else tf.constant(array)
+        yield "eager", lambda: pool(tensor)
+        if dtype != "string":  # which NumPy does not have
+            yield "numpy", lambda: pool(array)
+        if case.in_op:
+            yield "op", lambda: OPS[case.family](tensor, **options)
+    spec = tf.TensorSpec(shape, dtype)
+    yield "graph", lambda: tf.function(pool).get_concrete_function(spec)
+    if shape:
         try:
-            symbolic = keras.Input(batch_shape=case.shape, dtype=case.dtype)
+            symbolic = keras.Input(batch_shape=shape, dtype=dtype)
         except ValueError:  # an older Keras has no such inputs
             return
-        yield "symbolic", lambda: layer(symbolic)
+        yield "symbolic", lambda: pool(symbolic)
 
 
-# The child
-
-
-def child() -> None:
-    """Tries every case, and writes a line of JSON for each way: what was raised, and with which text."""
-    for case in BAD_ARGUMENTS:
-        options = made(case.options)
-        report(case.name, "layer", partial(LAYERS[case.rank], **options))
-        x = tf.zeros([1, *[8] * case.rank, 1])
-        report(case.name, "op", partial(keras_maxpool.ops.max_pool, x, **options))
-    for case in BAD_INPUTS:
+@pytest.mark.parametrize("table", [wrong_ranks, windows_too_large, nothing_to_pool, wrong_dtypes])
+def test_inputs(table: Callable[[], Iterator[BadInput]]) -> None:
+    for case in table():
+        texts = {}
         for way, call in ways(case):
-            if way not in case.without:
-                report(case.name, way, call)
-    print(json.dumps({"complete": True}), flush=True)
+            text = assert_refused(call, (way, *case), case.error, case.fragments)
+            assert [part for part in case.forbidden if part in text] == [], (way, case, text)
+            texts[way] = text
+        graph = texts.pop("graph")
+        (text,) = set(texts.values())
+        assert text in graph, case  # AutoGraph puts the place in the user's code before it
 
 
-def report(name: str, way: str, call: Callable[[], Any]) -> None:
-    print(json.dumps({"begins": name}), flush=True)
-    raised, text = "nothing", ""
-    try:
-        text = repr(call())
-    except Exception as error:
-        raised, text = type(error).__name__, str(error)
-    print(json.dumps({"case": name, "way": way, "raised": raised, "text": text}), flush=True)
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_inputs_of_unpooling(symbolic: bool) -> None:
+    four = (1, 2, 2, 3)
+    sized = {"output_size": 4}
+    for shapes, dtype, options, error, *fragments in [
+        ([(1, 2, 2), (1, 2, 2)], "int64", {}, ValueError, "MaxUnpool1D fits"),
+        (
+            [four, (1, 2, 1, 3)],
+            "int64",
+            {},
+            ValueError,
+            "`indices` must have the shape",
+            "(1, 2, 1, 3)",
+        ),
+        ([four, (1, 2, 2)], "int64", {}, ValueError, "`indices` must have the shape of the values"),
+        (
+            [four, four],
+            "float32",
+            {},
+            TypeError,
+            "`indices` takes int64 or int32; received float32",
+        ),
+        (
+            [four, four, (1, 4, 4)],
+            "int64",
+            {},
+            ValueError,
+            "`like` must have the rank of the values",
+        ),
+        (
+            [four, four, (1, 4, 4, 3)],
+            "int64",
+            sized,
+            ValueError,
+            "`output_size` and `like` both set",
+        ),
+    ]:
+        tensors = [
+            keras.Input(batch_shape=shape, dtype=kind) if symbolic else tf.zeros(shape, kind)
+            for shape, kind in zip(shapes, ("float32", dtype, "float32"), strict=False)
+        ]
+        pool = layer("MaxUnpooling", 2, **options)
+        assert_refused(lambda: pool(*tensors), (shapes, dtype), error, tuple(fragments))  # noqa: B023
 
 
-# The tests
+# Unknown arguments
 
-Outcomes = dict[str, dict[str, tuple[str, str]]]
-
-
-@pytest.fixture(scope="module")
-def outcomes() -> Outcomes:
-    """What each case raises, and its text, by the way it got there."""
-    env = {
-        **os.environ,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "PYTHONPATH": child_path(),
-    }
-    process = subprocess.run(
-        [sys.executable, __file__], capture_output=True, text=True, timeout=300, env=env
-    )
-    lines = [json.loads(line) for line in process.stdout.splitlines() if line.startswith('{"')]
-    complete = bool(lines) and "complete" in lines[-1]
-    assert complete, f"ended with code {process.returncode} at {lines[-1:]}: {process.stderr}"
-    found: Outcomes = {}
-    for line in lines:
-        if "case" in line:
-            found.setdefault(line["case"], {})[line["way"]] = line["raised"], line["text"]
-    return found
-
-
-def test_no_case_hides_another() -> None:
-    names = [case.name for case in (*BAD_ARGUMENTS, *BAD_INPUTS)]
-    assert len(names) == len(set(names))
-
-
-@pytest.mark.parametrize("case", BAD_ARGUMENTS, ids=[case.name for case in BAD_ARGUMENTS])
-def test_bad_argument(case: BadArgument, outcomes: Outcomes) -> None:
-    raised, text = outcomes[case.name]["layer"]
-    assert raised == case.error.__name__, text
-    for fragment in case.fragments:
-        assert fragment in text
-    if case.in_op:
-        op_raised, op_text = outcomes[case.name]["op"]
-        if "pool_size=too many" in case.name and case.rank < 3:
-            # An op cannot know its rank: the batch axis may be missing.
-            assert op_raised == raised
-            assert "keras.ops.expand_dims(inputs, 0)" in op_text
-        else:
-            assert (op_raised, op_text) == (raised, text)
+MEANT = {
+    "MaxPooling": [
+        *(("stride", "strides"), ("kernel_size", "pool_size"), ("poolsize", "pool_size")),
+        *(("size", "pool_size"), ("dilation", "dilation_rate"), ("dilations", "dilation_rate")),
+        *(("return_argmax", "return_indices"), ("with_indices", "return_indices")),
+        *(("trainible", "trainable"), ("ksize", "pool_size"), ("pads", "padding")),
+        *(("Padding", "padding"), ("return_index", "return_indices"), ("ceil", "ceil_mode")),
+        # What means something else is no suggestion.
+        *((name, "") for name in ("activation", "filters", "output_shape", "rate", "seeds")),
+        *(("storage_order", ""), ("keepdims", "")),
+    ],
+    "GlobalMaxPooling": [
+        *(("keep_dims", "keepdims"), ("return_argmax", "return_indices")),
+        *(("stride", ""), ("kernel_size", "")),
+    ],
+    "AdaptiveMaxPooling": [
+        *(("size", "output_size"), ("output_shape", "output_size"), ("pool_size", "output_size")),
+        ("training", ""),
+    ],
+    "FractionalMaxPooling": [("ratio", "pooling_ratio"), ("keepdim", ""), ("size", "")],
+    "MaxUnpooling": [
+        *(("size", "pool_size"), ("kernel_size", "pool_size"), ("pad", "padding")),
+        *(("outputsize", "output_size"), ("dilation_rate", "")),
+    ],
+}
+POSITIONS = dict(zip(FAMILIES, (5, 2, 3, 5, 5), strict=True))
+"""How many arguments may come without a name."""
 
 
-@pytest.mark.parametrize("case", BAD_INPUTS, ids=[case.name for case in BAD_INPUTS])
-def test_bad_input(case: BadInput, outcomes: Outcomes) -> None:
-    found = outcomes[case.name]
-    graph = found.pop("graph")
-    assert len(found) > 1
-    raised, text = found[min(found)]
-    assert raised == case.error.__name__, text
-    for fragment in case.fragments:
-        assert fragment in text
-    for fragment in case.forbidden:
-        assert fragment not in text
-    assert found == dict.fromkeys(found, (raised, text))
-    # There, AutoGraph puts the place in the user's code before the text.
-    assert graph[0] == raised
-    assert text in graph[1]
+@every_layer
+def test_unknown_arguments(family: str, rank: int) -> None:
+    """The error names the layer, shows them, and names the argument that was probably meant."""
+    own = (*layer_class(family, rank).own_arguments, "name")
+    for name, right in MEANT[family]:
+        text = assert_refused(
+            lambda name=name: layer(family, rank, **{name: 3}),
+            (name,),
+            ValueError,
+            (
+                f"{family}{rank}D does not know the argument '{name}'; received ",
+                f"'{name}': 3",
+                f"It takes {', '.join(own)}, and Keras's own activity_regularizer",
+                *([f"Write {right} in place of {name}. "] if right else []),
+            ),
+        )
+        assert ("in place of" in text) == bool(right), (name, text)
 
 
-if __name__ == "__main__":
-    child()
+def test_several_unknown_arguments() -> None:
+    fragments = "'keepdims', 'kernel_size'", "Write pool_size in place of kernel_size."
+    given = {"kernel_size": 3, "keepdims": True}
+    text = assert_refused(lambda: layer("MaxPooling", 2, **given), (), ValueError, fragments)
+    assert "in place of keepdims" not in text
+
+
+@keras_3_alone  # Keras 2 takes these
+@pytest.mark.parametrize("options", [{"weights": None}, {"batch_input_shape": (1, 4, 4, 1)}])
+def test_arguments_of_keras_2(options: dict[str, Any]) -> None:
+    fragments = tuple(f"{name!r}: {value!r}" for name, value in options.items())
+    assert_refused(lambda: layer("MaxPooling", 2, **options), (), ValueError, fragments)
+
+
+@every_layer
+def test_too_many_positions(family: str, rank: int) -> None:
+    """Python's own error, about the class that the user wrote."""
+    cls, most = layer_class(family, rank), POSITIONS[family]
+    takes = rf"^{family}{rank}D\.__init__\(\) takes from . to {most + 1} positional arguments"
+    with pytest.raises(TypeError, match=takes):
+        cls(*[2] * (most + 1))
+    if FAMILIES[family]:
+        with pytest.raises(TypeError, match=rf"^{family}{rank}D\.__init__\(\) missing 1 required"):
+            cls()

@@ -1,10 +1,12 @@
 """The known faults of the built-in layers: what they do wrong, what ours do, and a probe that shows it.
 
 A probe returns "" where a side is right, and otherwise says what it did. An exception says as much, and some faults
-end the process. Every probe knows the right answer by itself.
+end the process. Every probe knows the right answer by itself. README's table of differences has a row for each fault.
 """
 
-from collections.abc import Callable
+import re
+import signal
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -31,7 +33,13 @@ SIDES = {
     "built-in": Side(keras.layers, {}),
 }
 
-Probe = Callable[[Side], str]
+Probe = Callable[..., str]
+"""Takes a side and, if there are several, a mode; without one, it is the mode in which the built-in has the fault."""
+
+NAN, INF = float("nan"), float("inf")
+RANKS = (1, 2, 3)
+SECONDS = 10
+"""How long a pooling of 16 elements may take."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,13 @@ class Fault:
     builtin: str
     ours: str
     probe: Probe
+    modes: tuple[str, ...] = ()
+    """The further modes in which the probe runs."""
+
+    @property
+    def ends_the_process(self) -> bool:
+        """Whether the built-in's process does not survive the probe."""
+        return self.builtin.startswith(("ends the process", "hangs"))
 
 
 @dataclass(frozen=True)
@@ -70,59 +85,88 @@ FAULTS: list[Fault] = []
 """All faults, in the order of the probes below."""
 
 
-def _fault(name: str, builtin: str, ours: str) -> Callable[[Probe], Probe]:
+def _fault(
+    name: str, builtin: str, ours: str, modes: tuple[str, ...] = ()
+) -> Callable[[Probe], Probe]:
     """Adds the fault that the decorated probe shows to FAULTS."""
 
     def add(probe: Probe) -> Probe:
-        FAULTS.append(Fault(name, builtin, ours, probe))
+        FAULTS.append(Fault(name, builtin, ours, probe, modes))
         return probe
 
     return add
 
 
-@_fault("ties, 3D eager", "gives each tied element the whole gradient", "gives it to the first")
-def ties_3d_eager(side: Side) -> str:
+@_fault(
+    "ties, 3D eager",
+    "gives each tied element the whole gradient",
+    "gives it to the first",
+    modes=("graph", "xla"),
+)
+def ties_3d_eager(side: Side, mode: str = "eager") -> str:
     """Eight zeros, of which the first gets the gradient."""
     x = np.zeros((1, 2, 2, 2, 1), "float32")
     first = np.zeros_like(x)
     first[0, 0, 0, 0, 0] = 1
-    return difference(_gradient(side.layers.MaxPool3D(2), "eager", x), first)
+    return difference(_gradient(side.layers.MaxPool3D(2), mode, x), first)
 
 
 @_fault(
     "near ties, 3D eager",
     "gives the whole gradient to all within 1e-5 of the maximum",
     "gives it to the maximum",
+    modes=("graph", "xla"),
 )
-def near_ties_3d_eager(side: Side) -> str:
+def near_ties_3d_eager(side: Side, mode: str = "eager") -> str:
     """Eight numbers of which the last is the largest by 8e-6."""
     x = np.ones((1, 2, 2, 2, 1), "float32")
     x[0, 1, 1, 1, 0] += 8e-6
     largest = np.zeros_like(x)
     largest[0, 1, 1, 1, 0] = 1
-    return difference(_gradient(side.layers.MaxPool3D(2), "eager", x), largest)
+    return difference(_gradient(side.layers.MaxPool3D(2), mode, x), largest)
 
 
 @_fault(
-    'ties, XLA with "same"', "gives the gradient to another tied element", "gives it to the first"
+    'ties, XLA with "same"',
+    "gives the gradient to another tied element",
+    "gives it to the first",
+    modes=("eager", "graph"),
 )
-def ties_xla_same(side: Side) -> str:
+def ties_xla_same(side: Side, mode: str = "xla") -> str:
     """Two ones across a window of 2, of which the upper one gets the gradient; elsewhere zeros and the edge."""
-    x = np.reshape([[0, 1, 0], [1, 0, 0], [0, 0, 0]], (1, 3, 3, 1)).astype("float32")
-    first = np.reshape([[0, 2, 1], [1, 1, 1], [1, 1, 1]], (1, 3, 3, 1)).astype("float32")
-    return difference(_gradient(side.layers.MaxPool2D(2, 1, "same"), "xla", x), first)
+    x = np.reshape([[0, 1, 0], [1, 0, 0], [0, 0, 0]], (3, 3)).astype("float32")
+    first = np.reshape([[0, 2, 1], [1, 1, 1], [1, 1, 1]], (3, 3)).astype("float32")
+
+    def found(rank: int) -> str:
+        shape = (1, *[1] * (rank - 2), 3, 3, 1)
+        layer = _layer(side, "MaxPool", rank)((*[1] * (rank - 2), 2, 2), 1, "same")
+        return difference(_gradient(layer, mode, x.reshape(shape)), first.reshape(shape))
+
+    return _of_ranks(found, (2, 3))
 
 
-@_fault("second order where the size stays, graph", "returns wrong numbers", "right")
-def second_order_one_shape(side: Side) -> str:
+@_fault(
+    "second order where the size stays, graph",
+    "returns wrong numbers",
+    "right",
+    modes=("eager", "xla"),
+)
+def second_order_one_shape(side: Side, mode: str = "graph") -> str:
     """In a graph, where output and input have one shape."""
-    return _second_order(side, "graph", "float32", 1)
+    return _second_order(side, mode, "float32", 1)
 
 
-@_fault("second order in float64, XLA", "refuses all but float32", "right")
-def second_order_xla(side: Side) -> str:
-    """Under XLA, in another dtype than float32."""
-    return _second_order(side, "xla", "float64", 2)
+@_fault(
+    "second order in 16 or 64 bits, XLA",
+    "refuses all but float32",
+    "right",
+    modes=("eager", "graph"),
+)
+def second_order_xla(side: Side, mode: str = "xla") -> str:
+    """Under XLA, in other dtypes than float32."""
+    return _first_problem(
+        (dtype, _second_order(side, mode, dtype, 2)) for dtype in ("float16", "bfloat16", "float64")
+    )
 
 
 @_fault("masks", "ignores and drops them", "honours them")
@@ -133,117 +177,335 @@ def ignored_mask(side: Side) -> str:
     return difference(y.numpy(), np.array([[[-3], [0]]], "float32"))
 
 
-@_fault("3D in float64", "refuses it", "takes it")
-def float64_3d(side: Side) -> str:
+@_fault("3D in float64", "refuses it", "takes it", modes=("graph", "xla"))
+def float64_3d(side: Side, mode: str = "eager") -> str:
     """3D in float64."""
-    return _ramp_3d(side, "float64")
+    return _ramp_3d(side, mode, "float64")
 
 
-@_fault("3D in float16", "refuses it on a CPU", "takes it")
-def float16_3d(side: Side) -> str:
+@_fault("3D in float16", "refuses it on a CPU", "takes it", modes=("graph", "xla"))
+def float16_3d(side: Side, mode: str = "eager") -> str:
     """3D in float16, without XLA."""
-    return _ramp_3d(side, "float16")
+    return _ramp_3d(side, mode, "float16")
 
 
-@_fault("3D in integers", "refuses them", "takes them")
-def integers_3d(side: Side) -> str:
-    """3D in int32."""
-    return _ramp_3d(side, "int32")
+@_fault("3D in integers", "refuses them", "takes them", modes=("graph", "xla"))
+def integers_3d(side: Side, mode: str = "eager") -> str:
+    """3D in each dtype of 8 to 64 bits."""
+    dtypes = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+    return _first_problem((dtype, _ramp_3d(side, mode, dtype)) for dtype in dtypes)
 
 
-@_fault("uint32 and uint64", "refuses them", "takes them")
-def uint32_2d(side: Side) -> str:
-    """2D in uint32, across the sign bit of int32."""
-    x = np.array([1, 2**32 - 1, 2**31, 5], "uint32").reshape(1, 2, 2, 1)
-    y = side.layers.MaxPool2D()(tf.constant(x))
-    return difference(y.numpy(), np.full((1, 1, 1, 1), 2**32 - 1, "uint32"))
+@_fault("uint32 and uint64", "refuses them", "takes them", modes=("graph", "xla"))
+def large_unsigned(side: Side, mode: str = "eager") -> str:
+    """Across the sign bit of a signed integer."""
+
+    def found(dtype: str, rank: int) -> str:
+        largest = np.iinfo(dtype).max
+        x = np.array([1, largest, largest // 2 + 1, 5], dtype)
+        layer = _layer(side, "MaxPool", rank)((4, 1)[:rank])
+        return difference(_values(layer, mode, _line(x, rank)), _line([x[1]], rank))
+
+    return _first_problem(
+        (f"{rank}D {dtype}", found(dtype, rank))
+        for dtype in ("uint32", "uint64")
+        for rank in (1, 2)
+    )
 
 
 @_fault("integers in a model", "says float32 of its output", "says the dtype")
 def symbolic_integers(side: Side) -> str:
     """The dtype that a model's symbolic output says."""
-    y = side.layers.MaxPool2D()(keras.Input((4, 4, 1), dtype="int32"))
-    return "" if y.dtype == "int32" else f"{y.dtype} instead of int32"
+
+    def found(rank: int) -> str:
+        y = _layer(side, "MaxPool", rank)()(keras.Input((*[4] * rank, 1), dtype="uint8"))
+        return "" if y.dtype == "uint8" else f"{y.dtype} instead of uint8"
+
+    return _of_ranks(found)
 
 
-@_fault("NaN", "skips it", 'propagates it with nonfinite="ieee"')
-def nan_2d(side: Side) -> str:
-    """A NaN beside numbers."""
-    x = tf.constant([1, np.nan, 2, 3], tf.float32)
-    y = side.layers.MaxPool2D(**side.ieee)(tf.reshape(x, (1, 2, 2, 1)))
-    return difference(y.numpy(), np.full((1, 1, 1, 1), np.nan, "float32"))
+@_fault("a boolean image", "casts it, or fails in TensorFlow", "a TypeError that lists the dtypes")
+def boolean_image(side: Side) -> str:
+    """Booleans have no order."""
+    x = tf.zeros((1, 4, 4, 1), tf.bool)
+    return _refused(lambda: side.layers.MaxPool2D()(x), TypeError, "takes float16, ")
 
 
-@_fault("-inf", "returns the lowest finite number", 'keeps it with nonfinite="ieee"')
-def infinity_2d(side: Side) -> str:
+@_fault("NaN", "skips it", 'propagates it with nonfinite="ieee"', modes=("graph", "xla"))
+def nan(side: Side, mode: str = "eager") -> str:
+    """First, last and alone in a window of 3, and among -inf."""
+    x = [NAN, 1, 2, 1, 2, NAN, NAN, NAN, NAN, -INF, NAN, -INF]
+    return _windows_of_3(side, mode, x, [NAN] * 4)
+
+
+@_fault(
+    "gradient of NaN",
+    "gives it to another element, or to none",
+    'gives it to the first NaN with nonfinite="ieee"',
+    modes=("graph", "xla"),
+)
+def gradient_of_nan(side: Side, mode: str = "eager") -> str:
+    """First, last, alone and after an infinity in a window of 3."""
+    x = [NAN, 1, 2, 1, 2, NAN, NAN, NAN, NAN, INF, NAN, 1]
+    return _windows_of_3(side, mode, x, [1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0], _gradient)
+
+
+@_fault(
+    "-inf",
+    "returns the lowest finite number",
+    'keeps it with nonfinite="ieee"',
+    modes=("graph", "xla"),
+)
+def infinity(side: Side, mode: str = "eager") -> str:
+    """Alone, and beside other numbers."""
+    x = [-INF, -INF, -INF, -INF, -5, -INF, INF, 0, 1]
+    return _windows_of_3(side, mode, x, [-INF, -5, INF])
+
+
+@_fault(
+    "gradient of -inf, 3D eager",
+    "drops it",
+    'gives it to the first element with nonfinite="ieee"',
+    modes=("graph", "xla"),
+)
+def gradient_of_infinity(side: Side, mode: str = "eager") -> str:
     """A window of -inf."""
-    y = side.layers.MaxPool2D(**side.ieee)(tf.fill((1, 2, 2, 1), -np.inf))
-    return difference(y.numpy(), np.full((1, 1, 1, 1), -np.inf, "float32"))
+    return _windows_of_3(side, mode, [-INF] * 3, [1, 0, 0], _gradient, ranks=(3,))
+
+
+@_fault(
+    "dilation, ceil mode, explicit, lower and causal padding",
+    "refuses them",
+    "has them",
+    modes=("graph", "xla"),
+)
+def options(side: Side, mode: str = "eager") -> str:
+    """Windows of 2 along the first axis, over numbers that lose against a padding of zeros."""
+    x = np.array([-3, -5, -4, -6, -1], "float32")
+    table: dict[str, tuple[int, Callable[[int], dict[str, Any]], list[int]]] = {
+        "dilation_rate": (3, lambda rank: {"dilation_rate": 2, "strides": 1}, [-3, -5, -1]),
+        "ceil_mode": (3, lambda rank: {"ceil_mode": True}, [-3, -4, -1]),
+        "one pad per axis": (3, lambda rank: {"padding": (1, 0, 0)[:rank]}, [-3, -4, -1]),
+        "one pair per axis": (
+            3,
+            lambda rank: {
+                "padding": ((2, 1), (0, 0), (0, 0))[:rank],
+                "pool_size": (3, 1, 1)[:rank],
+            },
+            [-3, -4],
+        ),
+        "same_lower": (
+            3,
+            lambda rank: {"padding": "same_lower", "strides": 1},
+            [-3, -3, -4, -4, -1],
+        ),
+        "causal": (1, lambda rank: {"padding": "causal", "strides": 1}, [-3, -3, -4, -4, -1]),
+    }
+
+    def found(rank: int, given: dict[str, Any], expected: list[int]) -> str:
+        layer = _layer(side, "MaxPool", rank)(**{"pool_size": (2, 1, 1)[:rank]} | given)
+        return difference(
+            _values(layer, mode, _line(x, rank)), _line(np.array(expected, "float32"), rank)
+        )
+
+    return _first_problem(
+        (f"{rank}D {name}", found(rank, given(rank), expected))
+        for name, (most, given, expected) in table.items()
+        for rank in RANKS[:most]
+    )
 
 
 @_fault("padding in capitals", "refuses it in models", "takes it")
 def capitals(side: Side) -> str:
-    """padding="SAME" in a model."""
-    y = side.layers.MaxPool2D(2, padding="SAME")(keras.Input((5, 5, 1)))
-    return "" if y.shape == (None, 3, 3, 1) else f"shape {y.shape}"
+    """padding="SAME" and "Valid" in a model, and eagerly."""
+
+    def found(padding: str, size: int) -> str:
+        layer = side.layers.MaxPool2D(2, padding=padding)
+        shapes = layer(keras.Input((5, 5, 1))).shape, layer(tf.zeros((2, 5, 5, 1))).shape
+        right = tuple(shapes[0]) == (None, size, size, 1) and tuple(shapes[1]) == (2, size, size, 1)
+        return "" if right else f"shapes {shapes}"
+
+    return _first_problem((x, found(x, size)) for x, size in (("SAME", 3), ("Valid", 2)))
 
 
 @_fault("NumPy integers as arguments", "refuses them", "takes them")
 def numpy_integer(side: Side) -> str:
-    """A window of np.int64(2)."""
-    pool_size = tuple(side.layers.MaxPool2D(np.int64(2)).pool_size)
-    return "" if pool_size == (2, 2) else f"pool_size {pool_size}"
+    """A window of np.int64(2), which a config holds as Python's integers."""
+    layer = side.layers.MaxPool2D(np.int64(2), strides=np.int32(3))
+    sizes = (*layer.get_config()["pool_size"], *layer.get_config()["strides"])
+    right = sizes == (2, 2, 3, 3) and {type(n) for n in sizes} == {int}
+    return "" if right else f"pool_size and strides {sizes!r}"
 
 
 @_fault("strides=0", "takes it until it runs", "refuses it at once")
 def zero_stride(side: Side) -> str:
     """A stride of 0, refused when the layer is made."""
-    return _refused(lambda: side.layers.MaxPool2D(2, strides=0), ValueError)
+    return _refused(lambda: side.layers.MaxPool2D(2, strides=0), ValueError, "strides")
 
 
 @_fault("True as a size", "takes it for 1", "refuses it")
 def boolean_window(side: Side) -> str:
     """A window of True."""
-    return _refused(lambda: side.layers.MaxPool2D(True), TypeError)
+    return _refused(lambda: side.layers.MaxPool2D(True), TypeError, "not booleans")
 
 
 @_fault("an unknown padding", "takes it until it runs", "refuses it at once")
 def unknown_padding(side: Side) -> str:
     """An unknown padding, refused when the layer is made."""
-    return _refused(lambda: side.layers.MaxPool2D(2, padding="full"), ValueError)
+    return _refused(lambda: side.layers.MaxPool2D(2, padding="full"), ValueError, "'full'")
+
+
+@_fault(
+    "a window larger than its input",
+    "another error, or none, by mode",
+    "one text in every mode, with the axis and both sizes",
+)
+def large_window(side: Side) -> str:
+    """Eagerly, in a model, in a graph of known and of unknown sizes, and asked for the shape alone."""
+
+    def found(rank: int) -> str:
+        layer, shape = _layer(side, "MaxPool", rank)(9, strides=1), (1, *[4] * rank, 1)
+        unknown = tf.TensorSpec([None] * (rank + 2), tf.float32)
+        calls: list[Callable[[], Any]] = [
+            lambda: layer(tf.zeros(shape)),
+            lambda: layer(keras.Input(shape[1:], batch_size=1)),
+            lambda: layer.compute_output_shape(shape),
+            lambda: tf.function(layer)(tf.zeros(shape)),
+            lambda: _gradient(layer, "graph", np.zeros(shape, "float32"), unknown),
+        ]
+        text = r"spatial axis 0 has [^,]*, and the window spans 9 \(pool_size=9, "
+        errors = [ValueError] * 4 + [tf.errors.InvalidArgumentError]
+        found = (_refused(*call, text) for call in zip(calls, errors, strict=True))
+        return next(filter(None, found), "")
+
+    return _of_ranks(found)
+
+
+@_fault("a missing channel axis", "names the two ranks", "says what to write")
+def missing_axis(side: Side) -> str:
+    """A batch of grey images."""
+    x = tf.zeros((2, 4, 4))
+    return _refused(
+        lambda: side.layers.MaxPool2D()(x),
+        ValueError,
+        r"expand_dims\(inputs, -1\)\. MaxPool1D fits",
+    )
 
 
 # The faults that end the process come last: each costs a new one.
 
 
-@_fault("gradient of an empty batch, graph", "ends the process", "returns an empty one")
-def empty_batch(side: Side) -> str:
-    """The gradient of an empty batch in a graph."""
-    gradient = _gradient(side.layers.MaxPool2D(), "graph", np.zeros((0, 4, 4, 1), "float32"))
-    return difference(gradient, np.zeros((0, 4, 4, 1), "float32"))
+@_fault(
+    "no samples or channels: gradient or training in a graph",
+    "ends the process",
+    "returns empty gradients",
+    modes=("eager", "xla"),
+)
+def empty_batch(side: Side, mode: str = "graph") -> str:
+    """Max and adaptive pooling, of known and of unknown sizes, and a step of training."""
+    pools = side.layers.MaxPool2D(), side.layers.MaxPool3D(), side.layers.AdaptiveMaxPooling2D(2)
+    for layer, rank in zip(pools, (2, 3, 2), strict=True):
+        for shape in ((0, *[4] * rank, 1), (2, *[4] * rank, 0)):
+            x = np.zeros(shape, "float32")
+            specs = (
+                tf.TensorSpec(shape),
+                tf.TensorSpec((None, *shape[1:])),
+                tf.TensorSpec([None] * len(shape)),
+            )
+            for spec in specs[:1] if mode == "xla" else specs:
+                if problem := difference(_gradient(layer, mode, x, spec), x):
+                    return problem
+    if mode == "graph":
+        parts = keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1), pools[0], keras.layers.Flatten()
+        model = keras.Sequential(parts)
+        model.compile("sgd", "mse", jit_compile=False)
+        model.train_on_batch(np.zeros((0, 4, 4, 1)), np.zeros((0, 4)))
+    return ""
 
 
 @_fault("a stride of 2**31", "ends the process", "refuses it")
 def huge_stride(side: Side) -> str:
     """A stride that no kernel holds in 32 bits."""
     x = tf.zeros((1, 4, 4, 1))
-    return _refused(lambda: side.layers.MaxPool2D(2, strides=2**31)(x), ValueError)
+    return _refused(lambda: side.layers.MaxPool2D(2, strides=2**31)(x), ValueError, "strides")
 
 
-@_fault("adaptive pooling to one element, eager", "ends the process, or is not there", "pools")
-def adaptive_to_one(side: Side) -> str:
+@_fault(
+    'a window of 2**31 - 1, "same"',
+    "hangs",
+    "refuses it",
+)
+def huge_window(side: Side) -> str:
+    """A padding that no axis holds; given up where it takes long."""
+    x, layer = tf.zeros((1, 4, 4, 1)), side.layers.MaxPool2D(2**31 - 1, strides=1, padding="same")
+    if hasattr(signal, "alarm"):
+        signal.alarm(SECONDS)
+    try:
+        return _refused(lambda: layer(x), ValueError, "padding")
+    finally:
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+
+
+@_fault(
+    "adaptive pooling to one element, eager",
+    "ends the process, or is not there",
+    "pools",
+    modes=("graph", "xla"),
+)
+def adaptive_to_one(side: Side, mode: str = "eager") -> str:
     """The maximum of each channel."""
-    y = side.layers.AdaptiveMaxPooling2D(1)(tf.reshape(tf.range(16.0), (1, 4, 4, 1)))
-    return difference(y.numpy(), np.full((1, 1, 1, 1), 15, "float32"))
+    layer, x = side.layers.AdaptiveMaxPooling2D(1), np.arange(16, dtype="float32")
+    return difference(_values(layer, mode, x.reshape(1, 4, 4, 1)), _line(x[15], 2))
 
 
-def _ramp_3d(side: Side, dtype: str) -> str:
+def _layer(side: Side, family: str, rank: int) -> Any:
+    return getattr(side.layers, f"{family}{rank}D")
+
+
+def _first_problem(found: Iterable[tuple[str, str]]) -> str:
+    """Returns the first problem, with the name that comes before it; "" if there is none."""
+    return next((f"{name}: {problem}" for name, problem in found if problem), "")
+
+
+def _of_ranks(found: Callable[[int], str], ranks: Sequence[int] = RANKS) -> str:
+    return _first_problem((f"{rank}D", found(rank)) for rank in ranks)
+
+
+def _line(x: Any, rank: int) -> np.ndarray:
+    """Returns one sample of one channel, its elements along the first spatial axis."""
+    return np.asarray(x).reshape(1, -1, *[1] * rank)
+
+
+def _values(layer: keras.Layer, mode: str, x: np.ndarray) -> np.ndarray:
+    """Returns the outputs."""
+    return _in_mode(layer, mode)(tf.constant(x)).numpy()
+
+
+def _windows_of_3(
+    side: Side,
+    mode: str,
+    x: list[float],
+    expected: list[float],
+    run: Callable[..., np.ndarray] | None = None,
+    ranks: Sequence[int] = RANKS,
+) -> str:
+    """Compares values or gradients of windows of 3, one after another along the first spatial axis."""
+
+    def found(rank: int) -> str:
+        layer = _layer(side, "MaxPool", rank)((3, 1, 1)[:rank], **side.ieee)
+        got = (run or _values)(layer, mode, _line(np.array(x, "float32"), rank))
+        return difference(got, _line(np.array(expected, "float32"), rank))
+
+    return _of_ranks(found, ranks)
+
+
+def _ramp_3d(side: Side, mode: str, dtype: str) -> str:
     x = tf.reshape(tf.cast(tf.range(8), dtype), (1, 2, 2, 2, 1))
     # Keras casts no integers, and no layer has a dtype of them.
     options = {"dtype": dtype} if dtype.startswith("float") else {}
-    return difference(
-        side.layers.MaxPool3D(2, **options)(x).numpy(), np.full((1, 1, 1, 1, 1), 7, dtype)
-    )
+    y = _values(side.layers.MaxPool3D(2, **options), mode, x)
+    return difference(y, np.full((1, 1, 1, 1, 1), 7, dtype))
 
 
 def _second_order(side: Side, mode: str, dtype: str, strides: int) -> str:
@@ -270,8 +532,10 @@ def _second_order(side: Side, mode: str, dtype: str, strides: int) -> str:
     return difference(_in_mode(function, mode)(tf.constant(x)).numpy(), 2 * maxima)
 
 
-def _gradient(layer: keras.Layer, mode: str, x: np.ndarray) -> np.ndarray:
-    """Returns the gradient of the sum of the outputs."""
+def _gradient(
+    layer: keras.Layer, mode: str, x: np.ndarray, spec: tf.TensorSpec | None = None
+) -> np.ndarray:
+    """Returns the gradient of the sum of the outputs; traced for a `spec`, if there is one."""
 
     def function(x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -279,19 +543,25 @@ def _gradient(layer: keras.Layer, mode: str, x: np.ndarray) -> np.ndarray:
             y = layer(x)
         return tape.gradient(y, x)
 
-    return _in_mode(function, mode)(tf.constant(x)).numpy()
+    return _in_mode(function, mode, spec)(tf.constant(x)).numpy()
 
 
-def _in_mode(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
-    return function if mode == "eager" else tf.function(function, jit_compile=mode == "xla")
+def _in_mode(
+    function: Callable[..., Any], mode: str, spec: tf.TensorSpec | None = None
+) -> Callable[..., Any]:
+    if mode == "eager":
+        return function
+    signature = None if spec is None else [spec]
+    return tf.function(function, input_signature=signature, jit_compile=mode == "xla")
 
 
-def _refused(function: Callable[[], Any], error: type[Exception]) -> str:
-    """Returns "" if the function raises the error that it should."""
+def _refused(function: Callable[[], Any], error: type[Exception], text: str) -> str:
+    """Returns "" if the function raises the error that it should, with a text that matches."""
     try:
         function()
-    except error:
-        return ""
+    except error as raised:
+        right = re.search(text, str(raised))
+        return "" if right else f"raised {one_line(raised)}"
     except Exception as other:  # the wrong one
         return f"raised {one_line(other)}"
     return "was taken"

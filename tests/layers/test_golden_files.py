@@ -1,0 +1,191 @@
+"""The files of every release load in each format, hold the same arguments, predict the same, and train on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from golden.make_golden_files import FOLDER
+from harness.keras_version import LEGACY, keras, keras_3_alone
+from reference import regions
+
+import keras_maxpool
+
+RELEASES = sorted(path.stem.removeprefix("golden_") for path in FOLDER.glob("golden_v*.keras"))
+TRAINED = "golden_keras_2" if LEGACY else "golden_trained"
+FORMATS = (".keras", ".h5", ".saved_model") if LEGACY else (".keras", ".h5")
+"""What loads as a model; Keras 3 exports its SavedModel for serving alone."""
+TRAIN_ON = (".keras", ".h5") if LEGACY else (".keras",)
+"""Keras 2 loses an optimizer's momentum in a SavedModel, Keras 3 cannot use the optimizer of an .h5 file."""
+
+by_release = pytest.mark.parametrize("release", RELEASES)
+by_suffix = pytest.mark.parametrize("suffix", [".keras", ".h5"])
+
+# By the layer's name its class, and what `get_config` must return.
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "causal": (
+        "MaxPooling1D",
+        {"pool_size": (3,), "strides": (1,), "padding": "causal", "dilation_rate": (2,)},
+    ),
+    "ceil_1d": (
+        "MaxPooling1D",
+        {"pool_size": (3,), "strides": (2,), "padding": ((1, 0),), "ceil_mode": True}
+        | {"implementation": "shifted"},
+    ),
+    "pairs": (
+        "MaxPooling2D",
+        {"pool_size": (2, 3), "strides": (1, 2), "padding": ((0, 1), (2, 0)), "ceil_mode": True}
+        | {"nonfinite": "ieee", "implementation": "direct"},
+    ),
+    "same_lower": (  # written as "folded"
+        "MaxPooling2D",
+        {"pool_size": (2, 2), "strides": (2, 1), "padding": "same_lower"}
+        | {"data_format": "channels_first", "implementation": "separable"},
+    ),
+    "same": ("MaxPooling3D", {"pool_size": (2, 2, 2), "strides": (1, 1, 1), "padding": "same"}),
+    "dilated": (
+        "MaxPooling3D",
+        {"pool_size": (2, 1, 2), "strides": (1, 2, 1), "dilation_rate": (2, 1, 3)}
+        | {"nonfinite": "ieee"},
+    ),
+}
+DEFAULTS = {
+    "padding": "valid",
+    "data_format": "channels_last",
+    "ceil_mode": False,
+    "nonfinite": "backend",
+    "implementation": "auto",
+}
+BRANCHES = {
+    "steps": ("causal", "ceil_1d"),
+    "image": ("pairs", "same_lower"),
+    "volume": ("same", "dilated"),
+}
+FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
+    "masked": ("MaxPooling1D", {"pool_size": (2,), "ceil_mode": True}),
+    "masked_same": ("MaxPooling1D", {"pool_size": (2,), "padding": "same"}),
+    "global_1d": ("GlobalMaxPooling1D", {"keepdims": False}),
+    "pool_2d": ("MaxPooling2D", {"pool_size": (2, 2), "return_indices": True}),
+    "unpool_2d": ("MaxUnpooling2D", {"pool_size": (2, 2), "strides": (2, 2)}),
+    "global_2d": ("GlobalMaxPooling2D", {"keepdims": True, "return_indices": True}),
+    "adaptive_2d": ("AdaptiveMaxPooling2D", {"output_size": (4, 3), "return_indices": True}),
+    "fractional_2d": ("FractionalMaxPooling2D", {"pooling_ratio": (1.5, 1.25), "seed": 7}),
+    "pool_3d": ("MaxPooling3D", {"pool_size": (2, 2, 2), "return_indices": True}),
+    "unpool_3d": ("MaxUnpooling3D", {"output_size": (4, 6, 5)}),
+    "global_3d": ("GlobalMaxPooling3D", {"nonfinite": "ieee"}),
+    "adaptive_3d": ("AdaptiveMaxPooling3D", {"output_size": (2, 3, 6)}),
+    "fractional_3d": (
+        "FractionalMaxPooling3D",
+        {"pooling_ratio": (1.5, 1.5, 1.25), "overlapping": True, "seed": 8},
+    ),
+}
+IN_TRAINING: dict[str, tuple[str, dict[str, Any]]] = {
+    "pool": ("MaxPooling1D", {"pool_size": (2,), "strides": (2,), "return_indices": True}),
+    "unpool": ("MaxUnpooling1D", {"pool_size": (2,), "strides": (2,), "output_size": (16,)}),
+    "fractional": ("FractionalMaxPooling1D", {"pooling_ratio": (2.0,), "seed": 9}),
+    "adaptive": ("AdaptiveMaxPooling1D", {"output_size": (4,), "return_indices": False}),
+}
+
+
+def arrays(name: str, release: str) -> dict[str, np.ndarray]:
+    with np.load(FOLDER / f"{name}_{release}.npz") as file:
+        return dict(file)
+
+
+def assert_arguments(model: keras.Model, wanted: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    inner = model.get_layer("text").layers if "masked" in wanted else []
+    layers = {layer.name: layer for layer in (*model.layers, *inner)}
+    for name, (cls, options) in wanted.items():
+        assert type(layers[name]) is getattr(keras_maxpool, cls)
+        config = layers[name].get_config()
+        assert {key: config[key] for key in options} == options
+
+
+def assert_predicts(model: keras.Model, inputs: dict[str, np.ndarray], wanted: list) -> None:
+    for results in (model.predict(inputs, verbose=0), model(inputs)):
+        for result, expected in zip(results, wanted, strict=True):
+            np.testing.assert_array_equal(result, expected, strict=True)
+
+
+@keras_3_alone
+@by_suffix
+@by_release
+def test_options(release: str, suffix: str) -> None:
+    """Predictions are the reference's: all numbers are odd eighths, so that no sum is rounded."""
+    path = FOLDER / f"golden_{release}{suffix}"
+    if release == "v0_1_0":
+        with pytest.warns(FutureWarning, match="separable"):
+            model = keras.models.load_model(path)
+    else:
+        model = keras.models.load_model(path)
+    assert_arguments(model, {name: (cls, DEFAULTS | own) for name, (cls, own) in OPTIONS.items()})
+    given = arrays("golden", release)
+    inputs = {name: given[name] for name in BRANCHES}
+    for name, layers in BRANCHES.items():
+        x = np.asarray(model.get_layer("dense")(inputs[name]))
+        for layer in layers:
+            own = DEFAULTS | OPTIONS[layer][1]
+            silent = ("nonfinite", "implementation")  # what the reference does not ask
+            x = reference.pool(x, **{k: v for k, v in own.items() if k not in silent}).values
+        np.testing.assert_array_equal(given[f"{name}_pooled"], x, strict=True)
+    assert_predicts(model, inputs, [given[f"{name}_pooled"] for name in BRANCHES])
+
+
+@keras_3_alone
+@by_suffix
+@by_release
+def test_families(release: str, suffix: str) -> None:
+    """Predictions are the reference's but for the fractional ones, whose regions are this package's own choice."""
+    model = keras.models.load_model(FOLDER / f"golden_family_{release}{suffix}")
+    assert_arguments(model, FAMILY)
+    given = arrays("golden_family", release)
+    inputs = {name: given[name] for name in ("tokens", "image", "volume")}
+    outputs = [given[f"output_{i}"] for i in range(len(given) - 3)]
+    assert_predicts(model, inputs, outputs)
+    table = model.get_layer("text").layers[0].get_weights()[0]
+    tokens, image, volume = inputs.values()
+    steps = np.where(tokens[..., None] > 0, table[tokens], -np.inf).max(1)
+    pooled, largest = reference.pool(image, 2), image.reshape(3, -1, 2)
+    adaptive = regions.pool(image, [regions.adaptive(*n) for n in ((9, 4), (8, 3))])
+    cuts = [regions.adaptive(*n) for n in ((4, 2), (6, 3), (5, 6))]
+    for i, expected in {
+        0: np.where(np.isinf(steps), 0, steps),
+        1: pooled.indices,
+        2: reference.unpool(*pooled, image.shape[1:-1]),
+        3: largest.max(1)[:, None, None],
+        4: largest.argmax(1)[:, None, None],
+        5: adaptive.values,
+        6: adaptive.indices,
+        8: reference.unpool(*reference.pool(volume, 2), volume.shape[1:-1]),
+        9: volume.max((1, 2, 3)),
+        10: regions.pool(volume, cuts).values,
+    }.items():
+        np.testing.assert_array_equal(outputs[i], expected)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@by_release
+def test_in_training(release: str, suffix: str) -> None:
+    """Three steps on, the momentum that is in the file counts from the second loss."""
+    model = keras.models.load_model(FOLDER / f"{TRAINED}_{release}{suffix}")
+    given = arrays(TRAINED, release)
+    assert_arguments(model, IN_TRAINING)
+    predicted = model.predict(given["x"], verbose=0)
+    np.testing.assert_allclose(predicted, given["predicted"], rtol=1e-5)
+    if suffix in TRAIN_ON:
+        losses = []
+        for _ in range(3):
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch(given["x"], given["y"])))
+        np.testing.assert_allclose(losses, given["losses"], rtol=1e-5)
+
+
+@by_release
+def test_is_served(release: str) -> None:
+    served = tf.saved_model.load(FOLDER / f"{TRAINED}_{release}.saved_model")
+    given = arrays(TRAINED, release)
+    (y,) = served.signatures["serving_default"](tf.constant(given["x"])).values()
+    np.testing.assert_allclose(y, given["predicted"], rtol=1e-5)
