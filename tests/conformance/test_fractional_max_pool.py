@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance.first_maxima import check, with_ends
+from conformance.first_maxima import TRACED, check, with_ends
 from conformance.regions_running import fractional_cuts
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, ties
 from harness.keras_version import keras
-from harness.runner import MODES, UNKNOWN, run, with_gradient
+from harness.runner import MODES, run, with_gradient
 from reference import regions
 
 from keras_maxpool.compat import keras as keras_used
@@ -65,14 +65,11 @@ def test_eager(case: int) -> None:
         assert_right(case, KINDS[0], dtype)
 
 
-@pytest.mark.parametrize(
-    "mode", [mode for mode in (*MODES, UNKNOWN) if mode not in ("eager", None)]
-)
+@pytest.mark.parametrize("mode", TRACED)
 @pytest.mark.parametrize("case", range(len(TABLE)), ids=[str(case) for case in TABLE])
 def test_modes(case: int, mode: str) -> None:
     """A graph for all sizes draws the regions that one draws which knows them."""
-    for kind in [KINDS[case % 4], KINDS[(case + 1) % 4]]:
-        assert_right(case, kind, mode=mode)
+    assert_right(case, KINDS[(case + TRACED.index(mode)) % 4], mode=mode)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from conformance.first_maxima import check
+from conformance.first_maxima import TRACED, check
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, ties, wild
-from harness.runner import MODES, UNKNOWN
 
 from keras_maxpool.ops import max_pool
 
@@ -26,7 +25,6 @@ CONFIGS = [
     Config((7, 6), 2, (1, 2), ((1, 0), (0, 1)), 2),
     Config((4, 5, 6), 2, 2, 1),
 ]
-TRACED = [mode for mode in (*MODES, UNKNOWN) if mode not in ("eager", None)]
 
 
 def lowest(shape: tuple[int, ...], dtype: str, _: np.random.Generator) -> np.ndarray:

@@ -63,19 +63,18 @@ def test_inferred_sizes(rank: int) -> None:
     assert layer(rank).compute_output_shape(unknown) == unknown
 
 
-@pytest.mark.parametrize("rank", [2, 3])
-def test_a_list_in_a_saved_model(rank: int, tmp_path: Path) -> None:
+def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
     """Of unknown sizes, with and without `like`; both layers are shared by two calls."""
-    inputs = keras.Input((*[None] * rank, 2))
-    pool, unpool = layer(rank, 2, family="MaxPool", return_indices=True), layer(rank)
+    inputs = keras.Input((None, None, 2))
+    pool, unpool = layer(2, 2, family="MaxPool", return_indices=True), layer(2)
     pooled = pool(inputs)
     restored = [unpool([*pooled, inputs]), unpool(list(pooled))]
-    assert [y.shape for y in restored] == [(None, *[None] * rank, 2)] * 2
+    assert [y.shape for y in restored] == [(None, None, None, 2)] * 2
     models = [keras.Model(inputs, restored)]
     for suffix in (".keras", ".h5"):
         models[0].save(tmp_path / f"model{suffix}")
         models.append(keras.saving.load_model(tmp_path / f"model{suffix}"))
-    x = case(Config((8, 6, 4)[:rank], 2), distinct).x[..., :2]
+    x = case(Config((8, 6), 2), distinct).x[..., :2]
     expected = reference.unpool(*reference.pool(x), x.shape[1:-1])
     for model in models:
         for y in (*model(x), *model.predict(x, verbose=0)):
