@@ -9,6 +9,7 @@ Each backend has a module `harness.runner_<backend>` with these names:
     with_gradient(pool)     a function of (x, upstream): the values, any other results, and the gradient for x
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
+    random_bits(seed, n)    the random int32 that fractional pooling draws for an integer as its seed
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if BACKEND == "tensorflow":
         UNKNOWN,
         forward_mode,
         in_mode,
+        random_bits,
         run,
         second_order,
         with_gradient,
@@ -38,6 +40,7 @@ __all__ = [
     "UNKNOWN",
     "forward_mode",
     "in_mode",
+    "random_bits",
     "run",
     "second_order",
     "with_gradient",

@@ -74,6 +74,11 @@ def forward_mode(pool: Function) -> Function:
     return function
 
 
+def random_bits(seed: int, count: int) -> np.ndarray:
+    bits = tf.random.stateless_uniform([count], (seed, 0), None, None, tf.int32, alg="philox")
+    return bits.numpy()
+
+
 def nodes(function: Function, *specs: Any) -> list[Any]:
     """Returns all nodes of a traced graph, those of its functions included. TensorFlow's tests alone use it."""
     definition = tf.function(function).get_concrete_function(*specs).graph.as_graph_def()

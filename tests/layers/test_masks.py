@@ -1,7 +1,8 @@
-"""Masks: what they hide never wins, and the pooled mask goes on."""
+"""Masks: what they hide never wins, in max pooling and global max pooling; the pooled mask is propagated."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,158 +10,81 @@ import pytest
 import reference
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import FORMATS, INTEGERS, Config
+from harness.cases import FORMATS, Config, ties
 from harness.keras_version import keras, keras_3_alone
-from harness.runner import MODES, run, with_gradient
+from harness.runner import MODES, run
 
 import keras_maxpool
-from keras_maxpool.ops import max_pool
 
-CONFIGS = [
-    Config((10,), 2),
-    Config((10,), 3, 2, "same"),
-    Config((10,), 3, 1, "causal"),
-    Config((11,), 3, 2, 1, 2),
-    Config((10,), 2, 3, "same_lower"),
-    Config((9,), 2, 2, "valid", 1, True),
-    Config((7, 6), 3, 2, "same"),
-    Config((7, 6), 2, (1, 2), ((1, 0), (0, 1)), 2),
-    Config((4, 5, 6), 2, 2, 1),
-]
-
+SPATIAL = {1: (7,), 2: (3, 4), 3: (2, 3, 2)}
+by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def example(config: Config, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-    """Values that tie often and a mask with a sample that is hidden whole."""
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 4, (3, *config.spatial, 2)) - (0 if dtype.startswith("uint") else 2)
-    mask = rng.random((3, *config.spatial)) < 0.4
+def global_layer(rank: int, *args: Any, **options: Any) -> Any:
+    return getattr(keras_maxpool, f"GlobalMaxPool{rank}D")(*args, **options)
+
+
+@by_mode
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config((10,), 3, 1, "causal"),
+        Config((11,), 3, 2, 1, 2),
+        Config((7, 6), 3, 2, "same"),
+        Config((4, 5, 6), 2, 2, "valid", 1, True),
+    ],
+    ids=str,
+)
+def test_the_outgoing_mask(config: Config, mode: str) -> None:
+    """It says whether a window has a visible element; both results have it."""
+    mask = np.random.default_rng(0).random((3, *config.spatial)) < 0.3
     mask[1] = False
-    return x.astype(tf.as_dtype(dtype).as_numpy_dtype), mask
+    visible, _ = reference.pool(mask[..., None].astype("float32"), **config.arguments)
+    cls = getattr(keras_maxpool, f"MaxPool{config.rank}D")
+    for indices, count in ((False, 1), (True, 2)):
+        layer = cls(**config.arguments, return_indices=indices)
+        outgoing = run(lambda mask: layer.compute_mask(None, mask), mode, mask)  # noqa: B023
+        outgoing = outgoing if indices else [outgoing]
+        assert len(outgoing) == count
+        for got in outgoing:
+            assert_same(got, visible[..., 0] > 0)
+    samples = tf.constant([True, False, True])
+    assert cls(**config.arguments).compute_mask(None, samples) is samples
 
 
-def expected(config: Config, x: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """The reference's pooling of what is seen; a window is valid if pooling the mask says so."""
-    seen, _ = reference.pool(mask[..., None].astype("float32"), **config.arguments)
-    valid = seen > 0
-    hidden = np.where(mask[..., None], x.astype("float64"), -np.inf)
-    values, places = reference.pool(hidden, **config.arguments)
-    # Nothing here is infinite but what is hidden, so that no tie can lead to it.
-    values = np.where(valid, values, 0).astype(x.dtype)
-    return {
-        "values": values,
-        "indices": np.where(valid, places, -1),
-        "mask": valid[..., 0],
-    }
-
-
-@by_mode
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_against_the_reference(config: Config, mode: str) -> None:
-    x, mask = example(config)
-    should = expected(config, x, mask)
-    layer = getattr(keras_maxpool, f"MaxPool{config.rank}D")(
-        **config.arguments, return_indices=True
-    )
-    values, indices = run(lambda x, m: layer(x, mask=m), mode, x, mask)
-    assert_same(values, should["values"])
-    assert_same(indices, should["indices"])
-    for outgoing in layer.compute_mask(x, tf.constant(mask)):
-        assert_same(outgoing.numpy(), should["mask"])
-    pool = with_gradient(lambda x: max_pool(x, **config.arguments, mask=mask))
-    upstream = np.arange(1.0, values.size + 1, dtype="float32").reshape(values.shape)
-    _, gradient = run(pool, mode, x, upstream)
-    assert_same(gradient, reference.gradient(x.shape, should["indices"], upstream, dtype=x.dtype))
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", *INTEGERS])
-def test_dtypes(dtype: str) -> None:
-    x, mask = example(CONFIGS[6], dtype)
-    should = expected(CONFIGS[6], x, mask)
-    values, indices = max_pool(x, **CONFIGS[6].arguments, mask=mask, return_indices=True)
-    assert_same(values.numpy(), should["values"])
-    assert_same(indices.numpy(), should["indices"])
-
-
-@by_mode
-@pytest.mark.parametrize("dtype", ["float32", "int8", "uint32"])
-@pytest.mark.parametrize("config", CONFIGS[6:], ids=str)
-def test_the_smallest_value_is_seen_all_the_same(config: Config, dtype: str, mode: str) -> None:
-    """What is hidden ties with it, and comes first in most windows."""
-    x, mask = example(config, dtype)
-    kind = tf.as_dtype(dtype)
-    x[:] = -np.inf if kind.is_floating else kind.min
-    shown, _ = reference.pool(mask[..., None].astype("float32"), **config.arguments)
-    _, first = reference.pool(np.where(mask, 1.0, 0.0)[..., None], **config.arguments)
-    pool = lambda x: max_pool(  # noqa: E731
-        x, **config.arguments, mask=mask, return_indices=True, nonfinite="ieee"
-    )
-    values, indices = run(pool, mode, x)
-    np.testing.assert_array_equal(values, np.where(shown > 0, x.flat[0], 0) + np.zeros_like(values))
-    np.testing.assert_array_equal(indices, np.where(shown > 0, first, -1) + np.zeros_like(indices))
-
-
-@by_mode
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_a_minus_infinity_that_is_seen_gets_the_gradient(config: Config, mode: str) -> None:
-    """Not what is hidden beside it, whose gradient nobody gets."""
-    x, mask = example(config)
-    _, first = reference.pool(
-        np.where(mask, 1.0, 0.0)[..., None] + np.zeros_like(x), **config.arguments
-    )
-    shown, _ = reference.pool(mask[..., None] + np.zeros_like(x), **config.arguments)
-    upstream = np.ones(first.shape, "float32")
-    pool = with_gradient(lambda x: max_pool(x, **config.arguments, mask=mask, nonfinite="ieee"))
-    _, gradient = run(pool, mode, np.full_like(x, -np.inf), upstream)
-    places = np.where(shown > 0, first, -1)
-    assert_same(gradient, reference.gradient(x.shape, places, upstream, dtype=x.dtype))
-
-
-def test_each_result_has_a_mask() -> None:
-    steps, samples = tf.constant([[False, True, False, False]]), tf.constant([True])
-    alone, pair = keras_maxpool.MaxPool1D(2), keras_maxpool.MaxPool1D(2, return_indices=True)
-    assert alone.compute_mask(None, steps).numpy().tolist() == [[True, False]]
-    assert [mask.numpy().tolist() for mask in pair.compute_mask(None, steps)] == [
-        [[True, False]],
-        [[True, False]],
-    ]
-    assert alone.compute_mask(None, samples) is samples
-
-
-@pytest.mark.parametrize("data_format", FORMATS)
-def test_ieee_and_data_format(data_format: str) -> None:
-    """A NaN that is hidden is not there; the mask has no channels in either format."""
-    config = CONFIGS[6]
-    x, mask = example(config)
-    x[~mask] = np.nan
-    should = expected(config, np.where(np.isnan(x), 0, x), mask)
-    if data_format == "channels_first":
-        x = reference.channels_first(x)
-    layer = keras_maxpool.MaxPool2D(
-        **config.arguments, data_format=data_format, nonfinite="ieee", return_indices=True
-    )
-    values, indices = (y.numpy() for y in layer(x, mask=mask))
-    if data_format == "channels_first":
-        values, indices = reference.channels_last(values), reference.channels_last(indices)
-    assert_same(values, should["values"])
-    assert_same(indices, should["indices"])
+@by_rank
+def test_layers_take_the_callers_mask(rank: int) -> None:
+    """It has no channels in either data format, and may be a model's own input, of unknown sizes."""
+    rng = np.random.default_rng(rank)
+    x = ties((3, *SPATIAL[rank], 4), "float32", rng).astype("float32")
+    mask = rng.random(x.shape[:-1]) < 0.5
+    mask[1] = False
+    wanted = reference.global_pool(x, mask)
+    assert wanted.indices[1].tolist() == [-1] * 4
+    for data_format, given in zip(FORMATS, (x, reference.channels_first(x)), strict=True):
+        top = getattr(keras_maxpool, f"MaxPool{rank}D")(SPATIAL[rank], data_format=data_format)
+        for layer in (global_layer(rank, data_format), top):
+            assert_same(layer(given, mask=mask).numpy().reshape(3, 4), wanted.values)
+    inputs, symbol = keras.Input((*[None] * rank, 4)), keras.Input((None,) * rank, dtype="bool")
+    outputs = global_layer(rank, return_indices=True)(inputs, mask=symbol)
+    model = keras.Model([inputs, symbol], outputs)
+    for got, should in zip(model.predict([x, mask], verbose=0), wanted, strict=False):
+        assert_same(got, should)
 
 
 # From an embedding to a recurrent layer
 
 VOCABULARY, STEPS = 11, 24
-# Windows that neither overlap nor reach before the start: as many are valid as cover the sample.
-SIDE_BY_SIDE: dict[str, dict[str, Any]] = {
-    "ceil_mode": {"pool_size": 2, "ceil_mode": True},
-    "same": {"pool_size": 2, "padding": "same"},
-    "thirds": {"pool_size": 3, "ceil_mode": True},
-}
-# Windows behind the sample's end that still see its last steps are valid.
-OTHERS: dict[str, dict[str, Any]] = {
-    "overlapping": {"pool_size": 3, "strides": 2},
-    "causal": {"pool_size": 3, "strides": 1, "padding": "causal"},
-    "dilated": {"pool_size": 2, "strides": 1, "padding": ((2, 0),), "dilation_rate": 2},
+OPTIONS: dict[str, tuple[dict[str, Any], int]] = {
+    # Windows that neither overlap nor reach before the start: as many are valid as cover the sample.
+    "ceil_mode": ({"pool_size": 2, "ceil_mode": True}, 0),
+    "same": ({"pool_size": 2, "padding": "same"}, 0),
+    "thirds": ({"pool_size": 3, "ceil_mode": True}, 0),
+    # Windows behind the sample's end that still see its last steps are valid.
+    "overlapping": ({"pool_size": 3, "strides": 2}, 6),
+    "causal": ({"pool_size": 3, "strides": 1, "padding": "causal"}, 6),
+    "dilated": ({"pool_size": 2, "strides": 1, "padding": ((2, 0),), "dilation_rate": 2}, 6),
 }
 
 
@@ -175,7 +99,7 @@ def tokens() -> tuple[np.ndarray, list[int]]:
 def text_model(masking: str, options: dict[str, Any]) -> keras.Model:
     keras.utils.set_random_seed(0)
     embedding = keras.layers.Embedding(VOCABULARY, 4, mask_zero=masking == "Embedding")
-    return keras.Sequential(
+    model = keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
             embedding,
@@ -185,44 +109,30 @@ def text_model(masking: str, options: dict[str, Any]) -> keras.Model:
             keras.layers.LSTM(3),
         ]
     )
+    table = embedding.get_weights()[0]
+    table[0] = 0  # of which `Masking` makes a mask
+    embedding.set_weights([table])
+    return model
 
 
 @pytest.mark.parametrize(
-    ("options", "more"),
-    [*((o, 0) for o in SIDE_BY_SIDE.values()), *((o, 6) for o in OTHERS.values())],
-    ids=[*SIDE_BY_SIDE, *OTHERS],
+    ("masking", "name"), [*(("Embedding", name) for name in OPTIONS), ("Masking", "overlapping")]
 )
-@pytest.mark.parametrize("masking", ["Embedding", "Masking"])
-def test_each_sample_is_as_if_alone(masking: str, options: dict[str, Any], more: int) -> None:
+def test_each_sample_is_as_if_alone(masking: str, name: str) -> None:
     """Or, for windows that reach beyond the sample's end, alone with little padding behind it."""
+    options, more = OPTIONS[name]
     x, lengths = tokens()
     x = np.pad(x, ((0, 0), (0, more)))
     model = text_model(masking, options)
-    if masking == "Masking":
-        # What the mask is made of: a token 0 embedded as zeros.
-        table = model.layers[0].get_weights()[0]
-        table[0] = 0
-        model.layers[0].set_weights([table])
-    together = model(x).numpy()
-    for row, length, result in zip(x, lengths, together, strict=True):
+    for row, length, result in zip(x, lengths, model(x).numpy(), strict=True):
         alone = model(row[None, : length + more]).numpy()[0]
         np.testing.assert_allclose(result, alone, rtol=1e-5, atol=1e-6)
 
 
-def test_the_built_in_does_not() -> None:
-    """It pools what is hidden, and gives no mask on: a swap changes such a model."""
+@pytest.mark.parametrize(("jit_compile", "suffix"), [(False, ".keras"), (True, ".h5")])
+def test_train_save_and_load(jit_compile: bool, suffix: str, tmp_path: Path) -> None:
     x, _ = tokens()
-    embedded = keras.layers.Embedding(VOCABULARY, 4, mask_zero=True)(x)
-    assert getattr(keras.layers.MaxPooling1D()(embedded), "_keras_mask", None) is None
-    ours = keras_maxpool.MaxPooling1D()(embedded)
-    np.testing.assert_array_equal(ours._keras_mask, (x > 0).reshape(5, -1, 2).any(-1))
-
-
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_train_save_and_load(jit_compile: bool, suffix: str, tmp_path: Any) -> None:
-    x, _ = tokens()
-    model = text_model("Embedding", SIDE_BY_SIDE["ceil_mode"])
+    model = text_model("Embedding", OPTIONS["ceil_mode"][0])
     model.compile("sgd", "mse", jit_compile=jit_compile)
     model.fit(x, np.zeros((len(x), 3)), verbose=0)
     model.save(tmp_path / f"model{suffix}")
@@ -231,14 +141,13 @@ def test_train_save_and_load(jit_compile: bool, suffix: str, tmp_path: Any) -> N
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-def test_functional_models_hold_the_mask(tmp_path: Any) -> None:
+def test_functional_models_hold_the_mask(tmp_path: Path) -> None:
     x, _ = tokens()
     inputs = keras.Input((STEPS,), dtype="int32")
     embedded = keras.layers.Embedding(VOCABULARY, 4, mask_zero=True)(inputs)
     pooled, indices = keras_maxpool.MaxPool1D(2, return_indices=True)(embedded)
     assert pooled._keras_mask.shape == (None, STEPS // 2)
-    outputs = [keras.layers.LSTM(3)(pooled), indices]
-    model = keras.Model(inputs, outputs)
+    model = keras.Model(inputs, [keras.layers.LSTM(3)(pooled), indices])
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     model.save(tmp_path / "model.keras")
@@ -247,22 +156,75 @@ def test_functional_models_hold_the_mask(tmp_path: Any) -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("shape", [(1, 4), (1, 4, 4, 1), (2, 4, 4)], ids=str)
-def test_bad_shapes(shape: tuple[int, ...]) -> None:
-    x = np.zeros((1, 4, 4, 1), "float32")
-    message = r"`mask` must have the shape \(batch, \*spatial\), which is \(1, 4, 4\)"
-    with pytest.raises(ValueError, match=message):
-        keras_maxpool.MaxPool2D()(x, mask=np.ones(shape, bool))
-    with pytest.raises(ValueError, match=message):
-        keras_maxpool.MaxPool2D()(
-            keras.Input((4, 4, 1), batch_size=1),
-            mask=keras.Input(shape[1:], batch_size=shape[0], dtype="bool"),
-        )
+WORDS = np.array([[3, 1, 0, 2], [0, 0, 0, 0], [0, 4, 0, 0]])
 
 
-def test_masks_are_booleans() -> None:
-    with pytest.raises(TypeError, match="`mask` takes booleans; received a mask of dtype float32"):
-        max_pool(np.zeros((1, 4, 1), "float32"), mask=np.ones((1, 4), "float32"))
+def test_global_pooling_of_an_embedding() -> None:
+    """The vector of padding would win every maximum, and gets no gradient; no mask goes out."""
+    table = np.random.default_rng(0).integers(-9, 9, (5, 3)).astype("float32")
+    table[0] = 100
+    embedding = keras.layers.Embedding(5, 3, mask_zero=True)
+    embedding.build(None)
+    embedding.set_weights([table])
+    wanted = reference.global_pool(table[WORDS], WORDS != 0).values
+    inputs, pool = keras.Input((None,), dtype="int32"), global_layer(1)
+    functional = keras.Model(inputs, pool(embedding(inputs)))
+    sequential = keras.Sequential([embedding, global_layer(1)])
+    for call in (functional, sequential, lambda words: pool(embedding(words))):
+        assert_same(np.asarray(call(WORDS)), wanted)
+    assert_same(sequential.predict(WORDS, verbose=0), wanted)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(sequential(WORDS))
+    rows = tf.convert_to_tensor(tape.gradient(loss, embedding.embeddings)).numpy()
+    assert not rows[0].any()
+    assert rows.sum() == 6  # 2 samples of 3 channels
+    for keepdims in (False, True):
+        layer, embedded = global_layer(1, keepdims=keepdims), embedding(inputs)
+        assert layer.supports_masking
+        assert layer.compute_mask(embedded, embedded._keras_mask) is None
+        assert getattr(layer(embedded), "_keras_mask", None) is None
+
+
+@by_rank
+def test_global_pooling_of_masking(rank: int) -> None:
+    """Elements whose every channel is 0; what is left is negative."""
+    rng = np.random.default_rng(rank)
+    x = -1 - ties((3, *SPATIAL[rank], 4), "float32", rng).astype("float32") ** 2
+    mask = rng.random(x.shape[:-1]) < 0.5
+    mask[1] = False
+    x[~mask] = 0
+    model = keras.Sequential([keras.layers.Masking(), global_layer(rank)])
+    assert_same(model.predict(x, verbose=0), reference.global_pool(x, mask).values)
+
+
+def test_global_pooling_trains_with_masks() -> None:
+    """Padding changes nothing: the same losses as of the words alone."""
+    found = []
+    for padding in (0, 3):
+        keras.utils.set_random_seed(5)
+        embedding = keras.layers.Embedding(6, 4, mask_zero=True)
+        pool = global_layer(1, nonfinite="ieee")
+        model = keras.Sequential([embedding, pool, keras.layers.Dense(2)])
+        model.compile("sgd", "mse", jit_compile=True)
+        words = np.random.default_rng(0).integers(1, 6, (8, 5))
+        words = np.pad(words, [(0, 0), (0, padding)])
+        found.append(model.fit(words, np.ones((8, 2)), epochs=3, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+    assert found[0][0] > found[0][2]
+
+
+@by_rank
+def test_global_pooling_under_time_distributed(rank: int) -> None:
+    """It propagates a mask of whole samples, for each of its steps."""
+    rng = np.random.default_rng(rank)
+    x = ties((3, 2, *SPATIAL[rank], 4), "float32", rng).astype("float32")
+    inputs, mask = keras.Input(x.shape[1:]), keras.Input((2,), dtype="bool")
+    layer = keras.layers.TimeDistributed(global_layer(rank))
+    model = keras.Model([inputs, mask], layer(inputs, mask=mask))
+    valid = np.array([[True, False], [True, True], [False, False]])
+    wanted = x.reshape(3, 2, -1, 4).max(2) * valid[..., None]
+    # Called with a known batch size, Keras 2 propagates no mask.
+    assert_same(model.predict([x, valid], verbose=0), wanted)
 
 
 @keras_3_alone  # Keras 2 propagates no mask where it knows the batch size

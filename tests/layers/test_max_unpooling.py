@@ -1,8 +1,8 @@
-"""Unpooling layers: both spellings, bad input, saving, and a SegNet-like model beside PyTorch's."""
+"""Unpooling layers as people call them: a list, Addons' names, PyTorch's sizes, TensorFlow's indices; and a SegNet."""
 
 from __future__ import annotations
 
-import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import FORMATS, Config, case, distinct
 from harness.install import needs
-from harness.keras_version import keras
+from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
 
@@ -20,113 +20,150 @@ SPATIAL = {1: (9,), 2: (7, 8), 3: (4, 5, 6)}
 ranks = pytest.mark.parametrize("rank", SPATIAL)
 
 
-def layer(rank: int, *args: Any, spelling: str = "MaxUnpooling", **options: Any) -> Any:
-    return getattr(keras_maxpool, f"{spelling}{rank}D")(*args, **options)
-
-
-@ranks
-def test_both_spellings_are_one(rank: int) -> None:
-    cls = getattr(keras_maxpool, f"MaxUnpooling{rank}D")
-    assert getattr(keras_maxpool, f"MaxUnpool{rank}D") is cls
-    for name in (f"MaxUnpool{rank}D", f"MaxUnpooling{rank}D"):
-        assert keras.saving.get_registered_object(f"keras_maxpool>{name}") is cls
-    assert keras.saving.get_registered_name(cls) == f"keras_maxpool>MaxUnpooling{rank}D"
+def layer(rank: int, *args: Any, family: str = "MaxUnpooling", **options: Any) -> Any:
+    return getattr(keras_maxpool, f"{family}{rank}D")(*args, **options)
 
 
 @ranks
 @pytest.mark.parametrize("data_format", FORMATS)
-def test_values(rank: int, data_format: str) -> None:
+def test_every_way_to_call(rank: int, data_format: str) -> None:
+    """In turn, in a list or a tuple, and with Addons' name of the indices."""
     given = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format)
+    pair, x = (given.values, given.indices), given.x
+    expected = reference.unpool(*pair, SPATIAL[rank], data_format=data_format)
     unpool = layer(rank, data_format=data_format)
-    y = unpool(given.values, given.indices, like=given.x)
-    pooled = given.values, given.indices
-    assert_same(y.numpy(), reference.unpool(*pooled, SPATIAL[rank], data_format=data_format))
-    shapes = given.values.shape, given.indices.shape, given.x.shape
-    assert unpool.compute_output_shape(*shapes) == y.shape
+    sized = layer(rank, data_format=data_format, output_size=list(SPATIAL[rank]))
+    assert sized.get_config()["output_size"] == SPATIAL[rank]
+    for y in (
+        unpool(*pair, like=x),
+        unpool(list(pair), like=x),
+        unpool(tuple(pair), like=x),
+        unpool([*pair, x]),
+        sized(*pair),
+        sized(given.values, mask=given.indices),
+    ):
+        assert_same(y.numpy(), expected)
+    shapes = [array.shape for array in (*pair, x)]
+    for shape in (unpool.compute_output_shape(*shapes), unpool.compute_output_shape(shapes)):
+        assert shape == x.shape
+    inferred = unpool.compute_output_shape(*shapes[:2])
+    assert unpool.compute_output_shape(tuple(shapes[:2])) == inferred != x.shape
+    symbols = [keras.Input(a.shape[1:], dtype=a.dtype.name) for a in pair]
+    model = keras.Model(symbols, sized(symbols[0], mask=symbols[1]))
+    assert_same(np.asarray(model(list(pair))), expected)
 
 
 @ranks
-def test_inferred_and_given_sizes(rank: int) -> None:
+def test_inferred_sizes(rank: int) -> None:
     shape = (2, *[3] * rank, 4)
-    assert layer(rank, 3, 2).compute_output_shape(shape) == (2, *[7] * rank, 4)
-    assert layer(rank, 3, 2, 1).compute_output_shape(shape) == (2, *[5] * rank, 4)
-    assert layer(rank, 3, 2, "same").compute_output_shape(shape) == (2, *[6] * rank, 4)
+    for arguments, size in [((3, 2), 7), ((3, 2, 1), 5), ((3, 2, "same"), 6)]:
+        assert layer(rank, *arguments).compute_output_shape(shape) == (2, *[size] * rank, 4)
     assert layer(rank, output_size=7).compute_output_shape(shape) == (2, *[7] * rank, 4)
     unknown = (None, *[None] * rank, 4)
     assert layer(rank).compute_output_shape(unknown) == unknown
 
 
-@ranks
-def test_config(rank: int) -> None:
-    sizes = (7, 8, 9)[:rank]
-    one = layer(rank, 3, 2, 1, "channels_first", "mine", output_size=list(sizes), dtype="float16")
-    config = one.get_config()
-    assert config["name"] == "mine"
-    assert config["pool_size"] == (3,) * rank
-    assert config["strides"] == (2,) * rank
-    assert config["padding"] == ((1, 1),) * rank
-    assert config["data_format"] == "channels_first"
-    assert config["output_size"] == sizes
-    for other in (type(one).from_config(config), copy.deepcopy(one)):
-        assert other.get_config() == config
+def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
+    """Of unknown sizes, with and without `like`; both layers are shared by two calls."""
+    inputs = keras.Input((None, None, 2))
+    pool, unpool = layer(2, 2, family="MaxPool", return_indices=True), layer(2)
+    pooled = pool(inputs)
+    restored = [unpool([*pooled, inputs]), unpool(list(pooled))]
+    assert [y.shape for y in restored] == [(None, None, None, 2)] * 2
+    models = [keras.Model(inputs, restored)]
+    for suffix in (".keras", ".h5"):
+        models[0].save(tmp_path / f"model{suffix}")
+        models.append(keras.saving.load_model(tmp_path / f"model{suffix}"))
+    x = case(Config((8, 6), 2), distinct).x[..., :2]
+    expected = reference.unpool(*reference.pool(x), x.shape[1:-1])
+    for model in models:
+        for y in (*model(x), *model.predict(x, verbose=0)):
+            np.testing.assert_array_equal(y, expected)
 
 
-@ranks
-def test_symbolic_with_unknown_sizes(rank: int) -> None:
-    inputs = keras.Input((*[None] * rank, 2))
-    pooled = getattr(keras_maxpool, f"MaxPool{rank}D")(2, return_indices=True)(inputs)
-    assert [p.shape for p in pooled] == [(None, *[None] * rank, 2)] * 2
-    assert [p.dtype for p in pooled] == ["float32", "int64"]
-    model = keras.Model(inputs, layer(rank)(*pooled, like=inputs))
-    assert model.output_shape == (None, *[None] * rank, 2)
-    x = case(Config(SPATIAL[rank], 2), distinct).x[..., :2]
-    expected = reference.unpool(*reference.pool(x), SPATIAL[rank])
-    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+@pytest.mark.skipif(not LEGACY, reason="Keras 3's takes one tensor: run with TF_USE_LEGACY_KERAS=1")
+def test_a_list_in_time_distributed() -> None:
+    given = case(Config((4, 6), 2), distinct)
+    frames = [np.stack([a, a], 1) for a in (given.values, given.indices)]
+    y = keras.layers.TimeDistributed(keras_maxpool.MaxUnpool2D())(frames)
+    expected = reference.unpool(given.values, given.indices, (4, 6))
+    np.testing.assert_array_equal(y, np.stack([expected, expected], 1))
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"pool_size": 0}, ValueError, "`pool_size` must be positive"),
-        ({"strides": True}, TypeError, "`strides` takes integers, not booleans"),
-        ({"padding": "full"}, ValueError, "`padding` is unknown"),
-        ({"data_format": "NCHW"}, ValueError, "`data_format` is unknown"),
-        ({"output_size": -1}, ValueError, "`output_size` must be positive"),
-        (
-            {"dilation_rate": 2},
-            ValueError,
-            "MaxUnpooling2D does not know the argument 'dilation_rate'",
-        ),
-    ],
-)
-def test_bad_arguments(options: dict, error: type, message: str) -> None:
-    with pytest.raises(error, match=message):
-        layer(2, **options)
-
-
-@pytest.mark.parametrize(
-    ("shapes", "dtype", "error", "message"),
-    [
-        ([(1, 2, 2), (1, 2, 2)], "int64", ValueError, "MaxUnpool1D fits"),
-        (
-            [(1, 2, 2, 3), (1, 2, 1, 3)],
-            "int64",
-            ValueError,
-            "`indices` must have the shape of the val",
-        ),
-        ([(1, 2, 2, 3), (1, 2, 2, 3)], "float32", TypeError, "`indices` takes int64 or int32"),
-        ([(1, 2, 2, 3), (1, 2, 2, 3), (1, 4, 4)], "int64", ValueError, "`like` must have the rank"),
-    ],
-)
 @pytest.mark.parametrize("symbolic", [False, True])
-def test_bad_inputs(symbolic: bool, shapes: list, dtype: str, error: type, message: str) -> None:
-    dtypes = ["float32", dtype, "float32"]
-    tensors = [
-        keras.Input(batch_shape=shape, dtype=kind) if symbolic else tf.zeros(shape, kind)
-        for shape, kind in zip(shapes, dtypes, strict=False)
+def test_bad_calls(symbolic: bool) -> None:
+    shape = (1, 2, 2, 3)
+    pair = [tf.zeros(shape), tf.zeros(shape, "int64")]
+    if symbolic:
+        pair = [keras.Input(batch_shape=shape, dtype=x.dtype.name) for x in pair]
+    cases = [
+        (pair[:1], {}, TypeError, "`indices` takes a tensor; received indices=None"),
+        ([pair[:1]], {}, TypeError, "`indices` takes a tensor; received indices=None"),
+        # As PyTorch takes it, the whole shape or the spatial sizes.
+        (pair, {"output_size": shape}, TypeError, r"`output_size` is no argument.*like=x"),
+        ([*pair, (4, 4)], {}, TypeError, r"`like` takes a tensor.*output_size="),
     ]
-    with pytest.raises(error, match=message):
-        layer(2)(*tensors)
+    for arguments, options, error, message in cases:
+        with pytest.raises(error, match=message):
+            layer(2)(*arguments, **options)
+
+
+@ranks
+@pytest.mark.parametrize("convention", ["tensorflow", "tensorflow_batch", "onnx"])
+def test_conventions(rank: int, convention: str) -> None:
+    """Pooling writes what unpooling reads, and what `convert_indices` makes of PyTorch's."""
+    for data_format in FORMATS:
+        x = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format).x
+        options = {"data_format": data_format, "indices_convention": convention}
+        pool = layer(rank, 2, family="MaxPool", return_indices=True, **options)
+        values, indices = pool(x)
+        expected, torchs = reference.pool(x, data_format=data_format)
+        assert_same(values.numpy(), expected)
+        converted = keras_maxpool.ops.convert_indices(
+            torchs, x.shape, to=convention, data_format=data_format
+        )
+        assert_same(indices.numpy(), converted.numpy())
+        unpool = layer(rank, **options)
+        y = type(unpool).from_config(unpool.get_config())([values, indices], like=x)
+        wanted = reference.unpool(expected, torchs, SPATIAL[rank], data_format=data_format)
+        assert_same(y.numpy(), wanted)
+
+
+def test_argmax_of_tensorflow() -> None:
+    x = case(Config((7, 8), 3, 2, "same"), distinct).x
+    found = tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")
+    options = {"indices_convention": "tensorflow"}
+    pool = keras_maxpool.MaxPool2D(3, 2, "same", return_indices=True, **options)
+    for ours, theirs in zip(pool(x), found, strict=True):
+        assert_same(ours.numpy(), theirs.numpy())
+    unpool = keras_maxpool.MaxUnpool2D(3, 2, "same", **options)
+    expected = reference.unpool(*reference.pool(x, 3, 2, "same"), (7, 8))
+    for indices in (found.argmax, tf.cast(found.argmax, tf.float32)):
+        assert_same(unpool([found.output, indices], like=x).numpy(), expected)
+
+
+@keras_3_alone
+def test_16_bits_do_not_hold_an_index() -> None:
+    """Keras 3 casts floats to the layer's dtype before the layer sees them."""
+    pair = [tf.zeros((1, 2, 2, 1)), tf.zeros((1, 2, 2, 1))]
+    unpool = keras_maxpool.MaxUnpool2D(indices_convention="tensorflow", dtype="mixed_float16")
+    with pytest.raises(TypeError, match=r"`indices` takes .* or float64; received float16"):
+        unpool(pair)
+
+
+@keras_3_alone
+@ranks
+def test_tensors_by_name(rank: int) -> None:
+    """As an .h5 of Keras 2 names those after the first; Keras 3 propagates the names."""
+    inputs = keras.Input((*SPATIAL[rank], 3), name="image")
+    pool = layer(rank, 2, family="MaxPool", return_indices=True, name="pool")
+    code = keras.layers.Activation("linear")(pool(inputs)[0])
+    y = layer(rank)(code, indices=["pool", 0, 1], like=["image", 0, 0])
+    given = case(Config(SPATIAL[rank], 2), distinct)
+    expected = reference.unpool(given.values, given.indices, SPATIAL[rank])
+    np.testing.assert_array_equal(keras.Model(inputs, y)(given.x), expected)
+    with pytest.raises(ValueError, match=r"received \['other', 0, 1\].*TF_USE_LEGACY_KERAS=1"):
+        layer(rank)(code, indices=["other", 0, 1])
 
 
 # SegNet (Badrinarayanan et al. 2017): the decoder unpools with the encoder's indices
@@ -146,55 +183,24 @@ def segnet() -> keras.Model:
         levels.append((before, indices))
     for i, (before, indices) in reversed(list(enumerate(levels))):
         x = keras_maxpool.MaxUnpool2D(2)(x, indices, like=before)
-        filters = CHANNELS[i - 1] if i else CLASSES
-        x = keras.layers.Conv2D(
-            filters, 3, padding="same", activation="relu" if i else None, name=f"up{i}"
-        )(x)
+        filters, activation = (CHANNELS[i - 1], "relu") if i else (CLASSES, None)
+        x = keras.layers.Conv2D(filters, 3, padding="same", activation=activation, name=f"up{i}")(x)
     return keras.Model(inputs, x)
 
 
-def images() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(6, *SIZES, 3)).astype("float32")
-    return x, (x.sum(-1) > 0).astype("int32")
-
-
-def train(model: keras.Model, **options: Any) -> list[float]:
-    model.compile(
-        keras.optimizers.Adam(0.01),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **options,
-    )
-    return model.fit(*images(), batch_size=4, epochs=8, shuffle=False, verbose=0).history["loss"]
-
-
-@pytest.mark.slow
-def test_segnet_trains_saves_and_loads(tmp_path: Any) -> None:
-    x, _ = images()
-    model = segnet()
-    in_graph = train(model)
-    assert in_graph[-1] < 0.8 * in_graph[0]
-    in_xla = train(segnet(), jit_compile=True)
-    np.testing.assert_allclose(in_xla, in_graph, rtol=2e-2)
-    expected = model.predict(x, verbose=0)
-    assert expected.shape == (6, *SIZES, CLASSES)
-    for suffix in (".keras", ".h5"):
-        model.save(tmp_path / f"model{suffix}")
-        loaded = keras.models.load_model(tmp_path / f"model{suffix}")
-        np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+IMAGES = np.random.default_rng(0).normal(size=(6, *SIZES, 3)).astype("float32")
 
 
 def test_segnet_equals_pytorch() -> None:
     torch = needs("torch")
     functional = torch.nn.functional
-    x, _ = images()
     model = segnet()
 
     def convolve(y: Any, name: str) -> Any:
         kernel, bias = (torch.from_numpy(w) for w in model.get_layer(name).get_weights())
         return functional.conv2d(y, kernel.permute(3, 2, 0, 1), bias, padding=1)
 
-    y = torch.from_numpy(x).permute(0, 3, 1, 2)
+    y = torch.from_numpy(IMAGES).permute(0, 3, 1, 2)
     levels = []
     for i in range(len(CHANNELS)):
         y = torch.relu(convolve(y, f"down{i}"))
@@ -207,4 +213,4 @@ def test_segnet_equals_pytorch() -> None:
         y = convolve(y, f"up{i}")
         y = torch.relu(y) if i else y
     expected = y.permute(0, 2, 3, 1).numpy()
-    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), expected, atol=1e-5)

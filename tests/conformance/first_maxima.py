@@ -1,0 +1,65 @@
+"""How results are checked of every pooling whose gradients go to the first maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import reference
+from harness.assertions import assert_same
+from harness.runner import MODES, UNKNOWN, forward_mode, run, second_order, with_gradient
+
+TRACED = [mode for mode in (*MODES, UNKNOWN) if mode not in ("eager", None)]
+
+
+def with_ends(x: np.ndarray) -> np.ndarray:
+    """Integers with both ends of their dtype's range among them."""
+    limits, rng = np.iinfo(x.dtype), np.random.default_rng(4)
+    x = np.where(rng.random(x.shape) < 0.1, limits.max, x).astype(x.dtype)
+    x[..., 0] = limits.min
+    return x
+
+
+def check(
+    pool: Callable[..., tuple[Any, Any]],
+    x: np.ndarray,
+    pooled: reference.Pooled,
+    mode: str = "eager",
+    data_format: str = "channels_last",
+    *,
+    masks: Sequence[np.ndarray] = (),
+    all_derivatives: bool = False,
+) -> None:
+    """Values, indices and, of floats, the gradient; or the second-order derivatives and the tangent, too.
+
+    `x` and the reference's results have channels last; `pool` takes `x` and the masks, and has `data_format`.
+    """
+    values, indices = pooled
+    rng = np.random.default_rng(1)
+    upstream = rng.integers(1, 4, values.shape).astype(x.dtype)  # whose sums are exact
+    tangent = rng.integers(1, 5, x.shape).astype(x.dtype)
+    along = reference.gather(2 * tangent, indices)
+    is_integer = x.dtype.kind in "iu"
+
+    def gradient(upstream: np.ndarray) -> np.ndarray:
+        return reference.gradient(x.shape, indices, upstream, dtype=x.dtype)
+
+    def results(x: Any, upstream: Any, tangent: Any, *masks: Any) -> Any:
+        if is_integer:
+            return pool(x, *masks)
+        found = [*with_gradient(lambda x: pool(x, *masks))(x, upstream)]
+        if all_derivatives:
+            found += second_order(lambda x: pool(x, *masks)[0])(x, upstream, tangent)
+            found += forward_mode(lambda x: pool(x, *masks)[0])(x, tangent)
+        return found
+
+    wanted = [values, indices]
+    wanted += [] if is_integer else [gradient(upstream)]
+    if all_derivatives:
+        wanted += [along, gradient(2 * upstream * along), values, along]
+    arrays = [x, upstream, tangent]
+    if data_format == "channels_first":
+        arrays, wanted = (list(map(reference.channels_first, a)) for a in (arrays, wanted))
+    for got, should in zip(run(results, mode, *arrays, *masks), wanted, strict=True):
+        assert_same(got, should)
