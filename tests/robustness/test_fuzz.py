@@ -1,6 +1,6 @@
-"""Poolings of every family, drawn by hypothesis, against the references, PyTorch and the built-in layers.
+"""Poolings of every family, drawn by hypothesis, against the references and PyTorch.
 
-The default run draws a few hundred. `pytest -m fuzz --dist load` draws 20,000 against the reference and thousands
+By default a few hundred are drawn. `pytest -m fuzz --dist load` draws 20,000 against the reference and thousands
 against each of the others, each part in a process of its own, since compiled programs stay in memory.
 """
 
@@ -17,68 +17,47 @@ import reference
 import tensorflow as tf
 from conformance.regions_running import fractional_cuts
 from harness.assertions import assert_same
-from harness.cases import FLOATS, INTEGERS
+from harness.cases import FLOATS
 from harness.install import needs
-from harness.keras_version import layers
-from harness.runner import in_mode, with_gradient
 from hypothesis import strategies as st
 from reference import regions as reference_regions
 from robustness.fuzzing import (
-    EXACT,
-    FINITE,
     KERNELS,
-    NATIVE_3D,
     Example,
+    Outcome,
     at_length,
-    derived,
     drawn,
-    each,
     examples,
-    flushed,
     outcome,
 )
 
-from keras_maxpool.ops import (
-    adaptive_max_pool,
-    fractional_max_pool,
-    global_max_pool,
-    max_pool,
-    max_unpool,
-)
+from keras_maxpool import ops
 
 FEW = (14, 5, 3)
 
 
-# Windows
-
-
 def fits(example: Example) -> bool:
-    """Whether the reference finds windows; ours must raise a ValueError if not."""
+    """Whether the reference finds windows, and pads are shorter than those."""
     try:
-        reference.pool(np.zeros((1, *example.spatial, 1)), **example.arguments)
+        reference.pool(np.zeros((1, *example.config.spatial, 1)), **example.config.arguments)
     except ValueError:
         return False
-    return all(_pads_are_short(example))
+    explicit = [axis for axis in example.config.axes if not isinstance(axis[3], str)]
+    return all(max(pads) <= (pool - 1) * gap for _, pool, _, pads, gap, _ in explicit)
 
 
-def _pads_are_short(example: Example) -> list[bool]:
-    """The op refuses explicit pads of the dilated window's length, axis by axis."""
-
-    named = example.arguments
-    if isinstance(named["padding"], str):
-        return [True]
-    lengths = [
-        (pool - 1) * rate + 1
-        for pool, rate in zip(
-            each(named["pool_size"], example.rank),
-            each(named["dilation_rate"], example.rank),
-            strict=True,
-        )
-    ]
-    return [
-        np.max(pads) < length
-        for pads, length in zip(each(named["padding"], example.rank), lengths, strict=True)
-    ]
+def check_gradients(
+    example: Example, ours: Any, x: np.ndarray, upstream: np.ndarray, indices: np.ndarray
+) -> None:
+    """Of windows whose maxima are at `indices`."""
+    if not example.is_float:
+        return
+    layout = {"data_format": example.data_format}
+    wanted = reference.gradient(x.shape, indices, upstream, dtype=x.dtype, **layout)
+    assert_same(ours.gradient, wanted)
+    if ours.second is not None:
+        further = example.integers(x.shape, "further")
+        assert_same(ours.second, reference.gather(further, indices, **layout))
 
 
 @drawn(partial(examples, misfits=True), quick=(220, 48, 32), kernels=KERNELS)
@@ -86,91 +65,17 @@ def test_against_the_reference(example: Example) -> None:
     """Values, indices, the gradient and its own gradient."""
     x = example.input()
     if not fits(example):
-        pool = in_mode(lambda x: max_pool(x, **example.options), example.mode)
         with pytest.raises(ValueError, match=r"window|padding"):
-            pool(tf.constant(x))
+            example.run(lambda x: ops.max_pool(x, **example.options), x)
         return
-    wanted, places = example.wanted(x)
-    upstream = example.whole_numbers(places.shape, "upstream")
+    wanted, indices = example.wanted(x)
+    upstream = example.integers(indices.shape, "upstream")
     ours = outcome(example, x, upstream)
     # A window of padding alone: -inf by IEEE, TensorFlow's lowest number otherwise.
-    alone = (places < 0) & (example.nonfinite == "backend")
-    values = np.where(alone, wanted, ours.values).astype(wanted.dtype)
-    # What only moves a denormal number keeps it.
-    assert_same(flushed(values) if example.layout == "denormal" else values, wanted)
-    assert_same(ours.indices, places)
-    check_gradients(example, ours, x, upstream, places)
-
-
-def check_gradients(
-    example: Example, ours: Any, x: np.ndarray, upstream: np.ndarray, places: np.ndarray
-) -> None:
-    """Of windows whose maxima are at `places`."""
-    if not example.is_float:
-        return
-    layout = {"data_format": example.data_format}
-    wanted = reference.gradient(x.shape, places, upstream, dtype=x.dtype, **layout)
-    assert_same(ours.gradient, wanted)
-    further = example.whole_numbers(x.shape, "further")
-    assert_same(ours.second, reference.gather(further, places, **layout))
-
-
-# Peers
-
-
-def of_builtin(rank: int, mode: str) -> list[str]:
-    """What the built-in layers take."""
-    if rank == 3:
-        return [*NATIVE_3D, "float16"] if mode == "xla" else [*NATIVE_3D]
-    return [*FLOATS * 3, *(dtype for dtype in INTEGERS if dtype not in ("uint32", "uint64"))]
-
-
-BUILTIN = partial(
-    examples,
-    empties=False,
-    dilates=False,
-    ceils=False,
-    paddings=("valid", "same"),
-    layouts=(*FINITE, "distinct", "distinct"),
-    dtypes=of_builtin,
-)
-
-
-def builtin_finds_the_first(example: Example) -> bool:
-    """Of ties. In 3D it passes the gradient to all of them outside graphs; in XLA to another one, too."""
-    if example.layout == "distinct" or example.rank == 1:
-        return True
-    return example.mode == "graph" or (example.mode == "eager" and example.rank == 2)
-
-
-def builtin_has_second_order(example: Example, keeps_shape: bool) -> bool:
-    """In XLA of float32 alone; and where the shape stays MaxPoolGradGrad writes over its argument."""
-    return example.dtype == "float32" if example.mode == "xla" else not keeps_shape
-
-
-@drawn(BUILTIN, quick=(80, 20, 12), kernels=KERNELS)
-def test_against_the_builtin(example: Example) -> None:
-    """Bit for bit, wherever it is right."""
-    x, named = example.input(), example.arguments
-    layer = getattr(layers, f"MaxPooling{example.rank}D")(
-        named["pool_size"], named["strides"], named["padding"], example.data_format
-    )
-    values = in_mode(layer.call, example.mode)(tf.constant(x)).numpy()
-    upstream = example.whole_numbers(values.shape, "upstream")
-    ours = outcome(example, x, upstream)
-    assert_same(ours.values, values)
-    if not example.is_float or not builtin_finds_the_first(example):
-        return
-    if not builtin_has_second_order(example, values.shape == x.shape):
-        theirs = in_mode(with_gradient(layer.call), example.mode)
-        _, gradient = theirs(tf.constant(x), tf.constant(upstream))
-        assert_same(ours.gradient, gradient.numpy())
-        return
-    theirs = in_mode(lambda *tensors: derived(layer.call, *tensors), example.mode)
-    further = example.whole_numbers(x.shape, "further")
-    _, gradient, second = theirs(*map(tf.constant, (x, upstream, further)))
-    assert_same(ours.gradient, gradient.numpy())
-    assert_same(ours.second, second.numpy())
+    alone = (indices < 0) & (example.nonfinite == "backend")
+    assert_same(np.where(alone, wanted, ours.values).astype(wanted.dtype), wanted)
+    assert_same(ours.indices, indices)
+    check_gradients(example, ours, x, upstream, indices)
 
 
 def of_pytorch(rank: int, mode: str) -> list[str]:
@@ -182,8 +87,7 @@ PYTORCH = partial(
     examples,
     empties=False,
     short_pads=True,
-    paddings=("valid", "number", "numbers"),
-    layouts=EXACT,
+    paddings=("valid", "int", "ints"),
     dtypes=of_pytorch,
 )
 
@@ -192,30 +96,31 @@ PYTORCH = partial(
 def test_against_pytorch(example: Example) -> None:
     """Values, indices, the gradient and its own gradient."""
     torch = needs("torch")
-    named = example.arguments
-    first = example.data_format == "channels_first"
+    config = example.config
 
     def theirs(x: np.ndarray) -> Any:
         """As a tensor, channels first; NumPy has no bfloat16 to hand over, but float32 holds its numbers."""
-        x = x if first else np.moveaxis(x, -1, 1)
+        x = reference.channels_first(example.last(x))
         x = x.astype("float32") if example.dtype == "bfloat16" else np.array(x)
         return torch.from_numpy(np.ascontiguousarray(x)).to(getattr(torch, example.dtype))
 
     def back(tensor: Any) -> np.ndarray:
         x = tensor.detach()
         x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
-        return x if first else np.moveaxis(x, 1, -1)
+        return example.laid_out(reference.channels_last(x))[0]
 
     x = example.input()
     tensor = theirs(x).requires_grad_(example.is_float)
     values, indices = getattr(torch.nn.functional, f"max_pool{example.rank}d")(
         tensor,
-        *(named["pool_size"], named["strides"]),
-        *(0 if named["padding"] == "valid" else named["padding"], named["dilation_rate"]),
-        ceil_mode=named["ceil_mode"],
+        config.pool_size,
+        config.strides,
+        0 if config.padding == "valid" else config.padding,
+        config.dilation_rate,
+        ceil_mode=config.ceil_mode,
         return_indices=True,
     )
-    upstream = example.whole_numbers(back(values).shape, "upstream")
+    upstream = example.integers(back(values).shape, "upstream")
     ours = outcome(example, x, upstream, nonfinite="ieee")
     seen = ours.indices >= 0
     assert_same(ours.values[seen], back(values).astype(x.dtype)[seen])
@@ -226,9 +131,7 @@ def test_against_pytorch(example: Example) -> None:
         return
     given = theirs(upstream).requires_grad_(True)
     (gradient,) = torch.autograd.grad(values, tensor, given, create_graph=True)
-    (second,) = torch.autograd.grad(
-        gradient, given, theirs(example.whole_numbers(x.shape, "further"))
-    )
+    (second,) = torch.autograd.grad(gradient, given, theirs(example.integers(x.shape, "further")))
     assert_same(ours.gradient, back(gradient).astype(x.dtype))
     assert_same(ours.second, back(second).astype(x.dtype))
 
@@ -240,38 +143,28 @@ def hidden(x: np.ndarray, mask: np.ndarray, **arguments: Any) -> reference.Poole
     """The reference's pooling, channels last, of what the mask shows: by ranks, below which there is always room."""
     numbers = x if x.dtype.kind in "iuf" else x.astype("float32")
     ranks = np.unique(numbers, return_inverse=True)[1].reshape(x.shape)
-    best, places = reference.pool(np.where(mask[..., None], ranks, -1), **arguments)
-    places = np.where(best < 0, -1, places)
-    return reference.Pooled(reference.gather(x, places), places)
+    best, indices = reference.pool(np.where(mask[..., None], ranks, -1), **arguments)
+    indices = np.where(best < 0, -1, indices)
+    return reference.Pooled(reference.gather(x, indices), indices)
 
 
 def drawn_mask(example: Example) -> np.ndarray:
-    """Of places, from nothing hidden to everything."""
+    """Of elements, from nothing hidden to everything."""
     rng = example.rng("mask")
-    return rng.random((example.batch, *example.spatial)) < rng.choice([0, 0.2, 0.6, 1])
+    return rng.random((example.batch, *example.config.spatial)) < rng.choice([0, 0.2, 0.6, 1])
 
 
-def laid_out(example: Example, *arrays: np.ndarray) -> list[np.ndarray]:
-    """Channels-last arrays in the example's data format."""
-    first = example.data_format == "channels_first"
-    return [reference.channels_first(array) if first else array for array in arrays]
-
-
-def last(example: Example, x: np.ndarray) -> np.ndarray:
-    return reference.channels_last(x) if example.data_format == "channels_first" else x
-
-
-@drawn(partial(examples, layouts=EXACT), quick=FEW)
+@drawn(examples, quick=FEW)
 def test_masks(example: Example) -> None:
-    """What is hidden never wins, and a window that sees nothing else gives 0 and -1."""
+    """What is hidden never wins, and a window that sees nothing else has 0 and -1."""
     x, mask = example.input(), drawn_mask(example)
-    pooled = hidden(last(example, x), mask, **example.arguments)
-    values, places = laid_out(example, *pooled)
-    upstream = example.whole_numbers(values.shape, "upstream")
+    pooled = hidden(example.last(x), mask, **example.config.arguments)
+    values, indices = example.laid_out(*pooled)
+    upstream = example.integers(values.shape, "upstream")
     ours = outcome(example, x, upstream, mask=mask)
     assert_same(ours.values, values)
-    assert_same(ours.indices, places)
-    check_gradients(example, ours, x, upstream, places)
+    assert_same(ours.indices, indices)
+    check_gradients(example, ours, x, upstream, indices)
 
 
 @drawn(
@@ -281,112 +174,79 @@ def test_masks(example: Example) -> None:
     quick=FEW,
 )
 def test_unpooling(example: Example, scattered: bool, indices_dtype: str) -> None:
-    """Of indices that pooling gave, or of any: the reference's gradient, and its gather as the gradient."""
+    """Of pooling's indices, or of any: the reference's gradient, and its gather as the gradient."""
     x = example.input()
-    _, places = example.wanted(x)
+    _, indices = example.wanted(x)
     if scattered:
-        places = example.rng("indices").integers(-1, math.prod(example.spatial), places.shape)
-    values = example.whole_numbers(places.shape, "values")
-    names = ("pool_size", "strides", "padding")
-    options = {name: example.arguments[name] for name in names}
+        most = math.prod(example.config.spatial)
+        indices = example.rng("indices").integers(-1, most, indices.shape)
+    values = example.integers(indices.shape, "values")
+    layout = {"data_format": example.data_format}
+    options = layout | {name: example.options[name] for name in ("pool_size", "strides", "padding")}
 
     def unpool(values: tf.Tensor, indices: tf.Tensor, like: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            y = max_unpool(values, indices, **options, data_format=example.data_format, like=like)
-        return y, *([tape.gradient(y, values, output_gradients=like)] if example.is_float else [])
+        pool = lambda values: ops.max_unpool(values, indices, **options, like=like)  # noqa: E731
+        return example.with_gradient(pool)(values, like)
 
-    given = map(tf.constant, (values, places.astype(indices_dtype), x))
-    y, *gradient = in_mode(unpool, example.mode)(*given)
-    layout = {"data_format": example.data_format}
-    wanted = reference.gradient(x.shape, places, values, dtype=np.int64, **layout)
-    assert_same(y.numpy(), wanted.astype(x.dtype))
+    y, *gradient = example.run(unpool, values, indices.astype(indices_dtype), x)
+    wanted = reference.gradient(x.shape, indices, values, dtype=np.int64, **layout)
+    assert_same(y, wanted.astype(x.dtype))
     if gradient:
-        assert_same(gradient[0].numpy(), reference.gather(x, places, **layout))
+        assert_same(gradient[0], reference.gather(x, indices, **layout))
 
 
 @drawn(
-    partial(examples, empties=False, kernels=("auto",), layouts=EXACT),
+    partial(examples, empties=False, kernels=("auto",)),
     st.booleans(),
     st.booleans(),
     quick=FEW,
 )
 def test_global_pooling(example: Example, masked: bool, keepdims: bool) -> None:
     """One window as large as the input, whose gradient is shared by the maxima."""
-    x = last(example, example.input())
+    x = example.input()
     mask = drawn_mask(example) if masked else None
-    values, places, shares = reference.global_pool(x, mask)
-    upstream = example.whole_numbers(values.shape, "upstream")
-    gradient = reference.global_gradient(shares, upstream)
-
-    def pool(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values, places = global_max_pool(
-                x,
-                example.data_format,
-                keepdims,
-                mask=mask,
-                return_indices=True,
-                nonfinite=example.nonfinite,
-            )
-        if not example.is_float:
-            return values, places
-        return values, places, tape.gradient(values, x, output_gradients=upstream)
-
-    x, gradient = laid_out(example, x, gradient)
+    values, indices, shares = reference.global_pool(example.last(x), mask)
+    upstream = example.integers(values.shape, "upstream")
+    (gradient,) = example.laid_out(reference.global_gradient(shares, upstream))
     if keepdims:
         kept = (example.batch, *[1] * example.rank, example.channels)
-        values, places, upstream = laid_out(
-            example, *(a.reshape(kept) for a in (values, places, upstream))
-        )
-    ours = [y.numpy() for y in in_mode(pool, example.mode)(tf.constant(x), tf.constant(upstream))]
-    assert_same(ours[0], values)
-    assert_same(ours[1], places)
+        several = (array.reshape(kept) for array in (values, indices, upstream))
+        values, indices, upstream = example.laid_out(*several)
+    options = {"mask": mask, "return_indices": True, "nonfinite": example.nonfinite}
+    pool = lambda x: ops.global_max_pool(x, example.data_format, keepdims, **options)  # noqa: E731
+    ours = Outcome(*example.run(example.with_gradient(pool), x, upstream))
+    assert_same(ours.values, values)
+    assert_same(ours.indices, indices)
     if example.is_float:
         # A rounding or two of the dtype.
         eps = float(ml_dtypes.finfo(x.dtype).eps)
-        np.testing.assert_allclose(ours[2].astype("float64"), gradient, rtol=2 * eps)
+        np.testing.assert_allclose(ours.gradient.astype("float64"), gradient, rtol=2 * eps)
 
 
 def check_regions(
-    example: Example, pool: Any, cuts: list[reference_regions.Cut], **options: Any
+    example: Example, op: Any, cuts: list[reference_regions.Cut], **options: Any
 ) -> None:
-    """Values, places and gradient of a pooling over regions."""
+    """Values, indices and gradient of a pooling over regions."""
     x = example.input()
-    values, places = laid_out(example, *reference_regions.pool(last(example, x), cuts))
-    upstream = example.whole_numbers(values.shape, "upstream")
+    values, indices = example.laid_out(*reference_regions.pool(example.last(x), cuts))
+    upstream = example.integers(values.shape, "upstream")
     options |= {"data_format": example.data_format, "return_indices": True}
-
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values, places = pool(x, **options)
-        if not example.is_float:
-            return values, places
-        return values, places, tape.gradient(values, x, output_gradients=upstream)
-
-    ours = in_mode(function, example.mode)(tf.constant(x), tf.constant(upstream))
-    assert_same(ours[0].numpy(), values)
-    assert_same(ours[1].numpy(), places)
-    if example.is_float:
-        wanted = reference.gradient(
-            x.shape, places, upstream, dtype=x.dtype, data_format=example.data_format
-        )
-        assert_same(ours[2].numpy(), wanted)
+    pool = example.with_gradient(lambda x: op(x, **options))
+    ours = Outcome(*example.run(pool, x, upstream))
+    assert_same(ours.values, values)
+    assert_same(ours.indices, indices)
+    check_gradients(example, ours, x, upstream, indices)
 
 
-REGIONS = partial(examples, empties=False, kernels=("auto",), layouts=EXACT)
+REGIONS = partial(examples, empties=False, kernels=("auto",))
 
 
 @drawn(REGIONS, st.data(), quick=FEW)
 def test_adaptive_pooling(example: Example, data: st.DataObject) -> None:
-    most = {1: 40, 2: 9, 3: 4}[example.rank]
-    outputs = tuple(data.draw(st.integers(1, most)) for _ in example.spatial)
-    cuts = [
-        reference_regions.adaptive(*axis) for axis in zip(example.spatial, outputs, strict=True)
-    ]
-    check_regions(example, adaptive_max_pool, cuts, output_size=outputs)
+    most, spatial = {1: 40, 2: 9, 3: 4}[example.rank], example.config.spatial
+    outputs = tuple(data.draw(st.integers(1, most)) for _ in spatial)
+    cuts = [reference_regions.adaptive(*axis) for axis in zip(spatial, outputs, strict=True)]
+    check_regions(example, ops.adaptive_max_pool, cuts, output_size=outputs)
 
 
 @drawn(REGIONS, st.data(), st.booleans(), st.booleans(), quick=FEW)
@@ -394,32 +254,27 @@ def test_fractional_pooling(
     example: Example, data: st.DataObject, pseudo_random: bool, overlapping: bool
 ) -> None:
     """Over the regions of the seed."""
-    outputs = [data.draw(st.integers(1, min(n, 8))) for n in example.spatial]
-    ratios = tuple(n / m for n, m in zip(example.spatial, outputs, strict=True))
+    spatial = example.config.spatial
+    outputs = [data.draw(st.integers(1, min(n, 8))) for n in spatial]
+    ratios = tuple(n / m for n, m in zip(spatial, outputs, strict=True))
     seed = data.draw(st.integers(0, 1000))
     kinds = {"pseudo_random": pseudo_random, "overlapping": overlapping}
-    cuts = fractional_cuts(example.spatial, outputs, seed, **kinds)
-    check_regions(example, fractional_max_pool, cuts, pooling_ratio=ratios, seed=seed, **kinds)
+    cuts = fractional_cuts(spatial, outputs, seed, **kinds)
+    options = {"pooling_ratio": ratios, "seed": seed, **kinds}
+    check_regions(example, ops.fractional_max_pool, cuts, **options)
 
 
-# At length
-
-PARTS = {
-    "test_against_the_reference": 20,
-    "test_against_the_builtin": 2,
-    "test_against_pytorch": 2,
-    "test_masks": 1,
-    "test_unpooling": 1,
-    "test_global_pooling": 1,
-    "test_adaptive_pooling": 1,
-    "test_fractional_pooling": 1,
-}
+MORE = {"test_against_the_reference": 20, "test_against_pytorch": 2}
+PARTS = [
+    (name, part)
+    for name, test in list(globals().items())
+    if hasattr(test, "run")
+    for part in range(MORE.get(name, 1))
+]
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize(
-    ("test", "part"), [(test, part) for test, parts in PARTS.items() for part in range(parts)]
-)
+@pytest.mark.parametrize(("test", "part"), PARTS)
 def test_at_length(test: str, part: int) -> None:
-    # A little more than 1,000 in each: they are shared out to modes and kernels in whole numbers.
+    # A little more than 1,000 in each, as modes and kernels share them out.
     at_length(__file__, test, part, 1080)

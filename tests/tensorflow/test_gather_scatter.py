@@ -1,4 +1,4 @@
-"""The gather and the scatter by flat indices against the reference."""
+"""The gather and the scatter by flat indices against the reference, and what is too long for a table in a graph."""
 
 from __future__ import annotations
 
@@ -9,47 +9,54 @@ import pytest
 import reference
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import FLOATS, INTEGERS
-from harness.runner import MODES, run
+from harness.cases import FLOATS, INTEGERS, distinct
+from harness.runner import MODES, run, with_gradient
 from harness.runner_tensorflow import nodes
+from reference import regions as reference_regions
 
-from keras_maxpool.backend.tensorflow import gather_scatter
+from keras_maxpool.backend.tensorflow import adaptive_pool, gather_scatter, shapes
 from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gather_scatter import gather, scatter
+from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool
 
 SPATIAL = (2, 3)
+by_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def gathered(volume: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
     return gather(volume, indices, current_context(volume))
 
 
-def example(dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values, and places of which some repeat and some lie outside."""
+def scattered(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    return scatter(values, indices, SPATIAL, current_context(values))
+
+
+def example() -> tuple[np.ndarray, np.ndarray]:
+    """Values, and indices of which some repeat and some lie outside."""
     rng = np.random.default_rng(0)
-    values = rng.integers(1, 5, (2, 4, 3))
-    return values.astype(tf.as_dtype(dtype).as_numpy_dtype), rng.integers(-2, 8, (2, 4, 3))
+    return rng.integers(1, 5, (2, 4, 3)), rng.integers(-2, 8, (2, 4, 3))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
-def test_scatter_and_gather(dtype: str, mode: str) -> None:
-    values, places = example(dtype)
+@by_mode
+def test_scatter_and_gather(mode: str) -> None:
+    """Of every dtype."""
+    values, indices = example()
     # The reference leaves out -1 alone.
-    inside = np.where((places >= 0) & (places < math.prod(SPATIAL)), places, -1)
-    volume = reference.unpool(values, inside, SPATIAL)
-    assert_same(
-        run(lambda v, p: scatter(v, p, SPATIAL, current_context(v)), mode, values, places), volume
-    )
-    assert_same(run(gathered, mode, volume, places), reference.gather(volume, inside))
+    inside = np.where((indices >= 0) & (indices < math.prod(SPATIAL)), indices, -1)
+    several = [values.astype(tf.as_dtype(name).as_numpy_dtype) for name in (*FLOATS, *INTEGERS)]
+    volumes = [reference.unpool(v, inside, SPATIAL) for v in several]
+    spread = run(lambda *vs: [scattered(v, tf.constant(indices)) for v in vs], mode, *several)
+    back = run(lambda *vs: [gathered(v, tf.constant(indices)) for v in vs], mode, *volumes)
+    for one, volume, other in zip(spread, volumes, back, strict=True):
+        assert_same(one, volume)
+        assert_same(other, reference.gather(volume, inside))
 
 
-def test_places_beyond_32_bits_are_outside() -> None:
-    values, places = example("float32")
-    far = places.astype("int64") + np.where(places < 0, 0, 2**32)
-    assert (
-        not scatter(tf.constant(values), tf.constant(far), SPATIAL, Context("eager")).numpy().any()
-    )
+def test_indices_beyond_32_bits_are_outside() -> None:
+    values, indices = example()
+    far = indices + np.where(indices < 0, 0, 2**32)
+    volume = scatter(tf.constant(values), tf.constant(far), SPATIAL, Context("eager"))
+    assert not volume.numpy().any()
 
 
 @pytest.mark.parametrize(
@@ -68,13 +75,58 @@ def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> Non
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
-def test_places_in_a_volume_that_32_bits_do_not_count(dtype: str) -> None:
-    places = tf.constant([[[5], [-1]]], dtype)
+def test_indices_in_a_volume_that_32_bits_do_not_count(dtype: str) -> None:
+    indices = tf.constant([[[5], [-1]]], dtype)
     # The volume itself would take gigabytes.
-    ids = gather_scatter._ids(places, (2**16, 2**15), Context("eager"), outside=-7)
+    ids = gather_scatter._ids(indices, (2**16, 2**15), Context("eager"), outside=-7)
     np.testing.assert_array_equal(ids, [[[5], [-7]]])
 
 
 def test_an_empty_volume() -> None:
-    places = tf.zeros([2, 1, 1, 3], tf.int64)
-    np.testing.assert_array_equal(gathered(tf.zeros([2, 0, 3, 3]), places), np.zeros((2, 1, 1, 3)))
+    indices = tf.zeros([2, 1, 1, 3], tf.int64)
+    np.testing.assert_array_equal(gathered(tf.zeros([2, 0, 3, 3]), indices), np.zeros((2, 1, 1, 3)))
+
+
+@pytest.mark.parametrize("mode", [*MODES, "unknown"])
+@pytest.mark.parametrize(("huge", "segments"), [(5, False), (6, True), (9, True)])
+def test_scatter_by_segments_or_without(
+    huge: int, segments: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values that meet are added, those outside are dropped, and the gradient gathers."""
+    # Five elements, and one for what is outside. Where sizes are unknown both ways are traced: the other one is zeros.
+    monkeypatch.setattr(gather_scatter, "HUGE", huge)
+    other = (tf, "scatter_nd") if segments else (tf.math, "unsorted_segment_sum")
+    monkeypatch.setattr(*other, lambda *_: tf.zeros([6]))
+    values = np.array([[[1.0], [2.0], [3.0], [4.0]]], "float32")
+    indices = tf.constant([[[4], [0], [4], [-1]]])
+    upstream = np.arange(1, 6, dtype="float32").reshape(1, 5, 1)
+    function = with_gradient(lambda v: scatter(v, indices, [5], current_context(v)))
+    y, gradient = run(function, mode, values, upstream)
+    assert y.ravel().tolist() == [2, 0, 0, 0, 4]
+    assert gradient.ravel().tolist() == [5, 1, 5, 0]
+
+
+@by_mode
+def test_adaptive_regions_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "MAX_STATIC", 6)
+    monkeypatch.delattr(adaptive_pool, "_static_regions")
+    x = distinct((2, 7, 9, 3), "float32", np.random.default_rng(0)).astype("float32")
+    cuts = [reference_regions.adaptive(7, 3), reference_regions.adaptive(9, 11)]
+    pool = lambda x: adaptive_max_pool(x, (3, 11), "channels_last", return_indices=True)  # noqa: E731
+    for found, wanted in zip(run(pool, mode, x), reference_regions.pool(x, cuts), strict=True):
+        assert_same(found, wanted)
+
+
+@by_mode
+def test_fractional_bits_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn when the graph runs, they are those that a graph holds as a constant."""
+    x = distinct((2, 9, 7, 3), "float32", np.random.default_rng(1)).astype("float32")
+
+    def pooled(x: tf.Tensor) -> list[tf.Tensor]:
+        kinds = (False, True)
+        return [fractional_max_pool(x, 1.44, k, True, "channels_last", seed=3) for k in kinds]
+
+    held = run(pooled, mode, x)
+    monkeypatch.setattr(shapes, "MAX_STATIC", 0)
+    for drawn, wanted in zip(run(pooled, mode, x), held, strict=True):
+        assert_same(drawn, wanted)

@@ -1,10 +1,10 @@
-"""The kernels, called directly: what they compute, what graph they leave, and whom a tie favours."""
+"""The kernels, called directly: their graphs, the sizes at which they have a seam, and inputs without elements."""
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from math import gcd
+from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,329 +17,245 @@ from harness.runner_tensorflow import nodes
 
 from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.geometry.window import Window, parse
-
-PLAIN = [
-    Config((9,), 3, 2, "same"),
-    Config((10,), 2, 3),
-    Config((6,), 3, 20, ((2, 2),)),
-    Config((6, 7), (3, 2), (2, 1), "same"),
-    Config((7, 6), 3, 2, 1),
-    Config((6, 7), 2, (3, 2), "valid", 1, True),
-    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), "same_lower"),
-    Config((4, 4, 5), 2),
-]
-GAPS = [
-    Config((13,), 3, 1, "causal", 3),
-    Config((9, 8), (3, 2), (2, 3), "same", (2, 1)),
-    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), ((1, 0), (1, 2), (0, 1)), (2, 1, 1), True),
-]
-WITH_KERNELS = [
-    (name, config)
-    for name in KERNELS
-    for config in PLAIN + GAPS
-    if name != "direct" or not config.dilated
-]
+from keras_maxpool.backend.tensorflow.kernels.native import guarded
+from keras_maxpool.geometry.window import parse
+from keras_maxpool.ops import max_pool
 
 
-def window(config: Config) -> Window:
-    return parse(config.rank, **config.arguments)
+def kernel(name: str, config: Config) -> Callable:
+    window = parse(config.rank, **config.arguments)
+    return lambda x: KERNELS[name](x, window, current_context(x))
 
 
-def kernel(name: str, config: Config):
-    return lambda x: KERNELS[name](x, window(config), current_context(x))
-
-
-def operations(function, *specs: tf.TensorSpec) -> Counter:
+def operations(function: Callable, *specs: tf.TensorSpec) -> Counter:
     """How many of each operation a traced graph holds, those of its functions included."""
-    return Counter(node.op for node in nodes(function, *specs))
+    found = Counter(node.op for node in nodes(function, *specs))
+    found["pads"] = found["PadV2"] + found["Pad"]
+    return found
 
 
-def test_one_signature() -> None:
-    assert list(KERNELS) == ["direct", "separable", "shifted"]
-    for name, function in KERNELS.items():
-        assert function.__name__ == name
-        taken = list(inspect.signature(function).parameters)[:3]
-        assert taken == ["x", "window", "context"]
+NOTHING = ("Placeholder", "Identity", "IdentityN", "NoOp")
 
 
-@pytest.mark.parametrize(("name", "config"), WITH_KERNELS, ids=str)
-def test_values_and_gradients(name: str, config: Config) -> None:
-    given = case(config, distinct)
-    values, gradient = run(with_gradient(kernel(name, config)), "eager", given.x, given.upstream)
-    assert_same(values, given.values)
-    assert_same(gradient, given.gradient)
-
-
-@pytest.mark.parametrize(("name", "config"), WITH_KERNELS, ids=str)
-def test_ties_go_to_the_first(name: str, config: Config) -> None:
-    """But for direct in 3D, whose own gradient is why folded lends it another."""
-    given = case(config, ties)
-    _, gradient = run(with_gradient(kernel(name, config)), "eager", given.x, given.upstream)
-    if name != "direct" or config.rank < 3:
+def check(name: str, config: Config, *fills: Callable) -> None:
+    """Values and gradient in eager mode."""
+    for fill in fills:
+        given = case(config, fill)
+        values, gradient = run(
+            with_gradient(kernel(name, config)), "eager", given.x, given.upstream
+        )
+        assert_same(values, given.values)
         assert_same(gradient, given.gradient)
-    else:
-        assert gradient.sum() >= given.upstream.sum()
 
 
-@pytest.mark.parametrize("name", ["separable", "shifted"])
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_equal_elements_leave_one_gradient_a_window(rank: int, name: str) -> None:
-    x = np.zeros((1, *[4] * rank, 1), "float32")
-    upstream = np.arange(1, 1 + 2**rank, dtype="float32").reshape(1, *[2] * rank, 1)
-    _, gradient = run(with_gradient(kernel(name, Config((4,) * rank))), "eager", x, upstream)
-    corners = (0, *[slice(None, None, 2)] * rank, 0)
-    assert_same(gradient[corners], upstream[0, ..., 0])
-    assert np.count_nonzero(gradient) == 2**rank
+def plane(*window: object) -> Config:
+    return Config((8, 8), *window)
 
 
-# The graphs
+IN_3D, SAME = Config((4, 4, 4)), plane(3, 2, "same")
+# A kernel, a pooling, the number of channels, and how many of some operations are in the graph.
+GRAPHS: list[tuple[str, Config, int | None, dict[str, int]]] = [
+    # Padding: of the input, and of the bias that turns its zeros into -inf.
+    ("direct", Config((7, 6), 3, 2, 1), 3, {"MaxPool": 1, "pads": 2}),
+    ("direct", plane(1), 16, {"MaxPool": 0}),
+    ("separable", plane(1), 16, {"MaxPool": 0}),
+    # Once along each axis.
+    *(
+        ("separable", Config((8, 6, 4)[:n], 2, 2, "same"), 3, {"MaxPool": n, "pads": 0})
+        for n in (1, 2, 3)
+    ),
+    # The innermost axis of thin inputs is pooled between two transposes.
+    ("separable", Config((8,)), 3, {"Transpose": 0}),
+    ("separable", plane(), 3, {"Transpose": 2, "MaxPool3D": 0}),
+    ("separable", IN_3D, 15, {"Transpose": 2}),
+    ("separable", plane(), 16, {"Transpose": 0}),
+    ("separable", plane(), None, {"Transpose": 0}),
+    # "same" with one gap or more on both sides is left to the operation.
+    ("separable", Config((8,), 3, 1, "same", 2), 3, {"pads": 0}),
+    ("separable", Config((8,), 2, 1, "same", 2), 3, {"pads": 2}),
+    ("separable", Config((8,), 3, 2, "same", 2), 3, {"pads": 2}),
+    # All views at once, one less maximum than views.
+    ("shifted", plane(3, 1), 16, {"Maximum": 8, "Reshape": 0, "MaxPool": 0, "pads": 0}),
+    ("shifted", plane(3, 1), None, {"Maximum": 8, "Reshape": 0}),
+    ("shifted", Config((12,), 9, 1), 3, {"Maximum": 8, "Reshape": 0}),
+    ("shifted", Config((4, 4, 4), 2, (2, 2, 1)), 16, {"Maximum": 7, "Reshape": 0}),
+    # Axis by axis.
+    ("shifted", plane((2, 5), 1), 16, {"Maximum": 1 + 4, "Reshape": 0}),
+    ("shifted", IN_3D, 16, {"Maximum": 1 + 1 + 1, "Reshape": 0, "MaxPool3D": 0}),
+    # Thin inputs, with the innermost axis merged with the channels while no step is longer than 1.
+    ("shifted", plane(3, 1), 15, {"Maximum": 2 + 2, "Reshape": 4}),
+    ("shifted", plane(3, 2), 15, {"Maximum": 2 + 2, "Reshape": 2}),
+    # In steps: over 4, then over 3 of those.
+    ("shifted", Config((12,), 10, 1), 16, {"Maximum": 3 + 2, "Reshape": 0}),
+    ("shifted", Config((12, 8), (12, 1), 1), 16, {"Maximum": 3 + 2, "Reshape": 0}),
+    ("shifted", plane((6, 2), 1), 16, {"Maximum": (3 + 1) + 1, "Reshape": 0}),
+    # Padded inputs that one step pools without gaps are not copied: the views are gathered.
+    ("shifted", SAME, 16, {"GatherV2": 9}),
+    ("shifted", plane(3, 2), 16, {"GatherV2": 0}),
+    ("shifted", SAME, 15, {"GatherV2": 0}),
+    ("shifted", plane(3, 1, "same", 2), 16, {"GatherV2": 0}),
+    ("shifted", plane(4, 1, "same"), 16, {"GatherV2": 0}),
+]
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (None, 8, 8, 3), (None, None, None, 3)], ids=str)
-@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("name", "config", "channels", "counts"), GRAPHS, ids=str)
+def test_graph(name: str, config: Config, channels: int | None, counts: dict[str, int]) -> None:
+    spec = tf.TensorSpec((2, *config.spatial, channels))
+    found = operations(kernel(name, config), spec)
+    assert {operation: found[operation] for operation in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("padding", "shape"),
+    [
+        *(("valid", (2, 8, 8, 3)), ("same", (None, 8, 8, 3)), ("valid", (None, None, None, 3))),
+        *(("same", (None, None, None, None)), ("valid", (2, 4, 4, 4, 3))),
+    ],
+    ids=str,
+)
 def test_direct_leaves_one_node(padding: str, shape: tuple) -> None:
-    """As exporters like it: a plain 2D pool, and no gradient asked for."""
-    ours = operations(kernel("direct", Config((8, 8), 2, 2, padding)), tf.TensorSpec(shape))
-    assert ours["MaxPool"] == 1
-    assert ours.keys() <= {"Placeholder", "MaxPool", "Identity", "IdentityN", "NoOp"}
-
-
-def test_windows_of_one_element_leave_no_node() -> None:
-    for name in ("direct", "separable"):
-        ours = operations(kernel(name, Config((8, 8), 1)), tf.TensorSpec((2, 8, 8, 16)))
-        assert ours["MaxPool"] == 0
-
-
-def test_direct_leaves_one_node_in_3d() -> None:
-    ours = operations(kernel("direct", Config((4, 4, 4))), tf.TensorSpec((2, 4, 4, 4, 3)))
-    assert ours["MaxPool3D"] == 1
-    # IdentityN carries the gradient's own rule; inference drops it.
-    assert ours.keys() <= {"Placeholder", "MaxPool3D", "Identity", "IdentityN", "NoOp"}
-
-
-def test_direct_pads_once() -> None:
-    ours = operations(kernel("direct", Config((7, 6), 3, 2, 1)), tf.TensorSpec((2, 7, 6, 3)))
-    # The input, and the bias that turns its zeros into -inf.
-    assert (ours["MaxPool"], ours["PadV2"] + ours["Pad"]) == (1, 2)
+    """As exporters like it, where no gradient is asked for. IdentityN carries its rule, which inference drops."""
+    rank = len(shape) - 2
+    ours = operations(kernel("direct", Config((8,) * rank, 2, 2, padding)), tf.TensorSpec(shape))
+    assert (ours["MaxPool"] + ours["MaxPool3D"], ours["pads"]) == (1, 0)
+    assert ours.keys() <= {"MaxPool", "MaxPool3D", "pads", *NOTHING}
 
 
 def test_direct_guards_a_taped_pool_of_unknown_shape() -> None:
     """An empty batch would end the process in the gradient: the input is padded where it is empty."""
-    function = with_gradient(kernel("direct", Config((8, 8))))
-    unknown, known = [None, None, None, 3], [2, 8, 8, 3]
-    specs = [tf.TensorSpec(unknown), tf.TensorSpec(unknown)]
-    assert operations(function, *specs)["Pad"] > 0
-    specs = [tf.TensorSpec(known), tf.TensorSpec([2, 4, 4, 3])]
-    taped = operations(function, *specs)
+    function = with_gradient(kernel("direct", plane()))
+    assert operations(function, *[tf.TensorSpec([None, None, None, 3])] * 2)["Pad"] > 0
+    taped = operations(function, tf.TensorSpec([2, 8, 8, 3]), tf.TensorSpec([2, 4, 4, 3]))
     # The backward pass brings a MaxPool of its own, which the optimiser merges with the first.
     assert (taped["Pad"], taped["MaxPool"], taped["MaxPoolGrad"]) == (0, 2, 1)
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_separable_pools_each_axis_once(rank: int) -> None:
-    config = Config((8, 6, 4)[:rank], 2, 2, "same")
-    ours = operations(kernel("separable", config), tf.TensorSpec((2, *config.spatial, 3)))
-    assert ours["MaxPool"] == rank
-    assert ours["PadV2"] + ours["Pad"] + ours["MaxPool3D"] == 0
-
-
-@pytest.mark.parametrize(
-    ("spatial", "channels", "transposes"),
-    [
-        ((8,), 3, 0),
-        ((8, 6), 3, 2),
-        ((8, 6, 4), 15, 2),
-        ((8, 6), 16, 0),
-        ((8, 6), None, 0),
-    ],
-    ids=str,
-)
-def test_separable_fills_vectors_with_other_axes(
-    spatial: tuple, channels: int | None, transposes: int
-) -> None:
-    """The innermost axis of thin inputs, which is pooled between two transposes."""
-    ours = operations(kernel("separable", Config(spatial)), tf.TensorSpec((2, *spatial, channels)))
-    assert ours["Transpose"] == transposes
-
-
-@pytest.mark.parametrize(("pool", "stride", "pads"), [(3, 1, 0), (2, 1, 2), (3, 2, 2)])
-def test_separable_leaves_whole_gaps_to_the_operation(pool: int, stride: int, pads: int) -> None:
-    """Of "same" padding, where it is one gap or more on both sides."""
-    config = Config((8,), pool, stride, "same", 2)
-    ours = operations(kernel("separable", config), tf.TensorSpec((2, 8, 3)))
-    assert ours["PadV2"] + ours["Pad"] == pads
-
-
-@pytest.mark.parametrize(
-    ("spatial", "pool", "stride", "channels", "maxima", "reshapes"),
-    [
-        # All views at once, one less maximum than views.
-        ((8, 8), 3, 1, 16, 8, 0),
-        ((8, 8), 3, 1, 33, 8, 0),
-        ((8, 8), 3, 1, None, 8, 0),
-        ((8, 8), 2, 1, 16, 3, 0),
-        ((12,), 9, 1, 3, 8, 0),
-        ((4, 4, 4), 2, 1, 16, 7, 0),
-        ((4, 4, 4), 2, (2, 2, 1), 16, 7, 0),
-        # Axis by axis.
-        ((8, 8), (2, 5), 1, 16, 1 + 4, 0),
-        ((4, 4, 4), 2, 2, 16, 1 + 1 + 1, 0),
-        # Thin inputs, with the innermost axis folded into the channels while no step is longer than 1.
-        ((8, 8), 3, 1, 15, 2 + 2, 4),
-        ((8, 8), 3, 2, 15, 2 + 2, 2),
-        # In steps: over 4, then over 3 of those.
-        ((12,), 10, 1, 16, 3 + 2, 0),
-        ((12, 8), (10, 1), 1, 16, 3 + 2, 0),
-        ((12, 8), (12, 1), 1, 16, 3 + 2, 0),
-        ((12, 8), (6, 2), 1, 16, (3 + 1) + 1, 0),
-    ],
-    ids=str,
-)
-def test_shifted_takes_few_maxima(
-    spatial: tuple, pool: object, stride: object, channels: int | None, maxima: int, reshapes: int
-) -> None:
-    config = Config(spatial, pool, stride)
-    ours = operations(kernel("shifted", config), tf.TensorSpec((2, *spatial, channels)))
-    assert (ours["Maximum"], ours["Reshape"]) == (maxima, reshapes)
-
-
-@pytest.mark.parametrize(
-    ("config", "channels", "gathers"),
-    [
-        (Config((9, 8), 3, 2, "same"), 16, 9),
-        (Config((9, 8), 3, 2), 16, 0),
-        (Config((9, 8), 3, 2, "same"), 15, 0),
-        (Config((9, 8), 3, 1, "same", 2), 16, 0),
-        (Config((9, 8), 4, 1, "same"), 16, 0),
-    ],
-    ids=str,
-)
-def test_shifted_makes_no_padded_copy(config: Config, channels: int, gathers: int) -> None:
-    """Of an input that one step pools without gaps: its views are gathered."""
-    spec = tf.TensorSpec((2, *config.spatial, channels))
-    assert operations(kernel("shifted", config), spec)["GatherV2"] == gathers
-
-
-@pytest.mark.parametrize("config", [Config((9,), 5, 1), Config((9, 8), 3, 2, "same")], ids=str)
-def test_shifted_uses_no_pooling_operation(config: Config) -> None:
-    ours = operations(kernel("shifted", config), tf.TensorSpec((2, *config.spatial, 3)))
-    assert not [name for name in ours if "Pool" in name]
-
-
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("config", PLAIN, ids=str)
-def test_static_shape(config: Config, name: str) -> None:
-    shape = (2, *config.spatial, 3)
-    concrete = tf.function(kernel(name, config)).get_concrete_function(tf.TensorSpec(shape))
-    assert tuple(concrete.output_shapes) == case(config).values.shape
-
-
-@pytest.mark.parametrize("size", [3, 6, 9])
-def test_shifted_strides_beyond_inputs_of_unknown_size(size: int) -> None:
-    """Where nothing but TensorFlow's own minimum of sizes would do."""
-    config = Config((size,), 2, 7, ((0, 1),))
-    given = case(config)
-    function = with_gradient(kernel("shifted", config))
-    traced = tf.function(function, autograph=False, input_signature=[tf.TensorSpec([None] * 3)] * 2)
-    values, gradient = traced(given.x, given.upstream)
-    assert_same(values.numpy(), given.values)
-    assert_same(gradient.numpy(), given.gradient)
-
-
-@pytest.mark.parametrize("name", KERNELS)
-def test_channels_alone_are_unknown(name: str) -> None:
+@pytest.mark.parametrize("of", ["size", "channels"])
+def test_sizes_that_are_not_known(of: str, name: str) -> None:
     config = Config((6, 7), (3, 2), (2, 1), "same")
-    given = case(config)
-    specs = [tf.TensorSpec([*array.shape[:-1], None]) for array in (given.x, given.upstream)]
+    given = case(config, ties)
     function = with_gradient(kernel(name, config))
+    known = tf.function(kernel(name, config)).get_concrete_function(tf.TensorSpec(given.x.shape))
+    assert tuple(known.output_shapes) == given.values.shape
+    specs = [
+        tf.TensorSpec([*array.shape[:-1], None] if of == "channels" else [None, None, None, 3])
+        for array in (given.x, given.upstream)
+    ]
     traced = tf.function(function, autograph=False, input_signature=specs)
     values, gradient = traced(given.x, given.upstream)
     assert_same(values.numpy(), given.values)
     assert_same(gradient.numpy(), given.gradient)
 
 
+def test_shifted_strides_beyond_inputs_of_unknown_size() -> None:
+    """Where nothing but TensorFlow's own minimum of sizes would do."""
+    for size in (3, 6, 9):
+        config = Config((size,), 2, 7, ((0, 1),))
+        given = case(config)
+        function = with_gradient(kernel("shifted", config))
+        values, gradient = run(function, "unknown", given.x, given.upstream)
+        assert_same(values, given.values)
+        assert_same(gradient, given.gradient)
+
+
+# Where kernels have a seam
+
+
+@pytest.mark.parametrize("stride", range(1, 7))
+def test_separable_strides_and_gaps(stride: int) -> None:
+    """Gaps coprime to the stride, equal, multiples and with a common divisor, at sizes near the window's."""
+    for gap, pool in product(range(1, 7), (2, 3)):
+        length = (pool - 1) * gap + 1
+        for more in (0, 1, stride, 2 * stride + 1):
+            check("separable", Config((length + more,), pool, stride, "valid", gap), ties)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_long_windows(padding: str, name: str) -> None:
+    """Kernels that take a window in steps have a seam at every step."""
+    for pool, stride in product([1, 2, 4, 5, 6, 9, 16, 17, 21, 40], (1, 3)):
+        check(name, Config((45,), pool, stride, padding), distinct, ties)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "stride", "gap"),
+    [(name, stride, 1) for name in KERNELS for stride in (1, 2)]
+    + [(name, 1, 2) for name in KERNELS if name != "direct"],
+)
+def test_many_and_few_channels(name: str, stride: int, gap: int, rank: int) -> None:
+    """Where a kernel treats thin inputs otherwise."""
+    config = Config((6, 7, 4)[:rank], (3, 3, 1)[:rank], (stride, stride, 1)[:rank], "same", gap)
+    for channels in (1, 15, 16):
+        rng = np.random.default_rng(channels)
+        x = rng.integers(-1, 2, (2, *config.spatial, channels)).astype("float32")
+        values, indices = reference.pool(x, **config.arguments)
+        upstream = rng.integers(1, 4, values.shape).astype("float32")
+        actual, gradient = run(with_gradient(kernel(name, config)), "eager", x, upstream)
+        assert_same(actual, values)
+        if name != "direct" or rank < 3:
+            assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype="float32"))
+
+
 @pytest.mark.parametrize("name", ["separable", "shifted"])
-def test_no_padding_pads_nothing(name: str) -> None:
-    ours = operations(kernel(name, Config((8, 6), 2)), tf.TensorSpec((2, 8, 6, 3)))
-    assert ours["PadV2"] + ours["Pad"] == 0
-
-
-def test_shifted_windows_of_padding_alone() -> None:
+def test_windows_of_padding(name: str) -> None:
+    check(name, Config((3,), 3, 1, ((7, 7),), 7), distinct)  # each but for one element
     pool = kernel("shifted", Config((0,), 3, 1, ((2, 2),)))
     lowest = np.full((2, 2, 16), -np.inf, "float32")
     assert_same(run(pool, "eager", np.zeros((2, 0, 16), "float32")), lowest)
 
 
-# Dilation in folded: the regrouping
+# The guard: what a formula sees of inputs that have no elements
 
-STRIDES_AND_GAPS = [(s, d) for s in range(1, 7) for d in range(1, 7)]
-
-
-@pytest.mark.parametrize(
-    ("stride", "gap"), STRIDES_AND_GAPS, ids=[f"stride{s}-gap{d}" for s, d in STRIDES_AND_GAPS]
-)
-def test_separable_strides_and_gaps(stride: int, gap: int) -> None:
-    """Coprime, equal, multiples and with a common divisor, over all sizes near the window's."""
-    assert {gcd(s, d) for s, d in STRIDES_AND_GAPS} == {1, 2, 3, 4, 5, 6}
-    for pool in (2, 3):
-        length = (pool - 1) * gap + 1
-        for size in range(length, length + 2 * stride + 2):
-            config = Config((size,), pool, stride, "valid", gap)
-            given = case(config, ties)
-            values, gradient = run(
-                with_gradient(kernel("separable", config)), "eager", given.x, given.upstream
-            )
-            assert_same(values, given.values)
-            assert_same(gradient, given.gradient)
+LEAST = [1, 2, 3, 1]
 
 
-@pytest.mark.parametrize("name", ["separable", "shifted"])
-def test_a_gap_wider_than_the_input(name: str) -> None:
-    """Every window has one real element, the rest is padding."""
-    config = Config((3,), 3, 1, ((7, 7),), 7)
-    given = case(config, distinct)
-    assert not config.sees_only_padding
-    assert_same(run(kernel(name, config), "eager", given.x), given.x)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_formula_never_sees_fewer_elements_than_it_needs(known: bool) -> None:
+    seen: list[list[int]] = []
+
+    def formula(x: tf.Tensor) -> tf.Tensor:
+        tf.py_function(lambda n: seen.append(n.numpy().tolist()), [tf.shape(x)], [])
+        return x + 1
+
+    for missing in range(4):
+        sizes = [4, 5, 6, 2]
+        sizes[missing] = 0
+        spec = tf.TensorSpec(sizes if known else [None] * 4)
+        guard = tf.function(lambda x: guarded(formula, x, LEAST), input_signature=[spec])
+        assert guard(tf.zeros(sizes)).shape.as_list() == sizes
+        sizes[missing] = LEAST[missing]
+        assert seen.pop() == sizes
 
 
-# Sizes
+def test_where_nothing_is_missing_the_formula_alone() -> None:
+    guard = lambda x: guarded(lambda x: x + 1, x, LEAST)  # noqa: E731
+    assert operations(guard, tf.TensorSpec([4, 5, 6, 2]))["Pad"] == 0
+    unknown = tf.TensorSpec([None, 5, 6, 2])
+    assert operations(guard, unknown)["Pad"] == 1
+    x = np.arange(240.0, dtype="float32").reshape(4, 5, 6, 2)
+    np.testing.assert_array_equal(tf.function(guard, input_signature=[unknown])(x), x + 1)
 
 
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("pool", [1, 2, 4, 5, 6, 9, 16, 17, 21, 40])
-@pytest.mark.parametrize("padding", ["valid", "same"])
-def test_long_windows(padding: str, pool: int, name: str) -> None:
-    """Kernels that take a window in steps have a seam at every step."""
-    for stride in (1, 3):
-        config = Config((45,), pool, stride, padding)
-        for fill in (distinct, ties):
-            given = case(config, fill)
-            values, gradient = run(
-                with_gradient(kernel(name, config)), "eager", given.x, given.upstream
-            )
-            assert_same(values, given.values)
-            assert_same(gradient, given.gradient)
-
-
-@pytest.mark.parametrize(
-    ("name", "stride", "gap"),
-    [
-        *((name, stride, 1) for name in KERNELS for stride in (1, 2)),
-        *((name, 1, 2) for name in KERNELS if name != "direct"),
-    ],
-)
-@pytest.mark.parametrize("channels", [1, 2, 15, 16, 33])
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_many_and_few_channels(rank: int, channels: int, name: str, stride: int, gap: int) -> None:
-    """Where a kernel treats thin inputs otherwise."""
-    strides = (stride, stride, 1)[:rank]
-    config = Config((6, 7, 4)[:rank], (3, 3, 1)[:rank], strides, "same", gap)
-    rng = np.random.default_rng(channels)
-    x = rng.integers(-1, 2, (2, *config.spatial, channels)).astype("float32")
-    values, places = reference.pool(x, **config.arguments)
-    upstream = rng.integers(1, 4, values.shape).astype("float32")
-    actual, gradient = run(with_gradient(kernel(name, config)), "eager", x, upstream)
-    assert_same(actual, values)
-    if name != "direct" or rank < 3:
-        assert_same(gradient, reference.gradient(x.shape, places, upstream, dtype="float32"))
+def test_few_elements_are_enough(rank: int) -> None:
+    """One per axis for "same" with a gradient, and one sample for indices, where no size is known."""
+    spec, more = tf.TensorSpec([None] * (rank + 1) + [1]), [4] * (rank - 1)
+    x = np.arange(6.0, dtype="float32").reshape(1, *[1] * (rank - 1), 6, 1)
+    pool = kernel("direct", Config(x.shape[1:-1], 2, 2, "same"))
+    y, gradient = run(with_gradient(pool), "unknown", x, np.ones_like(x[..., ::2, :]))
+    assert np.ravel(y).tolist() == [1, 3, 5]
+    assert np.ravel(gradient).tolist() == [0, 1, 0, 1, 0, 1]
+    x = np.arange(4.0**rank, dtype="float32").reshape(1, *[4] * rank, 1)
+    values, indices = run(lambda x: max_pool(x, 2, return_indices=True), "unknown", x)
+    np.testing.assert_array_equal(values, max_pool(x, 2))
+    np.testing.assert_array_equal(np.ravel(x)[indices], values)
+    # An axis turns out to have none, or is known to.
+    same = lambda x: max_pool(x, 2, padding="same")  # noqa: E731
+    pooled = tf.function(same, input_signature=[spec])(np.zeros((3, 0, *more, 1)))
+    assert pooled.shape == (3, 0, *[2] * (rank - 1), 1)
+    pool = kernel("direct", Config((0, *more), 2, 2, "same"))
+    pooled = tf.function(pool, input_signature=[tf.TensorSpec([None, 0, *more, 3])])
+    assert pooled(tf.zeros([5, 0, *more, 3])).shape == (5, 0, *[2] * (rank - 1), 3)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from export.export_cases import CASES, Case
 from harness.cases import Config, case, ties
-from harness.runner import run
+from harness.runner import run, with_gradient
 from harness.runner_tensorflow import nodes
 
-import keras_maxpool
+from keras_maxpool import ops
 from keras_maxpool.backend.tensorflow import converter, padding
 from keras_maxpool.backend.tensorflow.context import Context
 
@@ -28,78 +30,75 @@ def test_the_nearest_element_at_whole_gaps() -> None:
     np.testing.assert_array_equal(got, [1, 0, 1, 0, 1, 0, 1, 2, 3, 4, 3, 4, 3, 4])
 
 
-def numbers(definitions: list) -> np.ndarray:
-    """All floats that stand in the nodes of a graph."""
-    of_nodes = [
-        tf.make_ndarray(node.attr["value"].tensor).ravel().astype(float)
-        for node in definitions
+def farthest(function: Callable, *specs: Any) -> float:
+    """The largest float, without its sign, that is in the nodes of a graph."""
+    constants = [
+        tf.make_ndarray(node.attr["value"].tensor)
+        for node in nodes(function, *specs)
         if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum
     ]
-    return np.concatenate([[0.0], *of_nodes])
+    return max([0.0, *(np.abs(constant).max(initial=0) for constant in constants)])
 
 
-PADDED = (
-    *(
-        "same_lower",
-        "padding",
-        "pairs",
-        "dilated",
-        "dilated_strided",
-        "ceil",
-        "shifted_same",
-        "causal",
-    ),
-    *("indices_padding", "indices_ceil", "first_padding"),
+SIZES = {1: (11,), 2: (11, 9), 3: (5, 7, 5)}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "same_lower": {"pool_size": 2, "strides": 1, "padding": "same_lower"},
+    "padding": {"pool_size": 3, "strides": 2, "padding": 1},
+    "pairs": {"pool_size": 3, "strides": 2, "padding": ((1, 0), (0, 2))},
+    "dilated": {"strides": 1, "dilation_rate": 2},
+    "dilated_strided": {"pool_size": 3, "strides": 2, "padding": 2, "dilation_rate": 2},
+    "gaps_beyond": {"pool_size": 3, "strides": 1, "padding": "same", "dilation_rate": 6},
+    "ceil": {"ceil_mode": True},
+    "shifted": {"pool_size": 3, "strides": 2, "padding": "same", "implementation": "shifted"},
+    "first": {"pool_size": 3, "strides": 2, "padding": 1, "data_format": "channels_first"},
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "rank"),
+    [*((option, 2) for option in OPTIONS), ("padding", 1), ("dilated", 1), ("padding", 3)],
 )
-NEAR = [c for c in CASES if c.option in PADDED and c.rank != 3] + [
-    c for c in CASES if c.option in ("padding", "indices_padding") and c.rank == 3
-]
+def test_no_far_number(option: str, rank: int) -> None:
+    first = option == "first"
+    spec = tf.TensorSpec((2, 3, *SIZES[rank]) if first else (2, *SIZES[rank], 3))
+    assert farthest(lambda x: ops.max_pool(x, **OPTIONS[option]), spec) < 1e3
+    if option in ("padding", "ceil", "first"):
+        pooled = lambda x: ops.max_pool(x, **OPTIONS[option], return_indices=True)  # noqa: E731
+        assert farthest(pooled, spec) < 1e3
 
 
-@pytest.mark.parametrize("option", NEAR, ids=str)
-def test_no_far_number(option: Case) -> None:
-    model = option.model()
-    spec = tf.TensorSpec((2, *model.inputs[0].shape[1:]))
-    assert np.abs(numbers(nodes(model, spec))).max() < 1e3
+def test_no_far_number_in_causal_windows_and_beyond_the_axis() -> None:
+    pooled = lambda x: ops.max_pool(x, 3, 1, "causal", dilation_rate=2)  # noqa: E731
+    assert farthest(pooled, tf.TensorSpec((2, 11, 3))) < 1e3
+    pads = ((0, 0), (1, 1))
+    pooled = lambda x: ops.max_pool(x, (1, 3), 1, pads, dilation_rate=(5, 1))  # noqa: E731
+    assert farthest(pooled, tf.TensorSpec((2, 3, 3, 3))) < 1e3
 
 
-@pytest.mark.parametrize("name", ["mask-2d", "mask_global-2d", "ieee-2d", "global_ieee-2d"])
-def test_no_far_number_for_a_quantising_runtime(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    [option] = [c for c in CASES if str(c) == name]
-    model = option.model()
-    specs = [tf.TensorSpec((2, *x.shape[1:]), x.dtype) for x in model.inputs]
+@pytest.mark.parametrize(
+    "pooled",
+    [
+        lambda x, mask: ops.max_pool(x, 2, mask=mask),
+        lambda x, mask: ops.global_max_pool(x, mask=mask),
+        lambda x, mask: ops.max_pool(x, 2, nonfinite="ieee"),
+        lambda x, mask: ops.global_max_pool(x, nonfinite="ieee"),
+    ],
+    ids=["mask", "global mask", "ieee", "global ieee"],
+)
+def test_no_far_number_for_a_quantising_runtime(
+    pooled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(converter, "target", lambda: ("LiteRT", 8))
-    given = [specs] if len(specs) > 1 else specs
-    assert np.abs(numbers(nodes(model, *given))).max() < 1e3
-
-
-@pytest.mark.parametrize("sizes", [(3, 3), (3, 8)])
-def test_no_far_number_where_gaps_are_longer_than_the_axis(sizes: tuple[int, int]) -> None:
-    for how in (
-        {"pool_size": 3, "padding": "same", "dilation_rate": 4},
-        {"pool_size": (1, 3), "padding": ((0, 0), (1, 1)), "dilation_rate": (5, 1)},
-    ):
-
-        def pooled(x: tf.Tensor, how: dict = how) -> tf.Tensor:
-            return keras_maxpool.ops.max_pool(x, strides=1, **how)
-
-        assert np.abs(numbers(nodes(pooled, tf.TensorSpec((2, *sizes, 3))))).max() < 1e3
+    specs = tf.TensorSpec((2, 11, 9, 3)), tf.TensorSpec((2, 11, 9), tf.bool)
+    assert farthest(pooled, *specs) < 1e3
 
 
 def test_a_tape_sees_numbers() -> None:
     """The gradient through repeated elements takes longer."""
-
-    def gradient(x: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = keras_maxpool.ops.max_pool(x, 3, 2, 1)
-        return tape.gradient(y, x)
-
-    spec = tf.TensorSpec((2, 6, 6, 3))
-    assert "GatherV2" not in {node.op for node in nodes(gradient, spec)}
-    assert "GatherV2" in {
-        node.op for node in nodes(lambda x: keras_maxpool.ops.max_pool(x, 3, 2, 1), spec)
-    }
+    pool = lambda x: ops.max_pool(x, 3, 2, 1)  # noqa: E731
+    spec, upstream = tf.TensorSpec((2, 6, 6, 3)), tf.TensorSpec((2, 3, 3, 3))
+    assert "GatherV2" not in {node.op for node in nodes(with_gradient(pool), spec, upstream)}
+    assert "GatherV2" in {node.op for node in nodes(pool, spec)}
 
 
 CONFIGS = [
@@ -115,23 +114,12 @@ CONFIGS = [
 @pytest.mark.parametrize("implementation", ["auto", "shifted"])
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_a_gradient_that_is_asked_for_later(config: Config, implementation: str) -> None:
-    """The graph was traced without a tape: ties go to the first element even so, not to a repeated one's place."""
-    x, upstream, places, values, gradient = case(config, ties)
-    spec = tf.TensorSpec(x.shape)
-
-    def pooled(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        how = {"implementation": implementation, "return_indices": True}
-        return keras_maxpool.ops.max_pool(x, **config.arguments, **how)
-
-    traced = tf.function(pooled).get_concrete_function(spec)
-
-    def later(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y, indices = traced(x)
-        return y, indices, tape.gradient(y, x, output_gradients=upstream)
-
-    for got, wanted in zip(
-        run(later, "eager", x, upstream), (values, places, gradient), strict=True
-    ):
-        np.testing.assert_array_equal(got, wanted)
+    """The graph was traced without a tape: ties go to the first element even so, not to a copy of another."""
+    given = case(config, ties)
+    options = {"implementation": implementation, "return_indices": True}
+    pool = tf.function(lambda x: ops.max_pool(x, **config.arguments, **options))
+    traced = pool.get_concrete_function(tf.TensorSpec(given.x.shape))
+    values, indices, gradient = run(with_gradient(traced), "eager", given.x, given.upstream)
+    np.testing.assert_array_equal(values, given.values)
+    np.testing.assert_array_equal(indices, given.indices)
+    np.testing.assert_array_equal(gradient, given.gradient)

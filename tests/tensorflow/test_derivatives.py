@@ -1,0 +1,195 @@
+"""Derivatives of higher order and in forward mode, in the graphs that only TensorFlow has, and where it is limited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from harness.assertions import assert_same
+from harness.cases import Config, case, distinct, ties, wild
+from harness.runner import forward_mode, run, second_order, with_gradient
+
+from keras_maxpool import ops
+
+# Forward mode of every op, over its values and over its gradient, against finite differences. Inputs are distinct
+# integers and steps are small powers of two: no maximum moves, and all differences are exact.
+
+SHAPE = (2, 6, 8, 3)
+STEP = 2.0**-6
+
+
+def unpooled(x: tf.Tensor, *window: int) -> tf.Tensor:
+    _, indices = ops.max_pool(tf.stop_gradient(x), 1, return_indices=True)
+    return ops.max_unpool(x, indices, *window)
+
+
+OPS = {
+    "max_pool": lambda x: ops.max_pool(x, 3, 2),
+    "max_pool, one shape": lambda x: ops.max_pool(x, 3, 1, "same"),
+    "max_pool, channels first": lambda x: ops.max_pool(x, 2, 1, data_format="channels_first"),
+    "max_pool in 3D": lambda x: ops.max_pool(tf.expand_dims(x, -1), 2),
+    "max_pool with a mask": lambda x: ops.max_pool(x, 3, 2, mask=tf.reduce_max(x, -1) > 200),
+    "max_unpool, tiles": lambda x: unpooled(x, 2),
+    "max_unpool, scattered": lambda x: unpooled(x, 3, 2),
+    "adaptive_max_pool": lambda x: ops.adaptive_max_pool(x, (4, 3)),
+    "fractional_max_pool": lambda x: ops.fractional_max_pool(x, 1.5, seed=1),
+    "global_max_pool": ops.global_max_pool,
+}
+
+
+def both(op: Callable) -> Callable:
+    """The op's results, and the gradient of their squares."""
+
+    def function(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y = op(x)
+        square = lambda x: tf.square(op(x))  # noqa: E731
+        return y, with_gradient(square)(x, tf.ones_like(y))[1]
+
+    return function
+
+
+def tangents(function: Callable) -> Callable:
+    def along(x: tf.Tensor, tangent: tf.Tensor) -> list[tf.Tensor]:
+        with tf.autodiff.ForwardAccumulator(x, tangent) as accumulator:
+            results = function(x)
+        return [accumulator.jvp(result) for result in results]
+
+    return along
+
+
+SPEC = tf.TensorSpec((None, None, None, SHAPE[-1]))
+ROADS = {
+    "eager": tangents,
+    "inside, sizes unknown": lambda f: tf.function(tangents(f), input_signature=[SPEC, SPEC]),
+    # The accumulator is around the graph, which TensorFlow differentiates twice for it.
+    "around, sizes unknown": lambda f: tangents(tf.function(f, input_signature=[SPEC])),
+    "inside": lambda f: tf.function(tangents(f)),
+    "inside XLA": lambda f: tf.function(tangents(f), jit_compile=True),
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+@pytest.mark.parametrize(
+    "road",
+    [*list(ROADS)[:3], *(pytest.param(name, marks=pytest.mark.slow) for name in list(ROADS)[3:])],
+)
+def test_forward_mode(road: str, name: str) -> None:
+    rng, function = np.random.default_rng(0), both(OPS[name])
+    x = rng.permutation(np.prod(SHAPE)).reshape(SHAPE).astype("float32")
+    tangent = rng.integers(-3, 4, SHAPE).astype("float32")
+    near, here = (function(tf.constant(at)) for at in (x + STEP * tangent, x))
+    found = ROADS[road](function)(tf.constant(x), tf.constant(tangent))
+    for actual, *ends in zip(found, near, here, strict=True):
+        expected = (ends[0].numpy() - ends[1].numpy()) / STEP
+        assert np.any(expected)
+        assert_same(actual.numpy(), expected)
+
+
+# Forward mode and second order of max_pool
+
+PLAIN = Config((5, 6), (3, 2), (2, 1), "same")
+IN_3D = Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same")
+# Input and output have one size, so that a kernel of the second order may write over what it reads.
+LEVEL = Config((5, 6), 3, 1, "same")
+
+
+def pooling(config: Config, **options: object) -> Callable:
+    return lambda x: ops.max_pool(x, **config.arguments, **options)
+
+
+def tangent_for(config: Config) -> np.ndarray:
+    """Integers in the shape of the input, small enough that sums of products are exact."""
+    return case(config, distinct).x % 7 - 3
+
+
+@pytest.mark.parametrize("config", [PLAIN, IN_3D, LEVEL], ids=str)
+def test_forward_mode_through_a_traced_function(config: Config) -> None:
+    """TensorFlow derives it from the function's gradient, differentiated again."""
+    given, tangent = case(config, ties), tangent_for(config)
+    pool = tf.function(pooling(config))
+    values, derivative = run(forward_mode(pool), "eager", given.x, tangent)
+    assert_same(values, given.values)
+    assert_same(derivative, reference.gather(2 * tangent, given.indices))
+
+
+@pytest.mark.parametrize("kernel", ["direct", "separable", "shifted"])
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_limits_of_forward_mode(mode: str, kernel: str) -> None:
+    """In README: it sees through to the operations, and so to TensorFlow's own rules for ties, NaN and -inf."""
+    for fill in (wild,) if kernel == "shifted" or mode != "xla" else (distinct,):
+        given, tangent = case(PLAIN, fill), tangent_for(PLAIN)
+        pool = pooling(
+            PLAIN, implementation=kernel, nonfinite="ieee" if fill is wild else "backend"
+        )
+        values, derivative = run(forward_mode(pool), mode, given.x, tangent)
+        assert_same(values, given.values)
+        expected = reference.gather(2 * tangent, given.indices)
+        # Traced, it is 0 where a NaN or a smallest value decides.
+        decided = (mode == "eager") | (given.values > np.finfo("float32").min)
+        assert_same(np.where(decided, derivative, 0), np.where(decided, expected, 0))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_second_order_of_one_element_per_axis(known: bool, rank: int) -> None:
+    """Output and input have one shape there, in which TensorFlow's MaxPoolGradGrad overwrites its argument."""
+    for pool_size in (1, 2):
+        given = case(Config((1,) * rank, pool_size, 2, "same"), distinct)
+        tangent = 1 + np.arange(given.x.size, dtype="float32").reshape(given.x.shape)
+        function = second_order(pooling(Config((1,) * rank, pool_size, 2, "same")))
+        mode = "graph" if known else "unknown"
+        by_upstream, _ = run(function, mode, given.x, given.upstream, tangent)
+        assert_same(by_upstream, 2 * tangent)  # each window is its one element
+
+
+# Gradients of what tf.vectorized_map returns, from a tape around it: it drops custom gradients.
+
+RNG = np.random.default_rng(7)
+BATCHES = RNG.permutation(3 * 2 * 6 * 7 * 2).reshape(3, 2, 6, 7, 2).astype("float32")
+POOLINGS: dict[str, Callable[[Any], Any]] = {
+    "max_pool": lambda x: ops.max_pool(x, 3, 1, return_indices=True),
+    "adaptive": lambda x: ops.adaptive_max_pool(x, (4, 3), return_indices=True),
+    "adaptive by splits": lambda x: ops.adaptive_max_pool(x, (3, 7), return_indices=True),
+    "fractional": lambda x: ops.fractional_max_pool(x, 1.4, seed=3, return_indices=True),
+}
+
+
+def mapped_gradient(function: Callable, x: np.ndarray, upstream: Any, *others: Any) -> np.ndarray:
+    """The gradient of the first argument, each a batch to map over."""
+
+    def mapped(x: tf.Tensor) -> tf.Tensor:
+        several = (x, *map(tf.constant, others))
+        return tf.vectorized_map(lambda one: function(*one), several, fallback_to_while_loop=False)
+
+    return run(with_gradient(mapped), "eager", x, upstream)[1]
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_gradient_of_mapped_pooling(name: str) -> None:
+    pool = POOLINGS[name]
+    indices = [pool(x)[1].numpy() for x in BATCHES]
+    upstream = RNG.integers(1, 9, (len(BATCHES), *indices[0].shape)).astype("float32")
+    expected = [
+        reference.gradient(x.shape, *arrays, dtype="float32")
+        for x, *arrays in zip(BATCHES, indices, upstream, strict=True)
+    ]
+    result = mapped_gradient(lambda x: pool(x)[0], BATCHES, upstream)
+    assert_same(result, np.stack(expected))
+
+
+@pytest.mark.parametrize("strides", [2, 1])
+def test_gradient_of_mapped_unpooling(strides: int) -> None:
+    """Adjacent windows and overlapping ones; each value has the gradient at its index."""
+    pooled = [ops.max_pool(x, 2, strides, return_indices=True) for x in BATCHES]
+    values, indices = (np.stack(arrays) for arrays in zip(*pooled, strict=True))
+    upstream = RNG.integers(1, 9, BATCHES.shape).astype("float32")
+    expected = [reference.gather(*arrays) for arrays in zip(upstream, indices, strict=True)]
+
+    def unpool(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+        return ops.max_unpool(values, indices, 2, strides, output_size=BATCHES.shape[2:4])
+
+    assert_same(mapped_gradient(unpool, values, upstream, indices), np.stack(expected))

@@ -1,0 +1,101 @@
+"""How the ops are traced: without autograph, in graphs of TensorFlow 1, and by the plan for other devices."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from harness.cases import Config, case, ties
+from harness.runner import run, with_gradient
+
+from keras_maxpool import ops
+from keras_maxpool.backend.tensorflow import context
+
+ONES = np.ones([1, 4, 4, 1], "float32")
+INDICES = np.zeros([1, 2, 2, 1], "int64")
+CALLS: dict[str, Callable[[], object]] = {
+    "adaptive_max_pool": lambda: ops.adaptive_max_pool(ONES, 2),
+    "convert_indices": lambda: ops.convert_indices(INDICES, (1, 4, 4, 1), to="onnx"),
+    "fractional_max_pool": lambda: ops.fractional_max_pool(ONES, 1.5, seed=0),
+    "global_max_pool": lambda: ops.global_max_pool(ONES),
+    "max_pool": lambda: ops.max_pool(ONES),
+    "max_unpool": lambda: ops.max_unpool(ONES[:, :2, :2], INDICES),
+}
+
+
+@pytest.mark.parametrize("name", ops.__all__)
+def test_autograph_rewrites_no_op(name: str) -> None:
+    """It would take seconds, for nothing."""
+    names = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if frame.f_code.co_name.startswith("tf__"):
+            names.add(frame.f_code.co_name)
+
+    def call() -> object:
+        return CALLS[name]()
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        tf.function(call).get_concrete_function()
+    finally:
+        sys.setprofile(before)
+    assert names == {"tf__call"}  # the test's own
+
+
+X = np.random.default_rng(5).permutation(2 * 6 * 5 * 2).reshape(2, 6, 5, 2).astype("float32")
+MASK = np.random.default_rng(6).random((2, 6, 5)) > 0.3
+POOLINGS: dict[str, Callable[[Any], Any]] = {
+    "max_pool": lambda x: ops.max_pool(x, 3, 1, return_indices=True),
+    "ieee": lambda x: ops.max_pool(x, 3, 1, nonfinite="ieee", return_indices=True),
+    "shifted": lambda x: ops.max_pool(x, 3, 1, implementation="shifted", return_indices=True),
+    "mask": lambda x: ops.max_pool(x, 2, mask=MASK, return_indices=True),
+    "global": lambda x: ops.global_max_pool(x, mask=MASK, return_indices=True),
+    "adaptive": lambda x: ops.adaptive_max_pool(x, (4, 3), return_indices=True),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_a_graph_of_tensorflow_1(name: str) -> None:
+    """Outside of `tf.function`, `==` between tensors compares their identities."""
+
+    def results(x: tf.Tensor) -> tuple[Any, ...]:
+        values, indices = POOLINGS[name](x)
+        return values, indices, tf.gradients(tf.reduce_sum(values**2), x)[0]
+
+    expected = run(results, "graph", X)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        found = session.run(results(tf.constant(X)))
+    for result, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(result, wanted)
+
+
+def test_what_this_machine_has() -> None:
+    kinds = {device.device_type for device in tf.config.list_physical_devices()}
+    assert context.is_on_cpu() == (kinds == {"CPU"})
+
+
+@pytest.mark.parametrize(
+    ("rank", "mode", "data_format"),
+    [
+        *((1, "eager", "channels_first"), (2, "graph", "channels_first")),
+        *((3, "xla", "channels_first"), (1, "xla", "channels_last")),
+        *((2, "eager", "channels_last"), (3, "graph", "channels_last")),
+    ],
+)
+def test_the_plan_for_other_devices(
+    rank: int, mode: str, data_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody has measured it is TensorFlow's own operation: other roads, the same values."""
+    monkeypatch.setattr(context, "is_on_cpu", lambda: False)
+    given = case(Config((6,) * rank, 3, 2, "same"), ties, data_format=data_format)
+    pool = lambda x: ops.max_pool(x, 3, 2, "same", data_format)  # noqa: E731
+    values, gradient = run(with_gradient(pool), mode, given.x, given.upstream)
+    np.testing.assert_array_equal(values, given.values)
+    np.testing.assert_array_equal(gradient, given.gradient)

@@ -1,0 +1,206 @@
+"""The same values and the same gradients in whatever way TensorFlow runs a pooling.
+
+Inputs are full of ties, so that a gradient that went to another maximum would show. Upstream gradients are small
+integers, so that sums are exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from harness.assertions import assert_same
+from harness.cases import Case, Config, case, distinct, ties
+from harness.runner import MODES, run, with_gradient
+from harness.runner_tensorflow import Function
+
+from keras_maxpool.ops import max_pool
+
+PLAIN = {
+    1: Config((9,), 3, 2, "same"),
+    2: Config((5, 6), (3, 2), (2, 1), "same"),
+    3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
+}
+GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
+# Input and output have one size, so that a kernel of the second order may write over what it reads.
+LEVEL = Config((5, 6), 3, 1, "same")
+
+# In 1D and 3D of float32 "auto" is "direct", with gaps it is "separable".
+ROWS = [
+    ("auto", PLAIN[1]),
+    ("auto", PLAIN[3]),
+    ("auto", GAPS),
+    ("direct", PLAIN[2]),
+    ("direct", LEVEL),
+    ("separable", PLAIN[3]),
+    ("shifted", PLAIN[2]),
+]
+by_row = pytest.mark.parametrize(("implementation", "config"), ROWS, ids=str)
+
+
+def pooling(config: Config, **options: object) -> Function:
+    return lambda x: max_pool(x, **config.arguments, data_format="channels_last", **options)
+
+
+# Each way takes a pooling, an input and an upstream gradient, and returns values and gradient.
+
+
+def tape_around_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """The pooling is traced without knowing of a gradient."""
+    return with_gradient(tf.function(pool))(x, upstream)
+
+
+def tf_gradients(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """Without any tape."""
+
+    @tf.function
+    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+        values = pool(x)
+        return values, tf.gradients(values, x, grad_ys=upstream)[0]
+
+    return function(x, upstream)
+
+
+def unknown_batch_and_outer_tape(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
+    return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
+
+
+def data_map(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """In parallel, of an unknown batch: the last one is smaller."""
+    data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
+    results = data.map(with_gradient(pool), num_parallel_calls=2)
+    assert {spec.shape[0] for spec in results.element_spec} == {None}
+    return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
+
+
+def vectorized_map(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """Each sample on its own, and its gradient with it."""
+
+    def one(sample: tuple) -> tuple:
+        values, gradient = with_gradient(pool)(sample[0][None], sample[1][None])
+        return values[0], gradient[0]
+
+    # No fallback: a loop would be right, and slow.
+    return tf.vectorized_map(one, (x, upstream), fallback_to_while_loop=False)
+
+
+def map_fn(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """Each sample on its own in a loop."""
+    several = lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x)  # noqa: E731
+    return tf.function(with_gradient(several))(x, upstream)
+
+
+def cond(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """In one branch, with the tape around both."""
+    branch = lambda x: tf.cond(tf.size(x) > 1, lambda: pool(x), lambda: 0 * pool(x))  # noqa: E731
+    return tf.function(with_gradient(branch))(x, upstream)
+
+
+def tape_around_xla(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    return with_gradient(tf.function(pool, jit_compile=True))(x, upstream)
+
+
+def xla_inside_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    return tf.function(with_gradient(tf.function(pool, jit_compile=True)))(x, upstream)
+
+
+def graph_inside_xla(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    return tf.function(with_gradient(tf.function(pool)), jit_compile=True)(x, upstream)
+
+
+def vectorized_map_in_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    return tf.function(lambda x, upstream: vectorized_map(pool, x, upstream))(x, upstream)
+
+
+WITH_EVERY_KERNEL = (
+    *(tape_around_graph, tf_gradients, unknown_batch_and_outer_tape),
+    *(data_map, vectorized_map, map_fn, cond),
+)
+# These differ from those above in ways that no kernel sees, and are slow.
+WITH_AUTO = (tape_around_xla, xla_inside_graph, graph_inside_xla, vectorized_map_in_graph)
+
+
+@pytest.mark.parametrize(
+    ("way", "implementation", "config"),
+    [(way, *row) for way in WITH_EVERY_KERNEL for row in ROWS]
+    + [(way, "auto", PLAIN[rank]) for way in WITH_AUTO for rank in (2, 3)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_values_and_gradients(way: Function, implementation: str, config: Config) -> None:
+    given = case(config, ties, batch=3)
+    pool = pooling(config, implementation=implementation)
+    values, gradient = way(pool, tf.constant(given.x), tf.constant(given.upstream))
+    assert_same(values.numpy(), given.values)
+    assert_same(gradient.numpy(), given.gradient)
+
+
+@pytest.mark.parametrize("config", [*PLAIN.values(), GAPS], ids=str)
+def test_data_map_without_gradient(config: Config) -> None:
+    given = case(config, distinct, batch=3)
+    data = tf.data.Dataset.from_tensor_slices(given.x).batch(2)
+    data = data.map(pooling(config), num_parallel_calls=tf.data.AUTOTUNE)
+    assert data.element_spec.shape.as_list() == [None, *given.values.shape[1:]]
+    assert_same(np.concatenate([np.asarray(part) for part in data]), given.values)
+
+
+# Jacobians
+
+
+def jacobian_of(given: Case) -> np.ndarray:
+    """One where an output comes from an input, zero elsewhere: (*output, *input)."""
+    result = np.zeros((*given.values.shape, *given.x.shape), "float32")
+    for output in np.ndindex(*given.values.shape):
+        spatial = np.unravel_index(given.indices[output], given.x.shape[1:-1])
+        result[(*output, output[0], *spatial, output[-1])] = 1
+    return result
+
+
+def jacobian(pool: Function, pfor: bool = True) -> Function:
+    def function(x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(persistent=not pfor) as tape:
+            tape.watch(x)
+            values = pool(x)
+        return tape.jacobian(values, x, experimental_use_pfor=pfor)
+
+    return function
+
+
+@by_row
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_jacobian(mode: str, implementation: str, config: Config) -> None:
+    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then shares ties out.
+    limited = mode == "graph" and implementation == "auto" and config.rank == 3
+    given = case(config, distinct if limited else ties)
+    pool = pooling(config, implementation=implementation)
+    assert_same(run(jacobian(pool), mode, given.x), jacobian_of(given))
+
+
+@pytest.mark.parametrize(("mode", "pfor"), [("xla", True), ("graph", False)])
+def test_jacobian_in_xla_and_by_a_loop(mode: str, pfor: bool) -> None:
+    given = case(PLAIN[2], ties)
+    assert_same(run(jacobian(pooling(PLAIN[2]), pfor), mode, given.x), jacobian_of(given))
+
+
+# 16 bits
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_ties_that_only_rounding_makes(dtype: str, mode: str) -> None:
+    """XLA, which computes in 32 bits, must not take them back."""
+    # The largest comes last; all round to one number.
+    x = np.array([1.0, 1.00001, 1.00002, 1.00003], "float32").reshape(1, 2, 2, 1)
+    scales = np.linspace(1, 1.0625, 16, dtype="float32").reshape(16, 1, 1, 1)
+
+    def gradient(x: tf.Tensor, scales: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            rounded = tf.cast(x * scales, dtype)
+            tape.watch(rounded)
+            y = max_pool(rounded, 2)
+        return tape.gradient(y, rounded)
+
+    got = run(gradient, mode, x, scales).astype("float32")
+    rounded = (x * scales).astype(tf.as_dtype(dtype).as_numpy_dtype).reshape(16, 4)
+    assert (rounded[:, 0] == rounded[:, 3]).any()
+    np.testing.assert_array_equal(got.reshape(16, 4), np.eye(4)[rounded.argmax(1)])
