@@ -1,11 +1,8 @@
-"""Writes data/torch_adaptive_max_pool.npz: what PyTorch's adaptive max pooling gives for seeded random inputs.
+"""Writes torch_adaptive_max_pool.npz: what PyTorch's adaptive max pooling computes for seeded random inputs.
 
-Run by hand, with PyTorch 2.13 installed, from the root of the repository:
+Run by hand, with PyTorch 2.13 installed: PYTHONPATH=tests python -m golden.make_adaptive_golden
 
-    python tests/make_adaptive_golden.py
-
-The tests read the file through `load`, without PyTorch. A second NaN in a region is kept out: PyTorch takes the last
-one.
+The tests read the file through `load`, without PyTorch. A second NaN in a region is kept out: PyTorch takes the last.
 """
 
 from __future__ import annotations
@@ -58,20 +55,10 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndar
     return x
 
 
-def ask_torch(x: np.ndarray, output_size: tuple[int, ...], rng: np.random.Generator) -> Case:
-    """PyTorch's answer, for an upstream gradient of small integers, whose sums are exact."""
+def make(seed: int, count: int) -> list[Case]:
+    """Cases of all ranks and kinds in turn; a third of the axes grow. Upstream gradients are small integers."""
     import torch  # not above: the tests import this module without PyTorch
 
-    tensor = torch.tensor(x, requires_grad=True)
-    layer = getattr(torch.nn, f"AdaptiveMaxPool{x.ndim - 2}d")(output_size, return_indices=True)
-    values, indices = layer(tensor)
-    upstream = rng.integers(1, 8, values.shape).astype(np.float32)
-    values.backward(torch.tensor(upstream))
-    return Case(x, upstream, values.detach().numpy(), indices.numpy(), tensor.grad.numpy())
-
-
-def make(seed: int, count: int) -> list[Case]:
-    """Cases of all ranks and kinds in turn; a third of the axes grow."""
     cases = []
     for index in range(count):
         rng = np.random.default_rng((seed, index))
@@ -79,7 +66,13 @@ def make(seed: int, count: int) -> list[Case]:
         spatial = tuple(int(n) for n in rng.integers(1, (17, 10, 7)[rank - 1], rank))
         output_size = tuple(int(rng.integers(1, n + 1 + n // 2)) for n in spatial)
         x = draw(rng, kind, (2, 2, *spatial))
-        cases.append(ask_torch(x, output_size, rng))
+        tensor = torch.tensor(x, requires_grad=True)
+        layer = getattr(torch.nn, f"AdaptiveMaxPool{rank}d")(output_size, return_indices=True)
+        values, indices = layer(tensor)
+        upstream = rng.integers(1, 8, values.shape).astype(np.float32)
+        values.backward(torch.tensor(upstream))
+        results = values.detach().numpy(), indices.numpy(), tensor.grad.numpy()
+        cases.append(Case(x, upstream, *results))
     return cases
 
 

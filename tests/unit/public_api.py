@@ -1,6 +1,7 @@
 """The public surface as plain data: names, signatures, what each layer's config holds, and the commands' options.
 
-`python tests/public_api.py` writes the snapshot anew, for a change that is meant; the changelog has to say so.
+`PYTHONPATH=tests python -m unit.public_api` writes the snapshot anew, for a change that is meant; the changelog has to
+say so.
 """
 
 from __future__ import annotations

@@ -31,15 +31,11 @@ class Index:
         return 7
 
 
-# one_int
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        *((3, 3), (-3, -3), (10**30, 10**30), (Index(), 7)),
-        *((np.int64(3), 3), (np.uint8(3), 3), (np.array(3), 3), (np.uint64(2**63), 2**63)),
-        (sys.maxsize + 1, 2**63),
+        *((3, 3), (-3, -3), (10**30, 10**30), (Index(), 7), (sys.maxsize + 1, 2**63)),
+        *((np.uint8(3), 3), (np.array(3), 3), (np.uint64(2**63), 2**63)),
     ],
     ids=repr,
 )
@@ -52,9 +48,8 @@ def test_one_int(value: Any, expected: int) -> None:
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        *((True, "booleans"), (False, "booleans"), (np.True_, "booleans"), (np.False_, "booleans")),
-        *((3.0, "float"), (float("nan"), "float"), (np.float64(3), "float64"), ("3", "str")),
-        *((None, "NoneType"), ([3], "list"), ({}, "dict"), (np.array([3, 4]), "ndarray")),
+        *((True, "booleans"), (np.False_, "booleans"), (3.0, "float"), (np.float64(3), "float64")),
+        *(("3", "str"), (None, "NoneType"), ([3], "list"), (np.array([3, 4]), "ndarray")),
     ],
     ids=repr,
 )
@@ -64,51 +59,19 @@ def test_one_int_refuses(value: Any, kind: str) -> None:
     assert text == f"`pads` takes integers, not {kind}; received pads={('all', value)!r}. Write 1."
 
 
-# sequence
-
-
-@pytest.mark.parametrize(
-    ("value", "items"),
-    [
-        *(([1, 2], [1, 2]), ((1, 2), [1, 2]), ((), []), (np.array([1, 2]), [1, 2])),
-        *((np.array([1.5]), [1.5]), (np.array([]), [])),
-    ],
-    ids=repr,
-)
-def test_sequence(value: Any, items: list) -> None:
-    assert list(arguments.sequence(value)) == items
-
-
-@pytest.mark.parametrize(
-    "value",
-    [3, "12", b"12", None, {1: 2}, {1, 2}, range(2), np.array(3), np.array([[1, 2]]), 1.5],
-    ids=repr,
-)
-def test_no_sequence(value: Any) -> None:
-    assert arguments.sequence(value) is None
-
-
-# positive_ints
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize(
-    "value",
-    [2, np.int64(2), np.int8(2), np.array(2), Index(), 1, 2**31 - 1, np.uint32(2**31 - 1)],
-    ids=repr,
-)
-def test_one_positive_int_for_all_axes(value: Any, rank: int) -> None:
-    numbers = arguments.positive_ints(value, rank, "strides")
-    assert numbers == (int(value.__index__()),) * rank
-    assert all(type(number) is int for number in numbers)
+def test_sequence() -> None:
+    for items in ([1, 2], (1, 2), (), np.array([1.5])):
+        assert list(arguments.sequence(items)) == list(items)
+    for value in (3, "12", b"12", None, {1: 2}, {1, 2}, range(2), np.array(3), np.array([[1, 2]])):
+        assert arguments.sequence(value) is None
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        *(((2, 3), (2, 3)), ([2, 3], (2, 3)), (np.array([2, 3]), (2, 3)), ([2], (2,))),
-        ([np.int64(2), 3, np.uint8(4)], (2, 3, 4)),
-        (np.array([2, 3, 4], "uint16"), (2, 3, 4)),
+        *((2, (2,)), (2, (2, 2)), (np.int8(2), (2, 2, 2)), (np.array(2), (2, 2)), (Index(), (7,))),
+        *((1, (1, 1)), (2**31 - 1, (2**31 - 1,)), ((2, 3), (2, 3)), ([2], (2,))),
+        *(([np.int64(2), 3, np.uint8(4)], (2, 3, 4)), (np.array([2, 3], "uint16"), (2, 3))),
         (np.array([2, 3], object), (2, 3)),
     ],
     ids=repr,
@@ -139,14 +102,9 @@ def test_positive_ints_refuses(value: Any, why: str) -> None:
     assert text.endswith(fix)
 
 
-@pytest.mark.parametrize("value", [(), (2, 2)], ids=str)
-def test_one_axis_takes_one_integer(value: tuple) -> None:
+def test_one_axis_takes_one_integer() -> None:
     """Not 1 or 1 of them."""
-    text = refused(ValueError, arguments.positive_ints, value, 1, "strides")
-    assert "1 or 1" not in text
-
-
-# paddings
+    assert "takes 1 integer;" in refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +128,6 @@ def test_paddings(value: Any, rank: int, expected: Any) -> None:
     ("value", "error", "why"),
     [
         ((1,), ValueError, "takes 1 or 2 items"),
-        ((1, 1, 1), ValueError, "takes 1 or 2 items"),
         (((0, 1, 2), (0, 1)), ValueError, "takes (before, after) pairs"),
         (((), ()), ValueError, "takes (before, after) pairs"),
         (-1, ValueError, "must not be negative"),
@@ -178,7 +135,6 @@ def test_paddings(value: Any, rank: int, expected: Any) -> None:
         (True, TypeError, "takes integers, not booleans"),
         (((0, 1), (0, None)), TypeError, "takes integers, not NoneType"),
         ({1, 2}, TypeError, "takes integers, not set"),
-        (1.0, TypeError, "takes integers, not float"),
     ],
     ids=str,
 )
@@ -186,38 +142,9 @@ def test_paddings_refuses(value: Any, error: type[Exception], why: str) -> None:
     text = refused(error, arguments.paddings, value, 2)
     assert text.startswith(f"`padding` {why}")
     assert f"received padding={value!r}" in text
-    for fix in ('"valid", "same", an integer', "(1, 1)", "((0, 1), (0, 1))"):
-        assert fix in text
-
-
-@pytest.mark.parametrize(
-    ("rank", "ints", "pairs"),
-    [(1, "(1,)", "((0, 1),)"), (3, "(1, 1, 1)", "((0, 1), (0, 1), (0, 1))")],
-)
-def test_paddings_shows_what_fits_the_rank(rank: int, ints: str, pairs: str) -> None:
-    text = refused(TypeError, arguments.paddings, None, rank)
-    assert (
-        f"one integer per axis as {ints}, or one (before, after) pair per axis as {pairs}." in text
-    )
-
-
-def test_negative_padding_is_told_of_cropping() -> None:
-    assert "Cropping" in refused(ValueError, arguments.paddings, -1, 2)
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("name", ["valid", "same", "same_lower"])
-def test_named_padding(name: str, rank: int) -> None:
-    for spelling in (name, name.upper(), name.title()):
-        assert arguments.named_padding(spelling, rank) == name
-
-
-def test_causal_padding() -> None:
-    assert arguments.named_padding("CAUSAL", 1) == "causal"
-    for rank in (2, 3):
-        text = refused(ValueError, arguments.named_padding, "CAUSAL", rank)
-        assert "1D only" in text
-        assert f"received padding='CAUSAL' in {rank}D" in text
+    assert 'Write "valid", "same", an integer, one integer per axis as (1, 1), ' in text
+    assert "or one (before, after) pair per axis as ((0, 1), (0, 1))." in text
+    assert ("Cropping" in text) == ("negative" in why)
 
 
 @pytest.mark.parametrize("name", ["", "full", "same_upper", " same", "vali"])
@@ -230,48 +157,39 @@ def test_unknown_padding(name: str) -> None:
     assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
 
 
-# flag, choice, data_format
+def test_causal_padding_is_for_1d() -> None:
+    for rank in (2, 3):
+        text = refused(ValueError, arguments.named_padding, "CAUSAL", rank)
+        assert "1D only" in text
+        assert f"received padding='CAUSAL' in {rank}D" in text
 
 
 def test_flag() -> None:
     assert arguments.flag(True, "ceil_mode") is True
     assert arguments.flag(False, "ceil_mode") is False
-
-
-@pytest.mark.parametrize("value", [1, 0, None, "True", [], 1.0, np.True_, np.False_], ids=repr)
-def test_flag_refuses(value: Any) -> None:
-    text = refused(TypeError, arguments.flag, value, "ceil_mode")
-    assert text.startswith("`ceil_mode` takes True or False")
-    assert f"received ceil_mode={value!r}" in text
-
-
-def test_flag_tells_a_numpy_bool_from_a_bool() -> None:
-    """NumPy 1 writes its own as Python's: "takes True or False; received True" would be a riddle."""
-    text = refused(TypeError, arguments.flag, np.True_, "ceil_mode")
+    for value in (1, 0, None, "True", np.True_):
+        text = refused(TypeError, arguments.flag, value, "ceil_mode")
+        assert text.startswith("`ceil_mode` takes True or False")
+        assert f"received ceil_mode={value!r}" in text
+    # NumPy 1 writes its own as Python's: "takes True or False; received True" would be a riddle.
     assert "np." in text or "numpy" in text or "bool_" in text
 
 
 def test_choice() -> None:
     assert arguments.choice("ieee", "nonfinite", arguments.NONFINITE) == "ieee"
+    for value in ("IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"):
+        text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
+        assert text == (
+            f'`nonfinite` is unknown; received nonfinite={value!r}. Write "backend" or "ieee".'
+        )
 
 
-@pytest.mark.parametrize("value", ["IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"], ids=repr)
-def test_choice_refuses(value: Any) -> None:
-    text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
-    assert text == (
-        f'`nonfinite` is unknown; received nonfinite={value!r}. Write "backend" or "ieee".'
-    )
-
-
-@pytest.mark.parametrize("value", ["channels_last", "channels_first"])
-def test_data_format(value: str) -> None:
-    for spelling in (value, value.upper(), value.title()):
-        assert arguments.data_format(spelling) == value
-
-
-@pytest.mark.parametrize("value", ["NHWC", "", None, 1, ("channels_last",)], ids=repr)
-def test_data_format_refuses(value: Any) -> None:
-    text = refused(ValueError, arguments.data_format, value)
-    assert "`data_format` is unknown" in text
-    assert f"received data_format={value!r}" in text
-    assert '"channels_last" or "channels_first"' in text
+def test_data_format() -> None:
+    for value in ("channels_last", "channels_first"):
+        for spelling in (value, value.upper(), value.title()):
+            assert arguments.data_format(spelling) == value
+    assert arguments.data_format(None, "channels_first") == "channels_first"
+    for value in ("NHWC", "", None, 1, ("channels_last",)):
+        text = refused(ValueError, arguments.data_format, value)
+        assert f"`data_format` is unknown; received data_format={value!r}" in text
+        assert '"channels_last" or "channels_first"' in text

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_maxpool import arguments
 from keras_maxpool.geometry import checks
@@ -21,34 +20,35 @@ def refused(error: type[Exception], check: Callable, *args: Any) -> str:
     return str(caught.value)
 
 
-# dtypes
+class Shape(list):
+    """As a backend's own: with a rank, which may be unknown."""
+
+    rank = property(len)
+
 
 GOOD_DTYPES = [
     *("float16", "bfloat16", "float32", "float64"),
     *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
 ]
-BAD_DTYPES = ["bool", "string", "complex64", "complex128", "object", "qint8", "resource"]
 
 
-def test_dtypes_are_listed_once() -> None:
+def test_dtypes() -> None:
     assert sorted(arguments.DTYPES) == sorted(GOOD_DTYPES)
+    for name in GOOD_DTYPES:
+        checks.dtype(name)
+        checks.dtype_or_castable(name)
 
 
-@pytest.mark.parametrize("name", GOOD_DTYPES)
-def test_dtype(name: str) -> None:
-    checks.dtype(name)
-    # Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name.
-    for given in (name, tf.as_dtype(name), np.dtype(tf.as_dtype(name).as_numpy_dtype)):
-        checks.dtype_or_castable(getattr(given, "name", given))
+def test_names_of_dtypes() -> None:
+    """Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name."""
+    for dtype in ("int8", SimpleNamespace(name="int8")):
+        assert checks.dtype_name(SimpleNamespace(dtype=dtype)) == "int8"
 
 
-@pytest.mark.parametrize("name", BAD_DTYPES)
+@pytest.mark.parametrize("name", ["bool", "string", "complex64", "object", "qint8", "resource"])
 def test_dtype_refuses(name: str) -> None:
     text = refused(TypeError, checks.dtype, name)
-    assert f"received inputs of dtype {name}" in text
-    assert "Cast them first" in text
-    for good in GOOD_DTYPES:
-        assert good in text
+    assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them f" in text
     assert refused(TypeError, checks.dtype_or_castable, name) == text
 
 
@@ -58,12 +58,9 @@ def test_a_float_that_keras_casts() -> None:
     refused(TypeError, checks.dtype, "float8_e4m3fn")
 
 
-# layer_inputs
-
-
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_layer_inputs(rank: int) -> None:
-    for shape in ((2,) * (rank + 2), [None] * (rank + 2), tf.TensorShape([None] * (rank + 2))):
+    for shape in ((2,) * (rank + 2), [None] * (rank + 2), Shape([None] * (rank + 2))):
         checks.layer_inputs(shape, rank, "MaxPooling")
 
 
@@ -74,13 +71,11 @@ def test_layer_inputs(rank: int) -> None:
         ((8, 8, 3), 2, ["rank 4", "rank 3", "batch axis", "channel axis", "MaxPool1D fits"]),
         ((8, 8, 8, 3), 3, ["rank 5", "rank 4", "batch axis", "channel axis", "MaxPool2D fits"]),
         ((2, 8, 8, 3), 1, ["rank 3", "rank 4", "MaxPool2D fits"]),
-        ((2, 8, 8, 8, 3), 1, ["MaxPool3D fits"]),
         ((2, 8, 8, 8, 3), 2, ["MaxPool3D fits"]),
-        ((2, 8, 3), 3, ["MaxPool1D fits"]),
+        ((2, 8, 3), 3, ["MaxPool1D fits", "spatial axes alone"]),
         ((2,) * 6, 2, ["rank 6", "1, 2 and 3 spatial axes"]),
         ((), 2, ["rank 0, shape ()"]),
-        ([None, 8, 3], 2, ["shape (None, 8, 3)"]),
-        (tf.TensorShape([None, 8, 3]), 2, ["shape (None, 8, 3)", "MaxPool1D fits"]),
+        (Shape([None, 8, 3]), 2, ["shape (None, 8, 3)", "MaxPool1D fits"]),
     ],
     ids=str,
 )
@@ -91,6 +86,6 @@ def test_layer_inputs_refuses(shape: Any, rank: int, fragments: list[str]) -> No
 
 
 def test_unknown_rank() -> None:
-    text = refused(ValueError, checks.layer_inputs, tf.TensorShape(None), 2, "SomeLayer")
+    text = refused(ValueError, checks.layer_inputs, SimpleNamespace(rank=None), 2, "SomeLayer")
     assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text
     assert "set_shape" in text

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_nothing_public_changed_by_accident() -> None:
-    """If this change is meant: say so in CHANGELOG.md, and run `python tests/public_api.py`."""
+    """If this change is meant: say so in CHANGELOG.md, and run `PYTHONPATH=tests python -m unit.public_api`."""
     assert public_api.surface() == json.loads(public_api.SNAPSHOT.read_text("utf-8"))
 
 
