@@ -80,7 +80,7 @@ def test_indices_and_unpooling():
     assert type(names["model"].layers[1]) is keras_maxpool.MaxPooling2D
 
 
-def test_from_an_existing_model():
+def test_from_an_existing_model_and_from_torch():
     torch = needs("torch")
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.MaxPooling2D(2)])
     names = run_section("From an existing model", model=model, torch=torch)

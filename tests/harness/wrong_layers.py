@@ -11,37 +11,18 @@ class LastMaximum(keras_maxpool.MaxPooling2D):
     """Its gradient goes to the last of several maxima."""
 
     def call(self, inputs):
-        pool = super().call
-
-        @tf.custom_gradient
-        def pooled(x):
-            def gradient(upstream):
-                # Later elements are larger, by less than what lies between two numbers of a test's input.
-                _, height, width, _ = x.shape
-                ramp = tf.reshape(tf.range(height * width, dtype=x.dtype), (1, height, width, 1))
-                with tf.GradientTape() as tape:
-                    z = x + 4e-7 * ramp
-                    tape.watch(z)
-                    y = pool(z)
-                return tape.gradient(y, z, output_gradients=upstream)
-
-            return pool(x), gradient
-
-        return pooled(inputs)
+        # Later elements are larger, by less than what lies between two numbers of a test's input.
+        _, height, width, _ = inputs.shape
+        ramp = tf.reshape(tf.range(height * width, dtype=inputs.dtype), (1, height, width, 1))
+        later = super().call(inputs + 4e-7 * ramp)
+        return later + tf.stop_gradient(super().call(inputs) - later)
 
 
-class ZeroPadding(keras_maxpool.MaxPooling2D):
-    """With "same" it pads with zeros, which win over what is negative."""
+class NoNegatives(keras_maxpool.MaxPooling2D):
+    """Zeros win over what is negative, as where a layer pads with them."""
 
     def call(self, inputs):
-        pads = []
-        for size, pool, stride in zip(
-            inputs.shape[1:-1], self.pool_size, self.strides, strict=True
-        ):
-            total = max((-(-size // stride) - 1) * stride + pool - size, 0)
-            pads.append((total // 2, total - total // 2))
-        padded = tf.pad(inputs, [(0, 0), *pads, (0, 0)])
-        return tf.nn.max_pool2d(padded, self.pool_size, self.strides, "VALID")
+        return tf.nn.relu(super().call(inputs))
 
 
 class WrongShape(keras_maxpool.MaxPooling2D):
@@ -52,6 +33,13 @@ class WrongShape(keras_maxpool.MaxPooling2D):
         return batch, height + 1, width, channels
 
 
+class Shorter(keras_maxpool.MaxPooling2D):
+    """Its output has a row less than it says."""
+
+    def call(self, inputs):
+        return super().call(inputs)[:, 1:]
+
+
 class WrongDtype(keras_maxpool.MaxPooling2D):
     """Its output is of another dtype than it says."""
 
@@ -60,7 +48,7 @@ class WrongDtype(keras_maxpool.MaxPooling2D):
 
 
 class NoGradient(keras_maxpool.MaxPooling2D):
-    """It passes nothing on."""
+    """It has no gradient."""
 
     def call(self, inputs):
         return tf.stop_gradient(super().call(inputs))

@@ -401,7 +401,8 @@ def test_a_mask_is_reported(build, path):
 
 def test_masks_that_change_nothing_or_are_not_known_or_are_in_use():
     steps = layers.LSTM(2), layers.Reshape((2, 1)), layers.MaxPooling1D(2)
-    assert convert(tokens(*steps)).masked == ()
+    done = convert(tokens(*steps))
+    assert (done.masked, done.stale) == ((), ())
     with pytest.warns(UserWarning, match="is not known"):
         assert convert(keras.Sequential([layers.Masking(), steps[-1]])).masked == ()
     with pytest.raises(CannotConvertError, match="MaskPooling has no equivalent"):

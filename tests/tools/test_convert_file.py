@@ -157,7 +157,7 @@ def check_converted(path, model):
 def test_there_and_back(source, target, tmp_path, capsys):
     """Suffixes may be in any case; Keras's own compile settings stay, and with .keras the optimizer's state."""
     error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
-    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["accuracy", error]}}
+    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["acc", error]}}
     settings["loss"] = {"a": MSE, "b": MSE}
     model = net(optimizer=optimizers.Adam(0.25), run_eagerly=True, **settings)
     model.fit(X, Y, verbose=0)

@@ -143,6 +143,7 @@ def test_stopped(monkeypatch, capsys, tmp_path):
     """While the fresh process runs, and the saved model lies on the disk."""
     code = f"import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
     monkeypatch.setattr(demo, "RELOAD", code)
+    monkeypatch.setattr(demo, "train", lambda layers, *_: (demo.build(layers), None))
     check_stopped(["demo", "--epochs", "1"], capsys)
     assert list(tmp_path.iterdir()) == []
 

@@ -97,8 +97,9 @@ COMPUTED = re.escape("compute_output_shape differs: (None, 5, 4, 3) instead of (
     [
         ("LastMaximum", "eager", f"gradient .*: {ELEMENTS}"),
         ("LastMaximum", "graph", f"gradient .*: {ELEMENTS}"),
-        ("ZeroPadding", "eager", r"output .* first at \[.*\]: 0\.0 instead of -1\.0\d+"),
-        ("ZeroPadding", "graph", r"output .*: 0\.0 instead of -1\.0\d+"),
+        ("NoNegatives", "eager", r"output .* first at \[.*\]: 0\.0 instead of -1\.0\d+"),
+        ("NoNegatives", "graph", r"output .*: 0\.0 instead of -1\.0\d+"),
+        ("Shorter", "eager", r"output .*: float32\(2, 3, 4, 3\) instead of float32\(2, 4, 4, 3\)"),
         ("WrongDtype", "eager", r"output .*: float64\(2, 4, 4, 3\) instead of float32\(2, 4, 4, "),
         ("NoGradient", "eager", "gradient .*: there is none"),
         ("Failing", "graph", "output .*: raised RuntimeError: not in a graph"),
@@ -214,7 +215,7 @@ def test_expression():
         (OURS(), "keras_maxpool.MaxPooling2D()"),
         (halves, f"keras_maxpool.MaxPooling2D({options})"),
         (keras.layers.MaxPool1D(2, name="here"), "keras.layers.MaxPooling1D()"),
-        (wrong_layers.ZeroPadding(3), "harness.wrong_layers.ZeroPadding(pool_size=(3, 3))"),
+        (wrong_layers.NoNegatives(3), "harness.wrong_layers.NoNegatives(pool_size=(3, 3))"),
         (wrong_layers.Secretive(OURS()), "harness.wrong_layers.Secretive(...)"),
     ):
         assert expression(layer) == text
@@ -385,9 +386,9 @@ def test_what_the_builtin_cannot_do_is_left_out(few, nothing_else, monkeypatch):
 
 def test_checks_can_fail(monkeypatch):
     for check, arguments, options, wrong, problem in (
-        ("names", (2,), {}, wrong_layers.ZeroPadding, "are two classes"),
+        ("names", (2,), {}, wrong_layers.NoNegatives, "are two classes"),
         ("config", ("MaxPool2D",), {"padding": "same"}, wrong_layers.Forgetful, "instead of"),
-        ("spelling_in_a_config", ("MaxPool2D",), {}, wrong_layers.ZeroPadding, "instead of"),
+        ("spelling_in_a_config", ("MaxPool2D",), {}, wrong_layers.NoNegatives, "instead of"),
         ("saved_model", ("MaxPool2D", ".h5"), {}, keras.layers.AveragePooling2D, "outputs"),
     ):
         getattr(parity_checks, check)(*arguments, **options)
@@ -453,9 +454,9 @@ def test_json():
     assert found["known_faults"][2]["ours_here"] == "ours did it"
 
 
-@pytest.mark.parametrize("wrong", [None, "ZeroPadding", "a fault of ours"])
+@pytest.mark.parametrize("wrong", [None, "NoNegatives", "a fault of ours"])
 def test_command(wrong, few, nothing_else, monkeypatch, tmp_path, capsys):
-    planted, findings = wrong == "ZeroPadding", [MET, ABSENT]
+    planted, findings = wrong == "NoNegatives", [MET, ABSENT]
     if planted:
         plant(wrong, monkeypatch)
     elif wrong:
@@ -466,7 +467,7 @@ def test_command(wrong, few, nothing_else, monkeypatch, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert code == (1 if wrong else 0)
     assert ("DIFFERENT: 2D eager: output of MaxPooling2D 3/2 same" in out) == planted
-    assert ("assert_parity(harness.wrong_layers.ZeroPadding(" in out) == planted
+    assert ("assert_parity(harness.wrong_layers.NoNegatives(" in out) == planted
     assert ("ours: ours did it" in out) == (OURS_DID_IT in findings)
     assert "a fault" in out
     assert re.search(r"(\d+)/\1 ", err), "the progress belongs here"
