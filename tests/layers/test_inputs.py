@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import reference
 import tensorflow as tf
 from harness.install import needs
 from harness.keras_version import LEGACY, keras
+from harness.layers import FAMILIES, layer, layer_class
 
 import keras_maxpool as km
 from keras_maxpool import ops
@@ -50,34 +52,38 @@ def assert_equal(results: Any, expected: Any) -> None:
         np.testing.assert_array_equal(result, values)
 
 
+def assert_both(function: tuple, x: Any, expected: Any, **options: Any) -> None:
+    """The layer and the op of a family."""
+    pool, op = function
+    assert_equal(pool(x, **options), expected)
+    assert_equal(op(x, **options), expected)
+
+
 @ranks
 @makers
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_pooling(rank: int, make: Callable, dtype: str) -> None:
     x = array(rank, dtype)
     builtin = getattr(keras.layers, f"MaxPooling{rank}D")()
-    layer = getattr(km, f"MaxPool{rank}D")()
+    pool = getattr(km, f"MaxPool{rank}D")()
     torchs = make in (torch_tensor, permuted_torch_tensor)
     # In 3D the built-in has float32 alone, and under Keras 2 nothing of PyTorch's.
     if (dtype == "float32" or rank < 3) and not (LEGACY and torchs):
         theirs = builtin(make(x))
-        assert layer(make(x)).dtype == theirs.dtype
-        assert_equal(layer(make(x)), theirs)
+        assert pool(make(x)).dtype == theirs.dtype
+        assert_equal(pool(make(x)), theirs)
     values, indices = reference.pool(x)
-    assert_equal(layer(make(x)), values)
+    assert_equal(pool(make(x)), values)
     assert_equal(ops.max_pool(make(x), return_indices=True), (values, indices))
     assert ops.max_pool(make(x)).dtype == dtype
-    if dtype != "int32":
+    if dtype == "float32":
         top = x.max(tuple(range(1, rank + 1)))
-        for function in (getattr(km, f"GlobalMaxPool{rank}D")(), ops.global_max_pool):
-            assert_equal(function(make(x)), top)
-        top = top.reshape(2, *[1] * rank, 3)
-        adaptive = getattr(km, f"AdaptiveMaxPool{rank}D")(1)
-        for function in (adaptive, lambda x: ops.adaptive_max_pool(x, 1)):
-            assert_equal(function(make(x)), top)
-        fractional = getattr(km, f"FractionalMaxPool{rank}D")(2, seed=0)
-        for function in (fractional, lambda x: ops.fractional_max_pool(x, 2, seed=0)):
-            assert_equal(function(make(x)), values)  # a ratio of 2 leaves nothing to chance
+        assert_both((layer_class("GlobalMaxPooling", rank)(), ops.global_max_pool), make(x), top)
+        one = layer_class("AdaptiveMaxPooling", rank)(1), lambda x: ops.adaptive_max_pool(x, 1)
+        assert_both(one, make(x), top.reshape(2, *[1] * rank, 3))
+        half = layer_class("FractionalMaxPooling", rank)(2, seed=0)
+        by_op = lambda x: ops.fractional_max_pool(x, 2, seed=0)  # noqa: E731
+        assert_both((half, by_op), make(x), values)  # a ratio of 2 leaves nothing to chance
 
 
 @ranks
@@ -88,11 +94,12 @@ def test_masks(rank: int, make: Callable) -> None:
     own = np.asarray if make is permuted_torch_tensor else make
     hidden = np.where(mask[..., None], x, -1.0)
     expected = np.maximum(reference.pool(hidden)[0], 0)
-    assert_equal(getattr(km, f"MaxPool{rank}D")()(make(x), mask=own(mask)), expected)
-    assert_equal(ops.max_pool(make(x), mask=own(mask)), expected)
+    assert_both(
+        (layer_class("MaxPooling", rank)(), ops.max_pool), make(x), expected, mask=own(mask)
+    )
     top = hidden.max(tuple(range(1, rank + 1)))
-    assert_equal(getattr(km, f"GlobalMaxPool{rank}D")()(make(x), mask=own(mask)), top)
-    assert_equal(ops.global_max_pool(make(x), mask=own(mask)), top)
+    pools = layer_class("GlobalMaxPooling", rank)(), ops.global_max_pool
+    assert_both(pools, make(x), top, mask=own(mask))
 
 
 @ranks
@@ -101,10 +108,10 @@ def test_unpooling(rank: int, make: Callable) -> None:
     x = array(rank)
     values, indices = reference.pool(x)
     expected = reference.unpool(values, indices, SPATIAL[rank])
-    layer = getattr(km, f"MaxUnpool{rank}D")()
+    unpool = getattr(km, f"MaxUnpool{rank}D")()
     given = make(values), make(indices)
-    assert_equal(layer(*given, like=make(x)), expected)
-    assert_equal(layer(list(given)), expected)
+    assert_equal(unpool(*given, like=make(x)), expected)
+    assert_equal(unpool(list(given)), expected)
     assert_equal(ops.max_unpool(*given, like=make(x)), expected)
     assert_equal(ops.convert_indices(make(indices), x.shape, to="torch"), indices)
 
@@ -138,45 +145,22 @@ def not_dense(rank: int, kind: str, symbolic: bool) -> Any:
 def test_not_dense(rank: int, symbolic: bool, kind: str, fix: str) -> None:
     odd, x = not_dense(rank, kind, symbolic), array(rank)
     values, indices = reference.pool(x)
-    pool, top, adaptive, fractional, unpool = (
-        getattr(km, f"{family}{rank}D")
-        for family in (
-            "MaxPool",
-            "GlobalMaxPool",
-            "AdaptiveMaxPool",
-            "FractionalMaxPool",
-            "MaxUnpool",
-        )
-    )
-    calls = {
-        "inputs": [
-            lambda: pool()(odd),
-            lambda: top()(odd),
-            lambda: adaptive(2)(odd),
-            lambda: fractional(1.5)(odd),
-            lambda: ops.max_pool(odd),
-            lambda: ops.global_max_pool(odd),
-            lambda: ops.adaptive_max_pool(odd, 2),
-            lambda: ops.fractional_max_pool(odd, 1.5),
-        ],
-        "mask": [
-            lambda: pool()(x, mask=odd),
-            lambda: top()(x, mask=odd),
-            lambda: ops.max_pool(x, mask=odd),
-            lambda: ops.global_max_pool(x, mask=odd),
-        ],
-        "values": [lambda: unpool()(odd, indices), lambda: ops.max_unpool(odd, indices)],
-        "indices": [
-            lambda: unpool()(values, odd),
-            lambda: unpool()([values, odd]),
-            lambda: ops.max_unpool(values, odd),
-            lambda: ops.convert_indices(odd, x.shape),
-        ],
-        "like": [
-            lambda: unpool()(values, indices, like=odd),
-            lambda: ops.max_unpool(values, indices, like=odd),
-        ],
+    pool, top, adaptive, fractional, unpool = (layer(family, rank) for family in FAMILIES)
+    of_inputs = [pool, top, adaptive, fractional, ops.max_pool, ops.global_max_pool]
+    of_inputs += [lambda x: ops.adaptive_max_pool(x, 2), lambda x: ops.fractional_max_pool(x, 1.5)]
+    masked = pool, top, ops.max_pool, ops.global_max_pool
+    unpools = unpool, ops.max_unpool
+    calls: dict[str, list[Callable[[], Any]]] = {
+        "inputs": [partial(function, odd) for function in of_inputs],
+        "mask": [partial(function, x, mask=odd) for function in masked],
+        "values": [partial(function, odd, indices) for function in unpools],
+        "indices": [partial(function, values, odd) for function in unpools],
+        "like": [partial(function, values, indices, like=odd) for function in unpools],
     }
+    calls["indices"] += [
+        lambda: unpool([values, odd]),
+        lambda: ops.convert_indices(odd, x.shape),
+    ]
     for name, of_argument in calls.items():
         message = rf"`{name}` takes dense tensors; received a {kind} one of shape .*{fix}"
         for call in of_argument:

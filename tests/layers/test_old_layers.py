@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 from harness.install import needs
-from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.keras_version import LEGACY, keras
+from reference import regions
 
 import keras_maxpool
 from keras_maxpool.old_layers import OLD_LAYERS
@@ -20,9 +21,6 @@ from keras_maxpool.old_layers import OLD_LAYERS
 SHAPE = (2, 6, 8, 3)
 OURS = (keras_maxpool.MaxPooling2D, keras_maxpool.MaxUnpooling2D)
 forms = pytest.mark.parametrize("form", [".keras", ".h5"])
-
-
-# What the old classes computed.
 
 
 def pooled(x: np.ndarray, pool: int, stride: int, padding: str) -> tuple[np.ndarray, np.ndarray]:
@@ -42,11 +40,8 @@ def unpooled(values: np.ndarray, mask: np.ndarray, height: int, width: int) -> n
     return result
 
 
-# Their names, arguments and configs; of what they computed only as much as writing a file takes.
-
-
 def standing_in(k: Any) -> dict[str, Any]:
-    """By the name in a file, a class of the Keras `k` with the old one's arguments and config."""
+    """By the name in a file, a class with the old arguments and config, which computes what writing takes."""
 
     class Argmax(k.layers.Layer):
         def __init__(
@@ -123,82 +118,76 @@ def written(k: Any, path: Path, build: Any) -> Any:
     return model
 
 
-def coded(k: Any, values: Any) -> Any:
-    return k.layers.Conv2D(3, 3, padding="same")(values)
+class Build(NamedTuple):
+    """An encoder and a decoder of old classes, and how the encoder pools."""
+
+    name: str
+    pool: dict[str, Any]
+    unpooling: str
+    unpool: dict[str, Any]
+    pooled: tuple[Any, Any, str] = (2, 2, "same")
+    pooling: str = "MaxPoolingWithArgmax2D"
+
+    def __call__(self, k: Any, x: Any, old: Any) -> Any:
+        pool, unpool = old[self.pooling](**self.pool), old[self.unpooling](**self.unpool)
+        if self.name == "segnet_without_config":  # early copies of the class have no `get_config`
+            pool.get_config = lambda: k.layers.Layer.get_config(unpool) | {"name": pool.name}
+        values, mask = pool(x)
+        code = k.layers.Conv2D(3, 3, padding="same")(values)
+        both = (code, mask) if self.unpooling.startswith("Addons") else ([code, mask],)
+        return values, mask, code, unpool(*both)
 
 
-def addons(k: Any, x: Any, old: Any) -> Any:
-    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
-    code = coded(k, values)
-    return values, mask, code, old["Addons>MaxUnpooling2D"]()(code, mask)
+WINDOW = {"pool_size": (3, 2), "strides": (3, 2)}
+BUILDS = [
+    Build("addons", {}, "Addons>MaxUnpooling2D", {}),
+    Build(
+        *("addons_written_out", WINDOW | {"padding": "valid"}, "Addons>MaxUnpooling2D"),
+        WINDOW | {"padding": "VALID"},
+        ((3, 2), (3, 2), "valid"),
+    ),
+    Build("addons_of_floats", {}, "Addons>MaxUnpooling2D", {}, pooling="FloatArgmax"),
+    Build(
+        *("addons_v2", {"pool_size": (3, 3)}, "Addons>MaxUnpooling2DV2", {"output_size": SHAPE}),
+        (3, 2, "same"),
+    ),
+    Build("segnet", {}, "MaxUnpooling2D", {"size": (2, 2)}),
+    Build("segnet_of_pool_size", {}, "MaxUnpooling2D", {"pool_size": (2, 2)}),
+    Build("segnet_without_config", {}, "MaxUnpooling2D", {}),
+]
 
 
-def addons_written_out(k: Any, x: Any, old: Any) -> Any:
-    window = {"pool_size": (3, 2), "strides": (3, 2)}
-    values, mask = old["MaxPoolingWithArgmax2D"](**window, padding="valid")(x)
-    code = coded(k, values)
-    unpool = old["Addons>MaxUnpooling2D"](**window, padding="VALID")
-    return values, mask, code, unpool(code, mask)
+FILES = [("keras", build, ".h5") for build in BUILDS] + [
+    ("keras", BUILDS[i], ".keras") for i in (0, 4)
+]
+FILES += [("tf_keras", build, ".h5") for build in BUILDS]
 
 
-def addons_of_floats(k: Any, x: Any, old: Any) -> Any:
-    values, mask = old["FloatArgmax"]()(x)
-    code = coded(k, values)
-    return values, mask, code, old["Addons>MaxUnpooling2D"]()(code, mask)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
+@pytest.mark.parametrize(
+    ("library", "build", "form"),
+    [
+        pytest.param(
+            *file, marks=pytest.mark.slow if i > 9 else (), id=f"{file[1].name}-{file[0]}{file[2]}"
+        )
+        for i, file in enumerate(FILES)
+    ],
+)
+def test_old_files(library: str, build: Build, form: str, tmp_path: Path) -> None:
+    """They predict what the old classes did, and once more as files that need no mapping.
 
-
-def addons_v2(k: Any, x: Any, old: Any) -> Any:
-    values, mask = old["MaxPoolingWithArgmax2D"]((3, 3), (2, 2))(x)
-    code = coded(k, values)
-    return values, mask, code, old["Addons>MaxUnpooling2DV2"](output_size=SHAPE)(code, mask)
-
-
-def segnet(k: Any, x: Any, old: Any) -> Any:
-    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
-    code = coded(k, values)
-    return values, mask, code, old["MaxUnpooling2D"](size=(2, 2))([code, mask])
-
-
-def segnet_of_pool_size(k: Any, x: Any, old: Any) -> Any:
-    values, mask = old["MaxPoolingWithArgmax2D"]()(x)
-    code = coded(k, values)
-    return values, mask, code, old["MaxUnpooling2D"](pool_size=(2, 2))([code, mask])
-
-
-def segnet_without_config(k: Any, x: Any, old: Any) -> Any:
-    pool, unpool = old["MaxPoolingWithArgmax2D"](), old["MaxUnpooling2D"]()
-    pool.own = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}
-    pool.get_config = lambda: k.layers.Layer.get_config(unpool) | {"name": pool.name}
-    values, mask = pool(x)
-    code = coded(k, values)
-    return values, mask, code, unpool([code, mask])
-
-
-BUILDS = {
-    addons: (2, 2, "same"),
-    addons_written_out: ((3, 2), (3, 2), "valid"),
-    addons_of_floats: (2, 2, "same"),
-    addons_v2: (3, 2, "same"),
-    segnet: (2, 2, "same"),
-    segnet_of_pool_size: (2, 2, "same"),
-    segnet_without_config: (2, 2, "same"),
-}
-
-
-def builds(*quick: Any) -> pytest.MarkDecorator:
-    """All of them, of which the default run has the `quick` ones."""
-    marks = {build: () if build in quick else pytest.mark.slow for build in BUILDS}
-    cases = [pytest.param(build, marks=mark, id=build.__name__) for build, mark in marks.items()]
-    return pytest.mark.parametrize("build", cases)
-
-
-def check(path: Path, written_by: Any, build: Any) -> None:
-    """That the file predicts what the old classes did, and once more as a file that needs no mapping."""
+    Users of Addons have files of Keras 2; Keras 3 passes a second input on by name, see `keras_2_nodes`.
+    """
+    path = tmp_path / f"old{form}"
+    written_by = written(keras if library == "keras" or LEGACY else needs(library), path, build)
     x = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
-    values, mask = pooled(x, *BUILDS[build])
-    own = {"FloatArgmax": standing_in(keras)["FloatArgmax"]} if build is addons_of_floats else {}
+    values, mask = pooled(x, *build.pooled)
+    own = (
+        {"FloatArgmax": standing_in(keras)["FloatArgmax"]} if build.pooling == "FloatArgmax" else {}
+    )
     loaded = keras.saving.load_model(path, custom_objects=OLD_LAYERS | own)
-    outputs = [np.asarray(output) for output in loaded([x])]
+    outputs = [np.asarray(output) for output in loaded(x)]
     np.testing.assert_array_equal(outputs[0], values)
     np.testing.assert_array_equal(outputs[1], mask)
     np.testing.assert_allclose(outputs[2], written_by(x)[2], rtol=1e-5, atol=1e-6)
@@ -209,28 +198,7 @@ def check(path: Path, written_by: Any, build: Any) -> None:
     again = path.with_stem("again")
     loaded.save(again)
     as_ours = keras.saving.load_model(again, custom_objects=own)
-    np.testing.assert_array_equal(as_ours([x])[3], expected)
-
-
-@builds(*BUILDS)
-def test_h5(build: Any, tmp_path: Path) -> None:
-    path = tmp_path / "old.h5"
-    check(path, written(keras, path, build), build)
-
-
-@builds(addons, segnet)
-def test_keras(build: Any, tmp_path: Path) -> None:
-    path = tmp_path / "old.keras"
-    check(path, written(keras, path, build), build)
-
-
-@keras_3_alone
-@builds(addons)
-def test_h5_of_keras_2(build: Any, tmp_path: Path) -> None:
-    """As the users of Addons have them; Keras 3 passes a second input on by name, see `keras_2_nodes`."""
-    needs("tf_keras")
-    path = tmp_path / "old.h5"
-    check(path, written(importlib.import_module("tf_keras"), path, build), build)
+    np.testing.assert_array_equal(as_ours(x)[3], expected)
 
 
 @forms
@@ -256,25 +224,23 @@ def test_ours_load_beside_them(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_adaptive_pooling_of_addons(rank: int, data_format: str) -> None:
-    """Its config has the names that ours has; regions are from floor(i n / m) to ceil((i + 1) n / m)."""
-    spatial, output_size = (7, 8, 9)[:rank], [3, 2, 4][:rank]
-    config = {"name": "p", "trainable": True, "dtype": "float32"}
-    config |= {"output_size": output_size, "data_format": data_format}
-    layer = keras.layers.deserialize(
-        {"class_name": f"Addons>AdaptiveMaxPooling{rank}D", "config": config},
-        custom_objects=OLD_LAYERS,
-    )
-    assert type(layer) is getattr(keras_maxpool, f"AdaptiveMaxPooling{rank}D")
-    x = expected = np.random.default_rng(0).normal(size=(2, *spatial, 3)).astype("float32")
-    for axis, (n, m) in enumerate(zip(spatial, output_size, strict=True), 1):
-        slices = [slice(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
-        parts = [np.moveaxis(expected, axis, 0)[part].max(0) for part in slices]
-        expected = np.stack(parts, axis)
-    if data_format == "channels_first":
-        x, expected = np.moveaxis(x, -1, 1), np.moveaxis(expected, -1, 1)
-    np.testing.assert_array_equal(layer(x), expected)
+def test_adaptive_pooling_of_addons(rank: int) -> None:
+    """Its config has the names that ours has; its regions are ours."""
+    for data_format in ("channels_last", "channels_first"):
+        spatial, output_size = (7, 8, 9)[:rank], [3, 2, 4][:rank]
+        config = {"name": "p", "trainable": True, "dtype": "float32"}
+        config |= {"output_size": output_size, "data_format": data_format}
+        layer = keras.layers.deserialize(
+            {"class_name": f"Addons>AdaptiveMaxPooling{rank}D", "config": config},
+            custom_objects=OLD_LAYERS,
+        )
+        assert type(layer) is getattr(keras_maxpool, f"AdaptiveMaxPooling{rank}D")
+        x = np.random.default_rng(0).normal(size=(2, *spatial, 3)).astype("float32")
+        cuts = [regions.adaptive(*n) for n in zip(spatial, output_size, strict=True)]
+        expected = regions.pool(x, cuts).values
+        if data_format == "channels_first":
+            x, expected = reference.channels_first(x), reference.channels_first(expected)
+        np.testing.assert_array_equal(layer(x), expected)
 
 
 def test_an_argument_that_no_old_class_had() -> None:
