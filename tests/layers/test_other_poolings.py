@@ -92,13 +92,9 @@ def test_shapes() -> None:
             assert alone.compute_output_shape(shape) == wanted
             assert alone.compute_output_shape(list(shape)) == wanted
             assert both.compute_output_shape(shape) == (wanted, wanted)
-            values, indices = both(keras.Input(batch_shape=shape))
-            assert (
-                values.shape
-                == indices.shape
-                == alone(keras.Input(batch_shape=shape)).shape
-                == wanted
-            )
+            symbol = keras.Input(batch_shape=shape)
+            values, indices = both(symbol)
+            assert values.shape == indices.shape == alone(symbol).shape == wanted
             assert (values.dtype, indices.dtype) == ("float32", "int64")
             graph = tf.function(both).get_concrete_function(tf.TensorSpec(shape))
             assert [output.as_list() for output in graph.output_shapes] == [list(wanted)] * 2

@@ -13,56 +13,26 @@ from harness.keras_version import keras
 import keras_maxpool
 
 # For each family, what it is made with, and what is set later, as a user may write it.
+FIRST = {"data_format": "channels_first"}
+BOTH = FIRST | {"return_indices": True}
 FAMILIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "MaxPooling": (
         {"pool_size": 3, "strides": 2, "padding": 1},
-        {
-            "pool_size": 2,
-            "strides": 1,
-            "padding": "SAME",
-            "data_format": "Channels_First",
-            "dilation_rate": 2,
-            "ceil_mode": True,
-            "return_indices": True,
-            "nonfinite": "ieee",
-            "implementation": "shifted",
-            "indices_convention": "tensorflow",
-        },
+        {"pool_size": 2, "strides": 1, "padding": "SAME", "data_format": "Channels_First"}
+        | {"dilation_rate": 2, "ceil_mode": True, "return_indices": True, "nonfinite": "ieee"}
+        | {"implementation": "shifted", "indices_convention": "tensorflow"},
     ),
-    "GlobalMaxPooling": (
-        {},
-        {
-            "data_format": "channels_first",
-            "keepdims": True,
-            "return_indices": True,
-            "nonfinite": "ieee",
-        },
-    ),
-    "AdaptiveMaxPooling": (
-        {"output_size": 2},
-        {"output_size": 3, "data_format": "channels_first", "return_indices": True},
-    ),
+    "GlobalMaxPooling": ({}, BOTH | {"keepdims": True, "nonfinite": "ieee"}),
+    "AdaptiveMaxPooling": ({"output_size": 2}, BOTH | {"output_size": 3}),
     "FractionalMaxPooling": (
         {"pooling_ratio": 1.5},
-        {
-            "pooling_ratio": 2,
-            "pseudo_random": True,
-            "overlapping": True,
-            "data_format": "channels_first",
-            "seed": 5,
-            "return_indices": True,
-        },
+        BOTH | {"pooling_ratio": 2, "pseudo_random": True, "overlapping": True, "seed": 5},
     ),
     "MaxUnpooling": (
         {"pool_size": 3, "strides": 3},
-        {
-            "pool_size": 4,
-            "strides": 4,
-            "padding": 1,
-            "data_format": "channels_first",
-            "output_size": 20,
-            "indices_convention": "tensorflow",
-        },
+        FIRST
+        | {"pool_size": 4, "strides": 4, "padding": 1}
+        | {"output_size": 20, "indices_convention": "tensorflow"},
     ),
 }
 SIZES = {1: (12,), 2: (7, 8), 3: (5, 6, 7)}

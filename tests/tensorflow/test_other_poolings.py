@@ -156,12 +156,14 @@ def test_vectorized_map_of_global_pooling(kind: str) -> None:
         assert_close(gradient.numpy(), reference.global_gradient(wanted.shares, upstream))
 
 
-@by_mode
-def test_gradient_outside_a_loop(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("loop", "mode"), [*((tf.map_fn, mode) for mode in MODES), (tf.vectorized_map, "graph")]
+)
+def test_gradient_outside_a_loop(loop: Callable[..., Any], mode: str) -> None:
     """There it must find the indices that the loop's steps have made."""
     x = example()
     expected = reference_regions.pool(x, PLANE)
-    looped = with_gradient(lambda x: tf.map_fn(lambda sample: pool(sample[None])[0][0], x))
+    looped = with_gradient(lambda x: loop(lambda sample: pool(sample[None])[0][0], x))
     upstream = np.random.default_rng(1).integers(1, 4, expected.values.shape).astype("float32")
     _, gradient = run(looped, mode, x, upstream)
     assert_same(gradient, reference.gradient(x.shape, expected.indices, upstream, dtype="float32"))
