@@ -22,29 +22,20 @@ MODULES = {
 by_runtime = pytest.mark.parametrize("runtime", MODULES)
 
 
-def traced_by(name: str, function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
-    """The function in a graph that a method in a module of that name has traced, of an object with these settings."""
+def traced(runtime: str, function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
+    """The function in a graph that a method of a converter to the runtime, of these settings, has traced."""
+    name = "tensorflow.lite.python.lite" if settings else MODULES[runtime]
     module: dict[str, Any] = {"__name__": name}
     exec("def trace(self, function, spec): return function.get_concrete_function(spec)", module)
     exporter = SimpleNamespace(**settings) if settings else None
     return module["trace"](exporter, tf.function(function, autograph=False), spec)
 
 
-def traced(runtime: str, function: Callable, spec: tf.TensorSpec) -> Any:
-    return traced_by(MODULES[runtime], function, spec)
-
-
-def quantized(function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
-    return traced_by("tensorflow.lite.python.lite", function, spec, **settings)
-
-
-def refused(
-    runtime: str, error: type[Exception], match: str, function: Callable, spec: tf.TensorSpec
-) -> str:
+def refused(error: type[Exception], match: str, runtime: str, *of_function: Any, **how: Any) -> str:
     """The error of a conversion. LiteRT's converter drops it, so that there it is a warning, too."""
     warned = pytest.warns(UserWarning, match=match) if runtime == "LiteRT" else nullcontext()
     with warned, pytest.raises(error, match=match) as info:
-        traced(runtime, function, spec)
+        traced(runtime, *of_function, **how)
     return str(info.value)
 
 
@@ -124,7 +115,7 @@ def test_equal_values(runtime: str, dtype: str) -> None:
 )
 def test_refused(runtime: str, dtype: str, operation: Callable) -> None:
     start = f"^{runtime} cannot pool inputs of dtype {dtype}; it takes "
-    message = refused(runtime, TypeError, start, operation, spec(dtype=dtype))
+    message = refused(TypeError, start, runtime, operation, spec(dtype=dtype))
     assert message.endswith('. Give the layer dtype="float32", or cast before and after it.')
     assert dtype not in message.split("it takes ")[1].split(".")[0].split(", ")
 
@@ -137,7 +128,7 @@ def test_forced_kernels(runtime: str, implementation: str) -> None:
 
     if (runtime, implementation) == ("LiteRT", "direct"):
         missing = r'in LiteRT, which has no .* Write implementation="aut'
-        refused(runtime, ValueError, missing, pooled, spec(3))
+        refused(ValueError, missing, runtime, pooled, spec(3))
     else:
         traced(runtime, pooled, spec(3))
     if implementation == "shifted":
@@ -145,7 +136,7 @@ def test_forced_kernels(runtime: str, implementation: str) -> None:
     else:
         traced(runtime, pooled, spec())
         whole = f"no integers in {runtime}; received .* int32"
-        refused(runtime, TypeError, whole, pooled, spec(dtype="int16"))
+        refused(TypeError, whole, runtime, pooled, spec(dtype="int16"))
 
 
 @pytest.mark.parametrize("pseudo_random", [True, False])
@@ -159,7 +150,7 @@ def test_fractional_regions(runtime: str, pseudo_random: bool) -> None:
         traced(runtime, pooled, spec(size=None))
     else:
         why = rf"{runtime} has .* \(None, None\). Pass the sizes"
-        refused(runtime, ValueError, why, pooled, spec(size=None))
+        refused(ValueError, why, runtime, pooled, spec(size=None))
 
 
 INT16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -182,7 +173,7 @@ DATA = {"optimizations": ["DEFAULT"], "representative_dataset": iter}
 )
 def test_quantization_is_known(bits: int | None, settings: dict[str, Any]) -> None:
     found = []
-    quantized(lambda x: found.append(converter.target()[1]) or x, spec(), **settings)
+    traced("LiteRT", lambda x: found.append(converter.target()[1]) or x, spec(), **settings)
     assert found == [bits]
 
 
@@ -190,12 +181,11 @@ def test_quantized_gaps_need_elements() -> None:
     def pooled(x: tf.Tensor) -> tf.Tensor:
         return ops.max_pool(x, 2, 1, 4, dilation_rate=4)
 
-    quantized(pooled, spec(), **DATA)
+    traced("LiteRT", pooled, spec(), **DATA)
     for unfit in (spec(size=3), spec(size=None)):
-        quantized(pooled, unfit, optimizations=["DEFAULT"])
+        traced("LiteRT", pooled, unfit, optimizations=["DEFAULT"])
         why = r"received dilation_rate=\(4, 4\) for spatial sizes"
-        with pytest.warns(UserWarning, match=why), pytest.raises(ValueError, match=why):
-            quantized(pooled, unfit, **DATA)
+        refused(ValueError, why, "LiteRT", pooled, unfit, **DATA)
 
 
 @pytest.mark.parametrize(
@@ -208,8 +198,7 @@ def test_quantized_gaps_need_elements() -> None:
 )
 def test_indices_are_not_computed_with_in_16_bits(function: Callable) -> None:
     wide = DATA | {"target_spec": SimpleNamespace(**WIDE)}
-    quantized(function, spec(), **DATA)
+    traced("LiteRT", function, spec(), **DATA)
     why = "`return_indices` does not go through 16-bit"
-    with pytest.warns(UserWarning, match=why), pytest.raises(ValueError, match=why):
-        quantized(function, spec(), **wide)
-    quantized(pool_with_indices, spec(), **wide)
+    refused(ValueError, why, "LiteRT", function, spec(), **wide)
+    traced("LiteRT", pool_with_indices, spec(), **wide)

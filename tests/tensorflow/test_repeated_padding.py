@@ -31,13 +31,13 @@ def test_the_nearest_element_at_whole_gaps() -> None:
 
 
 def farthest(function: Callable, *specs: Any) -> float:
-    """The largest float, without its sign, that is in the nodes of a graph."""
+    """The largest float, without its sign, that is in the nodes of a graph, or NaN."""
     constants = [
         tf.make_ndarray(node.attr["value"].tensor)
         for node in nodes(function, *specs)
         if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum
     ]
-    return max([0.0, *(np.abs(constant).max(initial=0) for constant in constants)])
+    return float(np.max([0.0, *(np.abs(constant).max(initial=0) for constant in constants)]))
 
 
 SIZES = {1: (11,), 2: (11, 9), 3: (5, 7, 5)}

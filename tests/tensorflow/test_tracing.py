@@ -1,4 +1,4 @@
-"""How the ops are traced: without autograph, in graphs of TensorFlow 1, and by the plan for other devices."""
+"""How the ops are traced: without autograph, and in graphs of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness.cases import Config, case, ties
-from harness.runner import run, with_gradient
+from harness.runner import run
 
 from keras_maxpool import ops
 from keras_maxpool.backend.tensorflow import context
@@ -79,23 +78,3 @@ def test_a_graph_of_tensorflow_1(name: str) -> None:
 def test_what_this_machine_has() -> None:
     kinds = {device.device_type for device in tf.config.list_physical_devices()}
     assert context.is_on_cpu() == (kinds == {"CPU"})
-
-
-@pytest.mark.parametrize(
-    ("rank", "mode", "data_format"),
-    [
-        *((1, "eager", "channels_first"), (2, "graph", "channels_first")),
-        *((3, "xla", "channels_first"), (1, "xla", "channels_last")),
-        *((2, "eager", "channels_last"), (3, "graph", "channels_last")),
-    ],
-)
-def test_the_plan_for_other_devices(
-    rank: int, mode: str, data_format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nobody has measured it is TensorFlow's own operation: other roads, the same values."""
-    monkeypatch.setattr(context, "is_on_cpu", lambda: False)
-    given = case(Config((6,) * rank, 3, 2, "same"), ties, data_format=data_format)
-    pool = lambda x: ops.max_pool(x, 3, 2, "same", data_format)  # noqa: E731
-    values, gradient = run(with_gradient(pool), mode, given.x, given.upstream)
-    np.testing.assert_array_equal(values, given.values)
-    np.testing.assert_array_equal(gradient, given.gradient)

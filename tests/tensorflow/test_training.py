@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import Case, Config, case, distinct, ties
 from harness.keras_version import keras
-from harness.processes import in_child
-from harness.runner import run, second_order, with_gradient
+from harness.processes import in_child, run_code
+from harness.runner import run, with_gradient
 
 import keras_maxpool
 from keras_maxpool.backend.tensorflow import plan
@@ -25,7 +25,6 @@ PLAIN = {
     2: Config((5, 6), (3, 2), (2, 1), "same"),
     3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
 }
-KERNELS = ("auto", "direct", "separable", "shifted")
 GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
 
 
@@ -146,36 +145,6 @@ def test_traces_of_eager_gradients_do_not_pile_up(monkeypatch: pytest.MonkeyPatc
 # In processes of their own: devices have to be made before TensorFlow starts, and the other switches stay.
 
 
-def check_everywhere() -> None:
-    """All kernels in 2D, and the second order where XLA uses no other kernel's gradient."""
-    failures = []
-    for config in (*PLAIN.values(), GAPS):
-        given = case(config, ties)
-        tangent = case(config, distinct).x % 7 - 3
-        second = reference.gather(2 * tangent, given.indices)
-        for kernel in KERNELS if config is PLAIN[2] else ("auto",):
-            pool = lambda x: max_pool(x, **config.arguments, implementation=kernel)  # noqa: B023, E731
-            for mode in ("eager", "graph", "xla") if kernel == "auto" else ("eager", "graph"):
-                found = run(with_gradient(pool), mode, given.x, given.upstream)
-                if mode != "xla":
-                    of_second = run(second_order(pool), mode, given.x, given.upstream, tangent)
-                    found = (*found, of_second[0])
-                wanted = (given.values, given.gradient, second)[: len(found)]
-                if not all(map(np.array_equal, found, wanted)):
-                    failures.append(f"{mode} {kernel} {config}")
-    assert not failures, "\n".join(failures)
-
-
-def with_determinism() -> None:
-    keras.utils.set_random_seed(0)
-    tf.config.experimental.enable_op_determinism()
-    check_everywhere()
-
-
-def without_onednn() -> None:
-    check_everywhere()
-
-
 def with_two_replicas() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -207,15 +176,23 @@ def fit_replicas(
 
 
 @pytest.mark.slow
+def test_two_replicas() -> None:
+    in_child(__file__, "with_two_replicas")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("function", "environment"),
+    ("setting", "environment"),
     [
-        (with_determinism, {}),
-        (with_two_replicas, {}),
+        ("tf.config.experimental.enable_op_determinism()", {}),
         # As on processors where TensorFlow has no oneDNN: graphs run other kernels there.
-        (without_onednn, {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+        ("pass", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=["determinism", "without oneDNN"],
 )
-def test_in_a_process_of_its_own(function: Callable[[], None], environment: dict) -> None:
-    in_child(__file__, function.__name__, **environment)
+def test_other_kernels_of_tensorflow(setting: str, environment: dict[str, str]) -> None:
+    """They pass the tests of the ways to run a pooling."""
+    ways = str(Path(__file__).with_name("test_ways.py"))
+    run_tests = f"raise SystemExit(pytest.main(['-n0', '-q', '-pno:cacheprovider', {ways!r}]))"
+    child = run_code(f"import pytest, tensorflow as tf\n{setting}\n{run_tests}", 900, **environment)
+    assert child.returncode == 0, child.stdout[-4000:]
