@@ -9,13 +9,13 @@ EPSILON = {"float16": 1e-3, "bfloat16": 8e-3, "float32": 1.2e-7, "float64": 2.3e
 """The distance from 1 to the next number."""
 
 
-def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
+def assert_same(actual: np.ndarray, expected: np.ndarray, what: str = "") -> None:
     """Equal dtypes, shapes and values; NaN is NaN, and zeros have no sign."""
-    assert actual.dtype == expected.dtype
-    assert actual.shape == expected.shape  # assert_array_equal would broadcast a scalar
+    assert actual.dtype == expected.dtype, what
+    assert actual.shape == expected.shape, what  # assert_array_equal would broadcast a scalar
     if actual.dtype == ml_dtypes.bfloat16:  # no NumPy type of its own
         actual, expected = actual.astype("float32"), expected.astype("float32")
-    np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(actual, expected, what)
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray, dtype: str = "float32") -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -102,6 +104,23 @@ def ties(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.nda
     return rng.integers(0, 3, shape) - (0 if dtype.startswith("uint") else 1)
 
 
+def lowest(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
+    """Little but the smallest value there is, which padding ties with."""
+    return np.where(rng.random(shape) < 0.1, 1, reference.lowest(np.dtype(dtype)))
+
+
+def ends(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
+    """The ends of the dtype's range, but for the lowest float, which only "ieee" tells from -inf."""
+    if "int" in dtype:
+        of = np.iinfo(dtype)
+        few = np.array([of.min, of.min, of.min + 1, of.max - 1, of.max // 2], dtype)
+    else:
+        of = ml_dtypes.finfo(dtype)
+        low, high, tiny = float(of.min), float(of.max), float(of.tiny)
+        few = [low * (1 - float(of.eps)), high, low / 4, high / 4, -0.0, 0.0, tiny]
+    return rng.choice(few, shape)
+
+
 def wild(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
     """NaN, infinities, the ends of the dtype's range and both zeros."""
     ends = ml_dtypes.finfo(dtype)
@@ -194,7 +213,7 @@ CHOSEN = [
     Config((4, 3, 5), (1, 2, 3), None, "same_lower"),
 ]
 RNG = np.random.default_rng(20240607)
-DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 40, RNG)]
+DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 24, RNG)]
 # Gaps wide enough to step over all the data.
 ONLY_PADDING = [
     Config((2,), 2, 1, ((1, 2),), 3),
@@ -203,3 +222,29 @@ ONLY_PADDING = [
     *(config for config in DRAWN if config.sees_only_padding),
 ]
 TABLE = CHOSEN + [config for config in DRAWN if not config.sees_only_padding]
+
+
+def assign(
+    cells: Sequence[tuple[str, Config]],
+    factors: Sequence[Sequence[str]],
+    fit: Callable[[str, Config, tuple], bool],
+) -> list[tuple[str, Config, tuple[str, ...]]]:
+    """Adds one option of each factor to each (mode, configuration).
+
+    Pairs of options, and of an option and a rank, occur evenly in every mode; options of a configuration over all.
+    """
+    seen: Counter = Counter()
+    rows = []
+    for mode, config in cells:
+        chosen = []
+        for options in product(*factors):
+            if fit(mode, config, options):
+                tagged = [config.rank, *options]
+                pairs = [(mode, *pair) for pair in combinations(tagged, 2)]
+                pairs += [(config, option) for option in options]
+                gain = sum(0.25 ** seen[pair] for pair in pairs)
+                chosen.append((gain, options, pairs))
+        _, options, pairs = max(chosen, key=lambda choice: choice[0])
+        seen.update(pairs)
+        rows.append((mode, config, options))
+    return rows

@@ -5,7 +5,8 @@ Each backend has a module `harness.runner_<backend>` with these names:
     MODES                   the ways in which a function may run
     UNKNOWN                 one more, which traces for unknown sizes; None if the backend has no such thing
     in_mode(f, mode)        f as the mode runs it: a function of tensors that gives tensors
-    run(f, mode, *arrays)   calls it with NumPy arrays, and gives NumPy arrays in the structure of f's results
+    on_arrays(f, mode)      the same, of NumPy arrays; gives NumPy arrays in the structure of f's results
+    run(f, mode, *arrays)   calls that once
     with_gradient(pool)     a function of (x, upstream): the values, any other results, and the gradient for x
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
@@ -28,6 +29,7 @@ if BACKEND == "tensorflow":
         UNKNOWN,
         forward_mode,
         in_mode,
+        on_arrays,
         random_bits,
         run,
         second_order,
@@ -40,6 +42,7 @@ __all__ = [
     "UNKNOWN",
     "forward_mode",
     "in_mode",
+    "on_arrays",
     "random_bits",
     "run",
     "second_order",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,29 @@ def in_mode(function: Function, mode: str) -> Function:
     if mode != UNKNOWN:
         return tf.function(function, jit_compile=mode == "xla")
 
+    @cache
+    def traced(*specs: tf.TensorSpec) -> Function:
+        return tf.function(function, input_signature=specs)
+
     def traced_for_any_shape(*tensors: tf.Tensor) -> Any:
         specs = [tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype) for tensor in tensors]
-        return tf.function(function, input_signature=specs)(*tensors)
+        return traced(*specs)(*tensors)
 
     return traced_for_any_shape
 
 
+def on_arrays(function: Function, mode: str) -> Function:
+    function = in_mode(function, mode)
+
+    def convert_and_run(*arrays: np.ndarray) -> Any:
+        results = function(*map(tf.constant, arrays))
+        return tf.nest.map_structure(lambda result: result.numpy(), results)
+
+    return convert_and_run
+
+
 def run(function: Function, mode: str, *arrays: np.ndarray) -> Any:
-    results = in_mode(function, mode)(*map(tf.constant, arrays))
-    return tf.nest.map_structure(lambda result: result.numpy(), results)
+    return on_arrays(function, mode)(*arrays)
 
 
 def with_gradient(pool: Function) -> Function:

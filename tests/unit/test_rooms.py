@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
+import reference
 
 import keras_maxpool
 
@@ -15,7 +17,7 @@ ROOMS = ("arguments", "geometry", "backend", "ops", "layers", "tools")
 ARRAY_LIBRARIES = {"tensorflow", "numpy", "jax", "torch"}
 
 
-def imports(module: str) -> set[str]:
+def imports(module: str | Path) -> set[str]:
     """What a module imports: dotted names of modules, or of what is in them."""
     found = set()
     for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
@@ -35,7 +37,7 @@ def modules(*rooms: str) -> list[str]:
     return found
 
 
-def libraries(module: str) -> set[str]:
+def libraries(module: str | Path) -> set[str]:
     return {name.split(".")[0] for name in imports(module)}
 
 
@@ -65,6 +67,13 @@ def test_no_keras() -> None:
     for module in [*modules("arguments", "geometry"), "backend/tensorflow/plan.py"]:
         assert not libraries(module) & (ARRAY_LIBRARIES | {"keras", "tf_keras"}), module
         assert "keras_maxpool.compat.keras" not in imports(module), module
+
+
+def test_the_reference_shares_no_code() -> None:
+    """It needs NumPy, the standard library and itself."""
+    needed = set().union(*map(libraries, Path(reference.__file__).parent.glob("*.py")))
+    assert "numpy" in needed
+    assert needed <= sys.stdlib_module_names | {"numpy", "reference"}
 
 
 # Still to be moved or rewritten: symbolic calls trace; what pools regions.

@@ -1,0 +1,397 @@
+"""`ops.max_pool` in every mode against the NumPy reference: values, indices, derivatives of both orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+import reference
+from harness.assertions import assert_same
+from harness.cases import (
+    CHOSEN,
+    FLOATS,
+    FORMATS,
+    INTEGERS,
+    ONLY_PADDING,
+    TABLE,
+    Config,
+    assign,
+    case,
+    distinct,
+    ends,
+    lowest,
+    ties,
+    wild,
+)
+from harness.runner import (
+    MODES,
+    UNKNOWN,
+    forward_mode,
+    on_arrays,
+    run,
+    second_order,
+    with_gradient,
+)
+
+from keras_maxpool.arguments import IMPLEMENTATIONS
+from keras_maxpool.ops import max_pool
+
+EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
+by_mode = pytest.mark.parametrize("mode", EVERY_MODE)
+# In each rank one configuration without dilation, which every kernel does, and one of everything.
+PLAIN = [
+    Config((9,), 3, 2, "same"),
+    Config((6, 7), (3, 2), (2, 1), "same"),
+    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), "same"),
+]
+RICH = [
+    Config((9,), 3, 2, ((2, 1),), 2, True),
+    Config((6, 7), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2)),
+    Config((5, 4, 6), (2, 3, 2), (1, 2, 3), ((1, 0), (1, 2), (0, 1)), (2, 1, 1), True),
+]
+LEVEL = Config((5, 6), 3, 1, "same")  # output and input have one shape
+LONG = [Config((40,), 13, 1, "same"), Config((24, 9), (21, 2), 3)]  # pooled in steps
+
+
+def forced(implementation: str, config: Config, dtype: str = "float32") -> bool:
+    """Whether the op lets this kernel be forced."""
+    in_3d = config.rank < 3 or dtype in ("float32", "bfloat16")
+    return implementation != "direct" or (not config.dilated and in_3d)
+
+
+def rows(
+    *cells: tuple[list[str], list[Config]], fit: Callable = lambda mode, options: True
+) -> pytest.MarkDecorator:
+    """Configurations in modes, with kernels, dtypes and formats that occur in pairs."""
+    chosen = assign(
+        [(mode, config) for modes, configs in cells for mode in modes for config in configs],
+        [IMPLEMENTATIONS, FLOATS, FORMATS],
+        lambda mode, config, row: forced(row[0], config, row[1]) and fit(mode, row),
+    )
+    ids = ["-".join([mode, *options, str(config)]) for mode, config, options in chosen]
+    return pytest.mark.parametrize(("mode", "config", "options"), chosen, ids=ids)
+
+
+def pooling(config: Config, implementation: str, data_format: str, **others: Any) -> Callable:
+    own = config.arguments | {"implementation": implementation, "data_format": data_format}
+    return lambda x: max_pool(x, **own, **others)
+
+
+def check(mode: str, config: Config, options: tuple, nonfinite: str = "backend") -> None:
+    """Values, indices and gradient, exactly, of one traced function for several inputs."""
+    implementation, dtype, data_format = options
+    names = {"nonfinite": nonfinite, "return_indices": True}
+    pool = pooling(config, implementation, data_format, **names)
+    function = on_arrays(with_gradient(pool), mode)
+    for fill in [wild] if nonfinite == "ieee" else [ties, lowest, ends]:
+        given = case(config, fill, dtype, data_format)
+        values, indices, gradient = function(given.x, given.upstream)
+        what = f"{options} {fill.__name__}"
+        assert_same(indices, given.indices, f"indices, {what}")
+        if fill is not lowest or nonfinite == "ieee":  # else the values are the backend's
+            assert_same(values, given.values, f"values, {what}")
+            assert_same(gradient, given.gradient, f"gradient, {what}")
+
+
+EAGER = "float32", "channels_last"
+
+
+@pytest.mark.parametrize("config", TABLE, ids=str)
+def test_every_kernel(config: Config) -> None:
+    for implementation in IMPLEMENTATIONS:
+        if forced(implementation, config):
+            check("eager", config, (implementation, *EAGER))
+
+
+@rows(
+    (EVERY_MODE[:2], CHOSEN + LONG),
+    (EVERY_MODE[2:3], CHOSEN[::2] + LONG),
+    (EVERY_MODE[3:], CHOSEN[1::2]),
+)
+def test_every_mode(mode: str, config: Config, options: tuple) -> None:
+    check(mode, config, options)
+
+
+@pytest.mark.parametrize("config", PLAIN + RICH + TABLE[len(CHOSEN) :: 4], ids=str)
+def test_every_kernel_ieee(config: Config) -> None:
+    for implementation in IMPLEMENTATIONS:
+        if forced(implementation, config):
+            check("eager", config, (implementation, *EAGER), "ieee")
+
+
+@rows(([MODES[0]], RICH), (EVERY_MODE[1:], [PLAIN[1], RICH[0], RICH[2]]))
+def test_ieee(mode: str, config: Config, options: tuple) -> None:
+    check(mode, config, options, "ieee")
+
+
+@pytest.mark.parametrize("config", ONLY_PADDING, ids=str)
+def test_windows_of_padding_alone(config: Config) -> None:
+    for implementation in ("auto", "shifted"):
+        check("eager", config, (implementation, *EAGER), "ieee")
+        pool = pooling(config, implementation, "channels_last", return_indices=True)
+        given = case(config, lowest)
+        for mode in MODES if config is ONLY_PADDING[1] else MODES[:1]:
+            assert_same(run(pool, mode, given.x)[1], given.indices, implementation)
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [("eager", config) for config in PLAIN + RICH]
+    + [(mode, config) for mode in EVERY_MODE[1:] for config in (PLAIN[1], RICH[2])],
+    ids=str,
+)
+def test_without_gradient(mode: str, config: Config) -> None:
+    """All dtypes and both formats, in one function; integers at the ends of their range."""
+    dtypes = INTEGERS + FLOATS if config.rank < 3 or mode == "eager" else INTEGERS
+    keys = [(dtype, FORMATS[i % 2]) for i, dtype in enumerate(dtypes)]
+    given = [
+        case(config, ends if "int" in dtype else ties, dtype, data_format)
+        for dtype, data_format in keys
+    ]
+    options = {"return_indices": config.rank < 3 or mode == "eager"}
+    for implementation in IMPLEMENTATIONS if mode == "eager" else ("auto",):
+        fitting = [i for i, (dtype, _) in enumerate(keys) if forced(implementation, config, dtype)]
+        pools = [pooling(config, implementation, keys[i][1], **options) for i in fitting]
+
+        def function(*xs: Any, pools: list = pools) -> list:
+            return [pool(x) for pool, x in zip(pools, xs, strict=True)]
+
+        for i, result in zip(
+            fitting, run(function, mode, *(given[i].x for i in fitting)), strict=True
+        ):
+            what = f"{implementation} {keys[i]}"
+            values, *indices = result if options["return_indices"] else [result]
+            assert_same(values, given[i].values, f"values, {what}")
+            for found in indices:
+                assert_same(found, given[i].indices, f"indices, {what}")
+
+
+@by_mode
+def test_ieee_changes_no_integers(mode: str) -> None:
+    given = case(RICH[0], distinct, "int32")
+    pool = pooling(RICH[0], "auto", "channels_last", nonfinite="ieee")
+    assert_same(run(pool, mode, given.x), given.values)
+
+
+def limited(mode: str, options: tuple) -> bool:
+    """A known limit: in XLA forward mode sees through to TensorFlow's own rules, for ties and for NaN."""
+    return mode == "xla" and options[0] in ("direct", "separable")
+
+
+def check_second_order(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
+    """Derivatives of the gradient, and the derivative of the values in forward mode."""
+    implementation, dtype, data_format = options
+    pool = pooling(config, implementation, data_format, nonfinite=nonfinite)
+    fill = wild if nonfinite == "ieee" else distinct if limited(mode, options) else ties
+    given = case(config, fill, dtype, data_format)
+    tangent = (case(config, distinct, dtype, data_format).x.astype("int64") % 7 - 3).astype(dtype)
+
+    def function(x: Any, upstream: Any, tangent: Any) -> tuple:
+        return second_order(pool)(x, upstream, tangent), forward_mode(pool)(x, tangent)
+
+    second, (values, derivative) = run(function, mode, given.x, given.upstream, tangent)
+    along = reference.gather(2 * tangent, given.indices, data_format=data_format)
+    assert_same(values, given.values, "values of forward mode")
+    assert_same(second[0], along, "the gradient's derivative by the upstream one")
+    if nonfinite == "ieee" and mode != "eager":
+        # A known limit: traced, forward mode returns 0 where a NaN or a smallest value decides.
+        usual = given.values.astype(float) > float(ml_dtypes.finfo(dtype).min)
+        derivative, along = np.where(usual, derivative, 0), np.where(usual, along, 0)
+    assert_same(derivative, along, "forward mode")
+    if nonfinite == "backend":
+        upstream = 2 * given.upstream * along
+        by_input = reference.gradient(
+            given.x.shape, given.indices, upstream, dtype=given.x.dtype, data_format=data_format
+        )
+        assert_same(second[1], by_input, "the gradient's derivative by the input")
+
+
+@rows(
+    (EVERY_MODE[:1], [*PLAIN, *RICH, LEVEL]),
+    (EVERY_MODE[1:2], [*PLAIN, RICH[1], LEVEL]),
+    (EVERY_MODE[2:], [PLAIN[1], RICH[0], LEVEL]),
+    fit=lambda mode, options: not limited(mode, options) or options[1] == "float32",
+)
+def test_second_order(mode: str, config: Config, options: tuple) -> None:
+    check_second_order(mode, config, options, "backend")
+
+
+@rows(
+    (EVERY_MODE[:1], [PLAIN[1], RICH[2]]),
+    (EVERY_MODE[1:], [RICH[0]]),
+    fit=lambda *row: not limited(*row),
+)
+def test_second_order_ieee(mode: str, config: Config, options: tuple) -> None:
+    check_second_order(mode, config, options, "ieee")
+
+
+NAN, INF = np.nan, np.inf
+LOWEST = float(np.finfo("float32").min)
+# name: the window, its maximum, the index of it
+WINDOWS = {
+    "nan first": ([NAN, 1, 2], NAN, 0),
+    "nan last": ([1, 2, NAN], NAN, 2),
+    "two nans": ([1, NAN, NAN], NAN, 1),
+    "nan after inf": ([INF, NAN, 1], NAN, 1),
+    "nan alone": ([NAN, NAN, NAN], NAN, 0),
+    "nan and -inf": ([-INF, NAN, -INF], NAN, 1),
+    "-inf alone": ([-INF, -INF, -INF], -INF, 0),
+    "-inf and lowest": ([-INF, LOWEST, LOWEST], LOWEST, 1),
+    "lowest alone": ([LOWEST, LOWEST, LOWEST], LOWEST, 0),
+    "-inf and a number": ([-INF, -5, -INF], -5, 1),
+    "inf twice": ([0, INF, INF], INF, 1),
+    "zeros, - first": ([-0.0, 0.0, 0.0], 0, 0),
+    "zeros, + first": ([-1.0, 0.0, -0.0], 0, 1),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ieee_by_hand(mode: str) -> None:
+    windows, values, indices = zip(*WINDOWS.values(), strict=True)
+    x, upstream = (
+        np.array(windows, "float32")[..., None],
+        np.full((len(WINDOWS), 1, 1), 7, "float32"),
+    )
+    gradient = 7 * np.eye(3, dtype="float32")[list(indices)]
+    pools = [
+        with_gradient(pooling(Config((3,), 3), kernel, "channels_last", nonfinite="ieee"))
+        for kernel in IMPLEMENTATIONS
+    ]
+    results = run(lambda x, dy: [pool(x, dy) for pool in pools], mode, x, upstream)
+    for kernel, (actual, derivative) in zip(IMPLEMENTATIONS, results, strict=True):
+        np.testing.assert_array_equal(actual.ravel(), values, kernel)
+        np.testing.assert_array_equal(derivative[..., 0], gradient, kernel)
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [
+        *(("eager", config) for config in PLAIN + RICH),
+        *((mode, RICH[1]) for mode in EVERY_MODE[1:]),
+    ],
+    ids=str,
+)
+def test_nothing_to_pool(mode: str, config: Config) -> None:
+    pools, arrays = [], []
+    for data_format in FORMATS:
+        full = case(config, ties, data_format=data_format)
+        for axis in (0, -1 if data_format == "channels_last" else 1):
+            pool = pooling(config, "auto", data_format, return_indices=True)
+            pools.append(with_gradient(pool))
+            arrays += [np.take(array, [], axis) for array in (full.x, full.upstream)]
+
+    def function(*arrays: Any) -> list:
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        return [pool(*pair) for pool, pair in zip(pools, pairs, strict=True)]
+
+    results = run(function, mode, *arrays)
+    for (values, indices, gradient), x, upstream in zip(
+        results, arrays[::2], arrays[1::2], strict=True
+    ):
+        assert_same(values, upstream)
+        assert_same(indices, upstream.astype("int64"))
+        assert_same(gradient, x)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mode", "upstream"),
+    [
+        ("float16", "eager", [2048, 1, 1]),
+        *(("float16", mode, [2048, 1, 1]) for mode in MODES if mode == "graph"),
+        *(("bfloat16", mode, [256, 1, 1]) for mode in MODES if mode == "xla"),
+    ],
+)
+def test_gradients_of_16_bits_are_rounded_once(dtype: str, mode: str, upstream: list[int]) -> None:
+    """Each 1 on its own would be lost beside the largest."""
+    x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], upstream))
+    _, gradient = run(with_gradient(lambda x: max_pool(x, 3, 1)), mode, x, dy)
+    assert gradient[0, 2, 0] == sum(upstream)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_axis_of_padding_alone_beside_others(mode: str) -> None:
+    """Found by the fuzzer: axis by axis, the others have no elements to pool."""
+    xs = [np.zeros((1, 4, 0, 4, 1), dtype) for dtype in ("float16", "uint64")]
+    options = {"padding": (0, 1, 0), "return_indices": True, "nonfinite": "ieee"}
+    results = run(lambda *xs: [max_pool(x, 2, **options) for x in xs], mode, *xs)
+    for x, (values, indices) in zip(xs, results, strict=True):
+        assert_same(values, np.full((1, 2, 1, 2, 1), reference.lowest(x.dtype), x.dtype))
+        assert np.all(indices == -1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
+    """At once they would be compared in seven dimensions, of which TensorFlow broadcasts five outside XLA."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 3, (2, 5, 4, 6, 16)).astype("float32")
+    _, indices = reference.pool(x, 2)
+    upstream = rng.integers(1, 4, indices.shape).astype("float32")
+    pool = with_gradient(lambda x: max_pool(x, 2, implementation="shifted"))
+    _, gradient = run(pool, mode, x, upstream)
+    assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype=x.dtype))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_padding_leaves_the_sign_of_zeros(mode: str) -> None:
+    xs = [np.full((1, *[4] * rank, 1), -0.0, "float32") for rank in (1, 2, 3)]
+    for y in run(lambda *xs: [max_pool(x, 2, padding=1) for x in xs], mode, *xs):
+        assert np.all(np.signbit(y))
+
+
+# Arguments
+
+
+def test_takes_what_converts_to_a_tensor() -> None:
+    rows = [[[1.0], [3.0], [2.0], [0.0]]]
+    assert np.asarray(max_pool(rows)).tolist() == [[[3.0], [2.0]]]
+
+
+def test_arguments_are_in_the_layers_order() -> None:
+    x = case(Config((6, 7)), distinct).x
+    names = ("pool_size", "strides", "padding", "data_format")
+    values = (3, 2), (1, 2), "same", "channels_first"
+    by_name = max_pool(x, **dict(zip(names, values, strict=True)))
+    np.testing.assert_array_equal(max_pool(x, *values), by_name)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((4,), {}, "must have 1, 2 or 3 spatial axes"),
+        ((4, 4), {}, "must have 1, 2 or 3 spatial axes"),
+        ((1, 2, 2, 2, 2, 1), {}, "must have 1, 2 or 3 spatial axes"),
+        ((1, 4, 1), {"nonfinite": "numpy"}, "`nonfinite` is unknown; received nonfinite='numpy'"),
+        ((1, 4, 1), {"implementation": "fast"}, "`implementation` is unknown; received implement"),
+        ((1, 4, 1), {"data_format": "last"}, "`data_format` is unknown; received data_format='la"),
+        ((1, 4, 1), {"padding": "full"}, "`padding` is unknown; received padding='full'"),
+        ((1, 4, 1), {"pool_size": 9}, "window is larger than its input"),
+        ((1, 4, 1), {"indices_dtype": "int16"}, '`indices_dtype` is unknown.*Write "int64" or "i'),
+        ((2, 3, 9, 9), {"pool_size": 4}, 'looks like data_format="channels_first"'),
+        (
+            (2, 9, 9, 3),
+            {"pool_size": 4, "data_format": "channels_first"},
+            'looks like data_format="channels_last"',
+        ),
+        (
+            (0, 1, 1, 1, 1),
+            {"pool_size": 2**30, "strides": 1, "padding": 2**30 - 2},
+            r"`padding` .* makes the shape \(0, 1073741822, 1073741822, 1073741822, 1\)",
+        ),
+    ],
+    ids=str,
+)
+def test_refuses(shape: tuple, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        max_pool(np.zeros(shape, "float32"), **options)
+
+
+def test_refuses_types() -> None:
+    x = np.zeros((1, 4, 1), "float32")
+    with pytest.raises(TypeError, match="`return_indices` takes True or False; received return_i"):
+        max_pool(x, return_indices=1)
+    for dtype in ("bool", "complex64"):
+        with pytest.raises(TypeError, match=f"takes float16, .*; received inputs of dtype {dtype}"):
+            max_pool(x.astype(dtype))

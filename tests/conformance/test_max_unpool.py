@@ -1,0 +1,253 @@
+"""`ops.max_unpool` in every mode against the reference: the adjoint of gathering the maxima, in every convention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from harness.assertions import assert_same
+from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
+from harness.install import needs
+from harness.runner import MODES, UNKNOWN, forward_mode, run, second_order, with_gradient
+
+from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
+from keras_maxpool.ops import convert_indices, max_unpool
+
+EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
+by_mode = pytest.mark.parametrize("mode", EVERY_MODE)
+TILED, OVERLAPPING = Config((5, 7), 2), Config((7, 6), 3, 2, 1)
+# Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.
+CONFIGS = [
+    Config((8,), 2),
+    Config((9,), 4),
+    Config((9,), 3, 1, "same"),
+    Config((7, 9), (2, 3)),
+    Config((7, 9), 2, 3),
+    Config((5, 7), 2, 2, "same"),
+    Config((5, 7), 2, 2, "valid", 1, True),
+    Config((11, 12), 5),
+    Config((4, 5, 6), 2),
+    Config((4, 5, 6), 3, 2, "same_lower"),
+]
+
+
+def unpooling(config: Config, **options: Any) -> Callable:
+    own = {"pool_size": config.pool_size, "strides": config.strides, "padding": config.padding}
+    return lambda values, indices, like=None: max_unpool(
+        values, indices, **own | {"data_format": "channels_last", "like": like} | options
+    )
+
+
+@by_mode
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_values_and_gradient(config: Config, mode: str) -> None:
+    given, upstream = case(config, ties), case(config, distinct).x
+
+    def function(values: Any, indices: Any, like: Any) -> tuple:
+        return with_gradient(lambda v: unpooling(config)(v, indices, like))(values, like)
+
+    y, gradient = run(function, mode, given.upstream, given.indices, upstream)
+    assert_same(y, reference.unpool(given.upstream, given.indices, config.spatial))
+    assert_same(gradient, reference.gather(upstream, given.indices))
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [*((mode, OVERLAPPING) for mode in EVERY_MODE), *((mode, TILED) for mode in MODES)],
+    ids=str,
+)
+def test_second_order(mode: str, config: Config) -> None:
+    given, like = case(config, ties), case(config, distinct).x
+
+    def function(values: Any, tangent: Any, indices: Any, like: Any) -> tuple:
+        def unpool(values: Any) -> Any:
+            return unpooling(config)(values, indices, like)
+
+        return second_order(unpool)(values, like, tangent), forward_mode(unpool)(values, tangent)
+
+    arrays = given.values, given.upstream, given.indices, like
+    second, (y, derivative) = run(function, mode, *arrays)
+    along = reference.unpool(2 * given.upstream, given.indices, config.spatial)
+    assert_same(second[0], along)
+    assert_same(second[1], reference.gather(2 * like * along, given.indices))
+    assert_same(y, reference.unpool(given.values, given.indices, config.spatial))
+    assert_same(derivative, along)
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [*((mode, TILED) for mode in MODES), *((mode, OVERLAPPING) for mode in MODES)],
+    ids=str,
+)
+def test_dtypes(mode: str, config: Config) -> None:
+    """Indices of 32 and of 64 bits in turn."""
+    given = [case(config, ties, dtype) for dtype in FLOATS + INTEGERS]
+    indices = given[0].indices, given[0].indices.astype("int32")
+    unpool = unpooling(config, output_size=config.spatial)
+
+    def function(*arrays: Any) -> list:
+        return [unpool(v, arrays[i % 2]) for i, v in enumerate(arrays[2:])]
+
+    results = run(function, mode, *indices, *(one.upstream for one in given))
+    for one, y in zip(given, results, strict=True):
+        assert_same(y, one.gradient)
+
+
+@by_mode
+def test_inferred_sizes(mode: str) -> None:
+    """(n - 1) * stride - padding + window, as `torch.nn.MaxUnpool2d`; n * stride for "same"."""
+    values, indices = np.ones((1, 3, 3, 2), "float32"), np.zeros((1, 3, 3, 2), "int64")
+    sizes = {"valid": (7, 7), 1: (5, 5), ((1, 0), (0, 2)): (6, 5), "same": (6, 6)}
+
+    def function(*arrays: Any) -> list:
+        last, first = arrays[:2], arrays[2:]
+        return [
+            (max_unpool(*last, 3, 2, padding), max_unpool(*first, 3, 2, padding, "channels_first"))
+            for padding in sizes
+        ]
+
+    first = reference.channels_first(values), reference.channels_first(indices)
+    results = run(function, mode, values, indices, *first)
+    for expected, (y, moved) in zip(sizes.values(), results, strict=True):
+        assert_same(y, reference.unpool(values, indices, expected))
+        assert_same(moved, reference.channels_first(y))
+
+
+def placed(*indices: int) -> np.ndarray:
+    return np.reshape(indices, (1, 2, 2, 1))
+
+
+ANYWHERE = np.random.default_rng(0).integers(-1, 48, (2, 3, 4, 3))
+# The window, the sizes, the indices.
+ELSEWHERE = [
+    (2, (6, 8), ANYWHERE),  # nothing is lost, and what meets is added
+    (2, (4, 4), placed(0, 2, 8, 0)),  # one is the first element's, which is in another window
+    (2, (4, 4), placed(-1, -1, -1, -1)),
+    (3, (6, 6), placed(-1, -1, -1, -1)),
+    ((2, 2), (2, 3), np.array([[[[0], [3]]]])),  # beside a window's last column is the next row
+    (6, (12, 12), placed(143, 2, 3, 143)),  # scattered, as the windows are large
+]
+
+
+@by_mode
+def test_indices_that_are_not_the_windows_own(mode: str) -> None:
+    values = [np.random.default_rng(1).integers(1, 5, i.shape) * 1.0 for _, _, i in ELSEWHERE]
+    indices = [indices for _, _, indices in ELSEWHERE]
+
+    def function(*arrays: Any) -> list:
+        pairs = zip(ELSEWHERE, arrays[::2], arrays[1::2], strict=True)
+        return [max_unpool(v, i, window, output_size=size) for (window, size, _), v, i in pairs]
+
+    arrays = [array for pair in zip(values, indices, strict=True) for array in pair]
+    for (_, size, i), v, y in zip(ELSEWHERE, values, run(function, mode, *arrays), strict=True):
+        assert_same(y, reference.unpool(v, i, size))
+
+
+@pytest.mark.parametrize("far", [6, -2, 2**40])
+def test_indices_out_of_range(far: int) -> None:
+    values = np.ones((1, 1, 3, 2), "float32")
+    indices = np.array([0, 0, 2, 1, far, far]).reshape(1, 1, 3, 2)
+    with pytest.raises(ValueError, match=rf"received {far} at \(0, 0, 2, 0\).*like="):
+        max_unpool(values, indices, (1, 2))
+
+
+@by_mode
+@pytest.mark.parametrize("shape", [(0, 2, 2, 3), (2, 2, 2, 0)], ids=str)
+def test_empty(shape: tuple[int, ...], mode: str) -> None:
+    y = run(max_unpool, mode, np.zeros(shape, "float32"), np.zeros(shape, "int64"))
+    assert y.shape == (shape[0], 4, 4, shape[3])
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [("eager", Config((9,), 2)), ("eager", Config((4, 5, 6), 2))]
+    + [(mode, Config((7, 8), 2)) for mode in EVERY_MODE],
+    ids=str,
+)
+def test_every_convention(mode: str, config: Config) -> None:
+    """Sizes that windows do not fill, so that the volume's own sizes matter; some indices are of no element."""
+    keys = [(name, data_format) for name in CONVENTIONS for data_format in FORMATS]
+    keys = keys if mode == "eager" else [*keys[1::4], *keys[2::4]]
+    expected, arrays = [], []
+    for convention, data_format in keys:
+        given = case(config, distinct, data_format=data_format)
+        names = {"to": convention, "data_format": data_format}
+        converted = np.asarray(convert_indices(given.indices, given.x.shape, **names))
+        none = given.indices == given.indices.max()
+        kept = np.where(none, -1, given.indices)
+        floats = np.where(none, -1, converted).astype(
+            "int64" if convention == "torch" else "float64"
+        )
+        arrays += [given.values, floats]
+        expected.append(
+            reference.unpool(given.values, kept, config.spatial, data_format=data_format)
+        )
+
+    def function(*arrays: Any) -> list:
+        return [
+            max_unpool(
+                *pair,
+                output_size=config.spatial,
+                data_format=data_format,
+                indices_convention=convention,
+            )
+            for (convention, data_format), *pair in zip(
+                keys, arrays[::2], arrays[1::2], strict=True
+            )
+        ]
+
+    for key, wanted, y in zip(keys, expected, run(function, mode, *arrays), strict=True):
+        assert_same(y, wanted, str(key))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_pytorch_live(rank: int, stride: int) -> None:
+    torch = needs("torch")
+    config = Config((7, 6, 5)[:rank], 2, stride)
+    given = case(config, distinct, data_format="channels_first")
+    layer = getattr(torch.nn, f"MaxUnpool{rank}d")(2, stride)
+    values, indices = torch.from_numpy(given.values), torch.from_numpy(given.indices)
+    unpool = unpooling(config, data_format="channels_first")
+    y = run(unpool, "eager", given.values, given.indices, given.x)
+    np.testing.assert_array_equal(y, layer(values, indices, output_size=config.spatial))
+    indices = torch.clip(indices, max=1)  # which fit any size
+    y = run(unpool, "eager", given.values, indices.numpy())
+    assert y.shape == layer(values, indices).shape
+
+
+GOOD = {"values": np.ones((1, 2, 2, 1), "float32"), "indices": np.zeros((1, 2, 2, 1), "int64")}
+FLOAT16 = np.zeros((1, 2, 2, 1), "float16")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"indices": FLOAT16}, TypeError, "`indices` takes int64 or int32; received float16"),
+        (
+            {"indices": FLOAT16, "indices_convention": "tensorflow"},
+            TypeError,
+            "`indices` takes int64 or int32 or float32 or float64",
+        ),
+        ({"indices": np.zeros((1, 2, 1, 1), int)}, ValueError, "`indices` must have the shape of "),
+        ({"like": np.zeros((1, 2, 2))}, ValueError, r"`like` must have the rank .*\(1, 2, 2\)"),
+        ({"output_size": (4, 0)}, ValueError, "`output_size` must be positive"),
+        ({"output_size": (4, 4, 4)}, ValueError, "`output_size` takes 1 or 2 integers"),
+        (
+            {"output_size": 4, "like": np.zeros((1, 4, 4, 1))},
+            ValueError,
+            "`output_size` and `like` ",
+        ),
+        ({"pool_size": 0}, ValueError, "`pool_size` must be positive"),
+        ({"values": np.ones((2, 1), "float32")}, ValueError, "`values` must have 1, 2 or 3 spati"),
+        ({"values": np.ones((1, 2, 2, 1), bool)}, TypeError, "max pooling takes"),
+        ({"data_format": "NHWC"}, ValueError, "`data_format` is unknown"),
+        ({"indices_convention": None}, ValueError, "`indices_convention` is unknown; received"),
+    ],
+)
+def test_refuses(arguments: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        max_unpool(**(GOOD | arguments))
