@@ -39,12 +39,17 @@ def assert_right(
     mode: str = "eager",
     data_format: str = "channels_last",
     nonfinite: str = "ieee",
+    of_samples: bool = False,
     **options: bool,
 ) -> None:
     rng = np.random.default_rng(0)
     x = fill((3, *config.spatial, 2), dtype, rng).astype(dtype)
     mask = rng.random((3, *config.spatial)) < 0.4
     mask[1] = False
+    given = mask
+    if of_samples:
+        given = mask.reshape(3, -1).any(1)
+        mask = np.broadcast_to(given.reshape(3, *[1] * config.rank), mask.shape)
     # Numbers as positive ranks, NaN the highest of them; what is hidden has 0.
     _, inverse = np.unique(x if dtype in INTEGERS else x.astype("float64"), return_inverse=True)
     ranks = np.where(mask[..., None], inverse.reshape(x.shape) + 1, 0)
@@ -56,7 +61,7 @@ def assert_right(
         arguments = config.arguments | {"data_format": data_format, "nonfinite": nonfinite}
         return max_pool(x, **arguments, mask=mask, return_indices=True)
 
-    check(pool, x, pooled, mode, data_format, masks=[mask], **options)
+    check(pool, x, pooled, mode, data_format, masks=[given], **options)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -64,6 +69,7 @@ def test_eager(config: Config) -> None:
     for data_format, fill in zip(FORMATS * 2, (ties, lowest, wild, ties), strict=True):
         assert_right(config, fill, "float32", data_format=data_format)
     assert_right(config, ties, "float32", nonfinite="backend", all_derivatives=True)
+    assert_right(config, ties, "float32", data_format=FORMATS[1], of_samples=True)
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
@@ -79,4 +85,4 @@ def test_modes(i: int, mode: str) -> None:
     assert_right(config, [ties, lowest][i // 3 % 2], dtype, mode, FORMATS[i % 2])
     if i < 3:
         assert_right(CONFIGS[6], wild, "float32", mode)
-        assert_right(CONFIGS[7], ties, "float32", mode, nonfinite="backend")
+        assert_right(CONFIGS[7], ties, "float32", mode, nonfinite="backend", of_samples=True)
