@@ -150,7 +150,7 @@ def jacobian(pool: Function, pfor: bool = True) -> Function:
 @by_row
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 def test_jacobian(mode: str, implementation: str, config: Config) -> None:
-    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then shares ties out.
+    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
     pool = pooling(config, implementation=implementation)
