@@ -1,4 +1,4 @@
-"""Channels-first inputs that one operation takes as they are: all equals the pooling of the transposed ones."""
+"""Channels-first inputs that one operation takes as they are, and what is said of oneDNN, which has it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
+from harness.assertions import assert_same
+from harness.cases import Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 from harness.runner_tensorflow import nodes
 
-from keras_maxpool.backend.tensorflow import layout, onednn, plan
+from keras_maxpool.backend.tensorflow import onednn, plan
 from keras_maxpool.ops import max_pool
 
-CASES = [
-    ((2, 3, 8, 8), 2, 2, "valid"),
-    ((2, 3, 6, 7), 3, (2, 1), "same"),
-    ((2, 3, 6, 6), 3, 1, "same"),
-    ((2, 3, 6, 6, 6), 2, 2, "valid"),
-    ((2, 3, 5, 5, 5), 3, 1, "same"),
+CONFIGS = [
+    Config((8, 8)),
+    Config((6, 7), 3, (2, 1), "same"),
+    Config((6, 6), 3, 1, "same"),
+    Config((6, 6, 6)),
+    Config((5, 5, 5), 3, 1, "same"),
 ]
-with_cases = pytest.mark.parametrize("case", CASES, ids=str)
-Formula = Callable[[tf.Tensor], tf.Tensor]
+with_configs = pytest.mark.parametrize("config", CONFIGS, ids=str)
+FIRST = {"data_format": "channels_first"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,76 +36,63 @@ def _large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plan.choose.cache_clear()
 
 
-def sides(case: tuple) -> tuple[Formula, Formula, np.ndarray, np.ndarray]:
-    """Ours as it is and with transposes around it, an input full of ties, and an upstream gradient."""
-    shape, *window = case
-
-    def first(x: tf.Tensor) -> tf.Tensor:
-        return max_pool(x, *window, "channels_first")
-
-    def last(x: tf.Tensor) -> tf.Tensor:
-        y = max_pool(layout.channels_last(x, "channels_first"), *window, "channels_last")
-        return layout.restored(y, "channels_first")
-
-    rng = np.random.default_rng(len(str(case)))
-    x = rng.integers(0, 3, shape).astype("float32")
-    return first, last, x, rng.integers(-4, 5, last(tf.constant(x)).shape).astype("float32")
+def pooling(config: Config) -> Callable:
+    return lambda x: max_pool(x, **config.arguments, **FIRST)
 
 
-def equal(one: object, other: object) -> None:
-    for actual, expected in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
-        np.testing.assert_array_equal(actual, expected)
+def tangent_for(config: Config) -> np.ndarray:
+    """Small integers, of which each of a sample's channels has many."""
+    return case(config, distinct, **FIRST).x % 7 - 3
 
 
-@with_cases
-def test_values_and_derivatives(case: tuple) -> None:
-    first, last, x, upstream = sides(case)
-    tangent = np.arange(x.size, dtype="float32").reshape(x.shape)
+@with_configs
+def test_values_and_derivatives(config: Config) -> None:
+    given, tangent, pool = case(config, ties, **FIRST), tangent_for(config), pooling(config)
+    values, gradient = run(with_gradient(pool), "eager", given.x, given.upstream)
+    assert_same(values, given.values)
+    assert_same(gradient, given.gradient)
+    along = reference.gather(2 * tangent, given.indices, **FIRST)
+    second = run(second_order(pool), "eager", given.x, given.upstream, tangent)
+    further = 2 * given.upstream * along
+    by_input = reference.gradient(given.x.shape, given.indices, further, dtype="float32", **FIRST)
+    assert_same(second[0], along)
+    assert_same(second[1], by_input)
+    assert_same(run(forward_mode(pool), "eager", given.x, tangent)[1], along)
+    # Forward mode over the gradient.
+    square = lambda x: pool(x) ** 2  # noqa: E731
+    of_square = lambda x: with_gradient(square)(x, tf.constant(given.upstream))[1]  # noqa: E731
+    assert_same(run(forward_mode(of_square), "eager", given.x, tangent)[1], by_input)
 
-    def all_of(f: Formula) -> list[np.ndarray]:
-        square = lambda x: f(x) ** 2  # noqa: E731
-        gradient = lambda x: with_gradient(square)(x, tf.constant(upstream))[1]  # noqa: E731
-        return [
-            *run(with_gradient(f), "eager", x, upstream),
-            *run(second_order(f), "eager", x, upstream, tangent),
-            *run(forward_mode(f), "eager", x, tangent),
-            *run(forward_mode(gradient), "eager", x, tangent),
-        ]
 
-    ours, theirs = all_of(first), all_of(last)
-    equal(ours, theirs)
-    assert all(np.any(result) for result in ours)
-
-
-@with_cases
-def test_maps_and_jacobians(case: tuple) -> None:
+@with_configs
+def test_maps_and_jacobians(config: Config) -> None:
     """A map's backward pass, in which the gradient of channels first cannot be in oneDNN."""
-    first, last, x, upstream = sides(case)
-    several, further = np.stack([x, x[::-1], -x]), np.stack([upstream, upstream + 1, -upstream])
-    wanted = [
-        run(with_gradient(last), "eager", *pair) for pair in zip(several, further, strict=True)
-    ]
-    traced = tf.function(with_gradient(first))
-    traced(tf.constant(x), tf.constant(upstream))
-    # Known limit, in README: what vectorises MaxPool3DGrad shares ties out.
-    for function in (with_gradient(first), traced)[: 2 if x.ndim == 4 else 1]:
-        mapped = tf.vectorized_map(lambda pair: function(*pair), (several, further))  # noqa: B023
-        equal(mapped, [np.stack(parts) for parts in zip(*wanted, strict=True)])
+    several = [case(config, fill, **FIRST) for fill in (ties, distinct)]
+    x, upstream, _, *wanted = (np.stack(arrays) for arrays in zip(*several, strict=True))
+    function = with_gradient(pooling(config))
+    traced = tf.function(function)
+    traced(tf.constant(x[0]), tf.constant(upstream[0]))
+    # A known limit: whatever vectorises MaxPool3DGrad passes a gradient to each tied element.
+    for f in (function, traced)[: 4 - config.rank]:
+        mapped = tf.vectorized_map(lambda pair: f(*pair), (x, upstream))  # noqa: B023
+        for result, expected in zip(mapped, wanted, strict=True):
+            assert_same(result.numpy(), expected)
+    chosen = 0 if config.rank == 2 else 1
+    inputs, tangent = tf.constant(x[chosen]), tangent_for(config)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        y = pooling(config)(inputs)
+    jacobian = tape.jacobian(y, inputs).numpy()
+    assert np.count_nonzero(jacobian) == np.size(y)
+    along = np.tensordot(jacobian, tangent, tangent.ndim)
+    assert_same(along, reference.gather(tangent, several[chosen].indices, **FIRST))
 
-    def jacobian(f: Formula) -> tf.Tensor:
-        inputs = tf.constant(x[:1])
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            y = f(inputs)
-        return tape.jacobian(y, inputs)
 
-    equal(jacobian(first), jacobian(last))
-
-
-@with_cases
-def test_graphs_that_may_travel_hold_channels_last_operations(case: tuple) -> None:
-    first, _, x, upstream = sides(case)
-    traced = nodes(with_gradient(first), *map(tf.constant, (x, upstream)))
+@with_configs
+def test_graphs_that_may_travel_hold_channels_last_operations(config: Config) -> None:
+    given = case(config, ties, **FIRST)
+    specs = tf.TensorSpec(given.x.shape), tf.TensorSpec(given.upstream.shape)
+    traced = nodes(with_gradient(pooling(config)), *specs)
     pools = [node for node in traced if node.op.startswith("MaxPool")]
     assert pools
     assert {node.attr["data_format"].s for node in pools} <= {b"NHWC", b"NDHWC"}

@@ -6,6 +6,8 @@ integers, so that sums are exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,39 +43,41 @@ def pooling(config: Config, **options: object) -> Function:
     return lambda x: max_pool(x, **config.arguments, data_format="channels_last", **options)
 
 
-# Each way takes a pooling, an input and an upstream gradient, and returns values and gradient.
+def in_xla(function: Function) -> Function:
+    return tf.function(function, jit_compile=True)
 
 
-def tape_around_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    """The pooling is traced without knowing of a gradient."""
-    return with_gradient(tf.function(pool))(x, upstream)
-
-
-def tf_gradients(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+def tf_gradients(pool: Function) -> Function:
     """Without any tape."""
 
-    @tf.function
     def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
         values = pool(x)
         return values, tf.gradients(values, x, grad_ys=upstream)[0]
 
-    return function(x, upstream)
+    return tf.function(function)
 
 
-def unknown_batch_and_outer_tape(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
-    return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
+def of_unknown_batch(pool: Function) -> Function:
+    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+        spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
+        return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
+
+    return function
 
 
-def data_map(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+def data_map(pool: Function) -> Function:
     """In parallel, of an unknown batch: the last one is smaller."""
-    data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
-    results = data.map(with_gradient(pool), num_parallel_calls=2)
-    assert {spec.shape[0] for spec in results.element_spec} == {None}
-    return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
+
+    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+        data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
+        results = data.map(with_gradient(pool), num_parallel_calls=2)
+        assert {spec.shape[0] for spec in results.element_spec} == {None}
+        return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
+
+    return function
 
 
-def vectorized_map(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+def vectorized_map(pool: Function) -> Function:
     """Each sample on its own, and its gradient with it."""
 
     def one(sample: tuple) -> tuple:
@@ -81,55 +85,42 @@ def vectorized_map(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
         return values[0], gradient[0]
 
     # No fallback: a loop would be right, and slow.
-    return tf.vectorized_map(one, (x, upstream), fallback_to_while_loop=False)
+    return lambda *given: tf.vectorized_map(one, given, fallback_to_while_loop=False)
 
 
-def map_fn(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    """Each sample on its own in a loop."""
-    several = lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x)  # noqa: E731
-    return tf.function(with_gradient(several))(x, upstream)
-
-
-def cond(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    """In one branch, with the tape around both."""
-    branch = lambda x: tf.cond(tf.size(x) > 1, lambda: pool(x), lambda: 0 * pool(x))  # noqa: E731
-    return tf.function(with_gradient(branch))(x, upstream)
-
-
-def tape_around_xla(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    return with_gradient(tf.function(pool, jit_compile=True))(x, upstream)
-
-
-def xla_inside_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    return tf.function(with_gradient(tf.function(pool, jit_compile=True)))(x, upstream)
-
-
-def graph_inside_xla(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    return tf.function(with_gradient(tf.function(pool)), jit_compile=True)(x, upstream)
-
-
-def vectorized_map_in_graph(pool: Function, x: tf.Tensor, upstream: tf.Tensor) -> tuple:
-    return tf.function(lambda x, upstream: vectorized_map(pool, x, upstream))(x, upstream)
-
-
-WITH_EVERY_KERNEL = (
-    *(tape_around_graph, tf_gradients, unknown_batch_and_outer_tape),
-    *(data_map, vectorized_map, map_fn, cond),
-)
+# From a pooling to a function of an input and an upstream gradient, which returns values and gradient.
+WITH_EVERY_KERNEL: dict[str, Callable[[Function], Function]] = {
+    "tape around graph": lambda pool: with_gradient(tf.function(pool)),
+    "tf.gradients": tf_gradients,
+    "tape around graph of unknown batch": of_unknown_batch,
+    "tf.data": data_map,
+    "vectorized_map": vectorized_map,
+    "map_fn": lambda pool: tf.function(
+        with_gradient(lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x))
+    ),
+    "cond": lambda pool: tf.function(
+        with_gradient(lambda x: tf.cond(tf.size(x) > 1, lambda: pool(x), lambda: 0 * pool(x)))
+    ),
+}
 # These differ from those above in ways that no kernel sees, and are slow.
-WITH_AUTO = (tape_around_xla, xla_inside_graph, graph_inside_xla, vectorized_map_in_graph)
+WITH_AUTO: dict[str, Callable[[Function], Function]] = {
+    "tape around XLA": lambda pool: with_gradient(in_xla(pool)),
+    "XLA inside graph": lambda pool: tf.function(with_gradient(in_xla(pool))),
+    "graph inside XLA": lambda pool: in_xla(with_gradient(tf.function(pool))),
+    "vectorized_map in graph": lambda pool: tf.function(vectorized_map(pool)),
+}
 
 
 @pytest.mark.parametrize(
     ("way", "implementation", "config"),
     [(way, *row) for way in WITH_EVERY_KERNEL for row in ROWS]
     + [(way, "auto", PLAIN[rank]) for way in WITH_AUTO for rank in (2, 3)],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ids=str,
 )
-def test_values_and_gradients(way: Function, implementation: str, config: Config) -> None:
+def test_values_and_gradients(way: str, implementation: str, config: Config) -> None:
     given = case(config, ties, batch=3)
-    pool = pooling(config, implementation=implementation)
-    values, gradient = way(pool, tf.constant(given.x), tf.constant(given.upstream))
+    function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](pooling(config, implementation=implementation))
+    values, gradient = function(tf.constant(given.x), tf.constant(given.upstream))
     assert_same(values.numpy(), given.values)
     assert_same(gradient.numpy(), given.gradient)
 
@@ -159,7 +150,7 @@ def jacobian(pool: Function, pfor: bool = True) -> Function:
 @by_row
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 def test_jacobian(mode: str, implementation: str, config: Config) -> None:
-    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then shares ties out.
+    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
     pool = pooling(config, implementation=implementation)
