@@ -213,76 +213,6 @@ def test_trains_as_a_twin(build: Callable[[Any], keras.Model]) -> None:
     np.testing.assert_array_equal(predicted, wanted_predicted, strict=True)
 
 
-# What every article on Keras shows, with only the import changed
-
-IMPORT = "from keras.layers import MaxPool2D, MaxPooling2D"
-
-RAMP = f"""
-import numpy as np
-{IMPORT}
-
-image = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
-short = MaxPool2D(pool_size=(2, 2))(image)
-long = MaxPooling2D(pool_size=2, strides=1, padding="same")(image)
-"""
-
-DIGITS = f"""
-import numpy as np
-from tensorflow import keras
-from tensorflow.keras import layers
-{IMPORT}
-
-keras.utils.set_random_seed(812)
-x_train = np.random.rand(96, 28, 28, 1).astype("float32")
-y_train = keras.utils.to_categorical(np.random.randint(0, 10, 96), 10)
-
-model = keras.Sequential(
-    [
-        keras.Input(shape=(28, 28, 1)),
-        layers.Conv2D(32, kernel_size=(3, 3), activation="relu"),
-        MaxPooling2D(pool_size=(2, 2)),
-        layers.Conv2D(64, kernel_size=(3, 3), activation="relu"),
-        MaxPool2D(pool_size=(2, 2)),
-        layers.Flatten(),
-        layers.Dropout(0.5),
-        layers.Dense(10, activation="softmax"),
-    ]
-)
-model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
-history = model.fit(x_train, y_train, batch_size=32, epochs=2, validation_split=1 / 3, verbose=0)
-predictions = model.predict(x_train, verbose=0)
-"""
-
-
-def run(source: str, package: str) -> dict[str, Any]:
-    """Runs a script with the layers of a package, and gives what it has made."""
-    assert source.count(IMPORT) == 1
-    names: dict[str, Any] = {}
-    exec(source.replace(IMPORT, f"from {package} import MaxPool2D, MaxPooling2D"), names)
-    return names
-
-
-@pytest.mark.parametrize("package", ["tensorflow.keras.layers", "keras_maxpool"])
-def test_ramp(package: str) -> None:
-    made = run(RAMP, package)
-    assert made["short"].numpy()[0, :, :, 0].tolist() == [[5, 7], [13, 15]]
-    assert made["long"].numpy()[0, :, :, 0].tolist() == [
-        [5, 6, 7, 7],
-        [9, 10, 11, 11],
-        [13, 14, 15, 15],
-        [13, 14, 15, 15],
-    ]
-
-
-def test_digits() -> None:
-    ours, builtin = run(DIGITS, "keras_maxpool"), run(DIGITS, "tensorflow.keras.layers")
-    assert type(ours["model"].layers[1]) is type(ours["model"].layers[3])
-    assert type(ours["model"].layers[1]) is keras_maxpool.MaxPool2D
-    assert ours["history"].history == builtin["history"].history
-    assert set(ours["history"].history) == {"accuracy", "loss", "val_accuracy", "val_loss"}
-    np.testing.assert_array_equal(ours["predictions"], builtin["predictions"], strict=True)
-
-
 # Kinds of models
 
 INTEGERS = np.random.default_rng(24).integers(-9, 10, (3, 7, 6, 2)).astype(np.float32)
@@ -354,29 +284,3 @@ def test_fixed_batch_size() -> None:
     assert model.output_shape == (3, 3, 3, 2)
     got = model.predict(INTEGERS, batch_size=3, verbose=0)
     np.testing.assert_array_equal(got, pooled(INTEGERS, 2), strict=True)
-
-
-def summary(model: keras.Model) -> tuple[list[list[str]], list[str]]:
-    """What `summary` prints: the cells of its table, row by row, and the lines below it (Keras 2: all lines)."""
-    lines: list[str] = []
-    model.summary(line_length=100, print_fn=lambda text, **_: lines.extend(text.splitlines()))
-    if LEGACY:
-        return [], [line.strip() for line in lines]
-    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
-    return rows, [line.strip() for line in lines if "params:" in line]
-
-
-def test_summary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")  # a narrower terminal would cut the table
-
-    def table(package: Any) -> tuple[list[list[str]], list[str]]:
-        keras.backend.clear_session()  # so that both begin to count their names anew
-        pools = package.MaxPool2D(2), package.MaxPooling2D(3, strides=1, padding="same")
-        return summary(keras.Sequential([keras.Input((9, 9, 5)), *pools]))
-
-    rows, below = table(keras_maxpool)
-    assert LEGACY or rows == [
-        [f"max_pooling2d{count} (MaxPooling2D)", "(None, 4, 4, 5)", "0"] for count in ("", "_1")
-    ]
-    assert below[-4 if LEGACY else 0].startswith("Total params: 0 (0.00 B")
-    assert (rows, below) == table(keras.layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ import keras_maxpool
 from keras_maxpool.old_layers import OLD_LAYERS
 
 SHAPE = (2, 6, 8, 3)
+WINDOW = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}
 OURS = (keras_maxpool.MaxPooling2D, keras_maxpool.MaxUnpooling2D)
 forms = pytest.mark.parametrize("form", [".keras", ".h5"])
 
@@ -43,44 +44,35 @@ def unpooled(values: np.ndarray, mask: np.ndarray, height: int, width: int) -> n
 def standing_in(k: Any) -> dict[str, Any]:
     """By the name in a file, a class with the old arguments and config, which computes what writing takes."""
 
-    class Argmax(k.layers.Layer):
-        def __init__(
-            self,
-            pool_size: Any = (2, 2),
-            strides: Any = (2, 2),
-            padding: str = "same",
-            **kwargs: Any,
-        ) -> None:
-            super().__init__(**kwargs)
-            self.own = {"pool_size": pool_size, "strides": strides, "padding": padding}
+    class Old(k.layers.Layer):
+        defaults: ClassVar[dict[str, Any]] = {}
 
-        def call(self, inputs: Any) -> Any:
-            own = self.own
-            found = tf.nn.max_pool_with_argmax(
-                inputs, own["pool_size"], own["strides"], own["padding"].upper()
-            )
-            return [found[0], tf.cast(found[1], "float32")]
+        def __init__(self, **kwargs: Any) -> None:
+            names = ("pool_size", "strides", "padding", "size", "output_size")
+            own = {name: kwargs.pop(name) for name in names if name in kwargs}
+            self.own = self.defaults | own
+            super().__init__(**kwargs)
 
         def get_config(self) -> dict[str, Any]:
             return super().get_config() | self.own
 
+    class Argmax(Old):
+        defaults = WINDOW
+
+        def call(self, inputs: Any) -> Any:
+            pool_size, strides, padding = self.own.values()
+            found = tf.nn.max_pool_with_argmax(inputs, pool_size, strides, padding.upper())
+            return [found[0], tf.cast(found[1], "float32")]
+
     class FloatArgmax(Argmax):
         """A class of the user's own, which this package knows nothing of."""
 
-    class Unpooling(k.layers.Layer):
-        def __init__(self, **kwargs: Any) -> None:
-            names = ("pool_size", "strides", "padding", "size", "output_size")
-            self.own = {name: kwargs.pop(name) for name in names if name in kwargs}
-            super().__init__(**kwargs)
-
+    class Unpooling(Old):
         def spread(self, updates: Any) -> Any:
             if "output_size" in self.own:
                 return tf.zeros(self.own["output_size"])
             rows, columns = self.own.get("size", self.own.get("strides", (2, 2)))
             return tf.repeat(tf.repeat(updates, rows, 1), columns, 2)
-
-        def get_config(self) -> dict[str, Any]:
-            return super().get_config() | self.own
 
     class OfTwo(Unpooling):
         def call(self, updates: Any, mask: Any) -> Any:
@@ -138,12 +130,12 @@ class Build(NamedTuple):
         return values, mask, code, unpool(*both)
 
 
-WINDOW = {"pool_size": (3, 2), "strides": (3, 2)}
+NARROW = {"pool_size": (3, 2), "strides": (3, 2)}
 BUILDS = [
     Build("addons", {}, "Addons>MaxUnpooling2D", {}),
     Build(
-        *("addons_written_out", WINDOW | {"padding": "valid"}, "Addons>MaxUnpooling2D"),
-        WINDOW | {"padding": "VALID"},
+        *("addons_written_out", NARROW | {"padding": "valid"}, "Addons>MaxUnpooling2D"),
+        NARROW | {"padding": "VALID"},
         ((3, 2), (3, 2), "valid"),
     ),
     Build("addons_of_floats", {}, "Addons>MaxUnpooling2D", {}, pooling="FloatArgmax"),

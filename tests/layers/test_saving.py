@@ -357,8 +357,11 @@ def test_bad_configs_are_refused(family: str, route: Callable[[type, dict], None
     for change, begins in BAD[family] + formats:
         with pytest.raises((TypeError, ValueError)) as info:
             route(cls, good | change)
-        # Keras quotes the whole config, which names every key: what counts is the part after it.
-        message = str(info.value).rsplit("Exception encountered: ", 1)[-1]
+        message = str(info.value)
+        if (
+            route is by_deserialize
+        ):  # Keras quotes the whole config: what counts is the part after it
+            message = message.rsplit("Exception encountered: ", 1)[-1]
         assert message.startswith(begins)
         assert "; received " in message
 
