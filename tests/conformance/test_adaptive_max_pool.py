@@ -87,13 +87,23 @@ def test_values_alone(mode: str) -> None:
 
 
 @by_mode
-@pytest.mark.parametrize("shape", [(0, 5, 4, 3), (2, 5, 4, 0)], ids=["no-samples", "no-channels"])
-def test_empty(shape: tuple[int, ...], mode: str) -> None:
-    upstream = np.zeros((shape[0], 3, 3, shape[3]), "float32")
-    pool = with_gradient(partial(adaptive_max_pool, output_size=3, return_indices=True))
-    values, indices, gradient = run(pool, mode, np.zeros(shape, "float32"), upstream)
-    assert values.shape == indices.shape == upstream.shape
-    assert_same(gradient, np.zeros(shape, "float32"))
+@pytest.mark.parametrize(
+    ("shape", "output_size", "pooled"),
+    [
+        ((0, 5, 4, 3), 3, (0, 3, 3, 3)),
+        ((2, 5, 4, 0), 3, (2, 3, 3, 0)),
+        ((2, 0, 4, 3), (None, 3), (2, 0, 3, 3)),  # an axis that stays may be empty
+    ],
+    ids=["no-samples", "no-channels", "no-rows"],
+)
+def test_empty(
+    shape: tuple[int, ...], output_size: Any, pooled: tuple[int, ...], mode: str
+) -> None:
+    x, upstream = np.zeros(shape, "float32"), np.zeros(pooled, "float32")
+    pool = with_gradient(partial(adaptive_max_pool, output_size=output_size, return_indices=True))
+    values, indices, gradient = run(pool, mode, x, upstream)
+    assert values.shape == indices.shape == pooled
+    assert_same(gradient, x)
 
 
 @pytest.mark.parametrize("mode", ["eager", UNKNOWN])
