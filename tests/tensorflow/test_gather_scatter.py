@@ -45,8 +45,8 @@ def test_scatter_and_gather(mode: str) -> None:
     inside = np.where((indices >= 0) & (indices < math.prod(SPATIAL)), indices, -1)
     several = [values.astype(tf.as_dtype(name).as_numpy_dtype) for name in (*FLOATS, *INTEGERS)]
     volumes = [reference.unpool(v, inside, SPATIAL) for v in several]
-    spread = run(lambda *vs: [scattered(v, tf.constant(indices)) for v in vs], mode, *several)
-    back = run(lambda *vs: [gathered(v, tf.constant(indices)) for v in vs], mode, *volumes)
+    spread = run(lambda i, *vs: [scattered(v, i) for v in vs], mode, indices, *several)
+    back = run(lambda i, *vs: [gathered(v, i) for v in vs], mode, indices, *volumes)
     for one, volume, other in zip(spread, volumes, back, strict=True):
         assert_same(one, volume)
         assert_same(other, reference.gather(volume, inside))

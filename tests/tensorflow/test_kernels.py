@@ -121,6 +121,12 @@ def test_direct_leaves_one_node(padding: str, shape: tuple) -> None:
     assert ours.keys() <= {"MaxPool", "MaxPool3D", "pads", *NOTHING}
 
 
+def test_direct_leaves_explicit_pads_to_the_operation_without_a_tape() -> None:
+    for config in (Config((9,), 3, 2, ((1, 2),)), Config((7, 6), (3, 2), 2, ((1, 0), (0, 1)))):
+        given = case(config, distinct)
+        assert_same(run(kernel("direct", config), "eager", given.x), given.values)
+
+
 def test_direct_guards_a_taped_pool_of_unknown_shape() -> None:
     """An empty batch would end the process in the gradient: the input is padded where it is empty."""
     function = with_gradient(kernel("direct", plane()))
