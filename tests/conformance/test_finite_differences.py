@@ -75,13 +75,14 @@ def check(function: Callable[..., Any], mode: str, x: np.ndarray, *others: np.nd
     assert np.abs(second).max() > 0
 
 
+TRACED = ("separable", "fractional", "masked", "masked global", "adaptive")
 RUNS = [("eager", 1), ("eager", 2), ("eager", 3), *((mode, 2) for mode in MODES[1:])]
 
 
 @pytest.mark.parametrize(
     ("name", "mode", "rank"),
     [(name, *run) for name in POOLINGS for run in RUNS[:3]]
-    + [(name, *run) for name in ("separable", "masked", "adaptive") for run in RUNS[3:]],
+    + [(name, *run) for name in TRACED for run in RUNS[3:]],
 )
 def test_poolings(name: str, mode: str, rank: int) -> None:
     x = numbers((2, *SIZES[rank], 2))

@@ -204,7 +204,8 @@ def check_second_order(mode: str, config: Config, options: tuple, nonfinite: str
     if nonfinite == "ieee" and mode != "eager":
         # A known limit: traced, forward mode returns 0 where a NaN or a smallest value decides.
         usual = given.values.astype(float) > float(ml_dtypes.finfo(dtype).min)
-        derivative, along = np.where(usual, derivative, 0), np.where(usual, along, 0)
+        zero = np.zeros((), dtype)
+        derivative, along = np.where(usual, derivative, zero), np.where(usual, along, zero)
     assert_same(derivative, along, "forward mode")
     if nonfinite == "backend":
         upstream = 2 * given.upstream * along

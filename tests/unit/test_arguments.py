@@ -102,9 +102,11 @@ def test_positive_ints_refuses(value: Any, why: str) -> None:
     assert text.endswith(fix)
 
 
-def test_one_axis_takes_one_integer() -> None:
-    """Not 1 or 1 of them."""
-    assert "takes 1 integer;" in refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
+def test_positive_ints_refuses_floats_and_more_than_one_per_axis() -> None:
+    text = refused(TypeError, arguments.positive_ints, (2, 2.0), 2, "strides")
+    assert text.startswith("`strides` takes integers, not float; received strides=(2, 2.0).")
+    text = refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
+    assert "takes 1 integer;" in text  # not 1 or 1 of them
 
 
 @pytest.mark.parametrize(
