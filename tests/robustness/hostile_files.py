@@ -253,7 +253,6 @@ LAMBDA = {"class_name": "__lambda__", "config": {"value": "4w"}}
 # A name, where in the config, the entries there, and what the refusal says.
 IN_CONFIG: list[tuple[str, str, dict[str, Any], str]] = [
     ("a class of any module", "layers.1", HARM, f"it names {MODULE}.Harm, {NOT_KERAS}"),
-    ("os.system", "layers.1", {"module": "os", "class_name": "system"}, f"os.system, {NOT_KERAS}"),
     (
         "os.system by its registered name",
         "layers.1",
@@ -261,18 +260,11 @@ IN_CONFIG: list[tuple[str, str, dict[str, Any], str]] = [
         f"os.Conv2D, {NOT_KERAS}",
     ),
     ("a function for a layer", "layers.1", UNSAFE, f"it names keras.config.{UNSAFE['class_name']}"),
-    ("a build_config of any module", "layers.1", {"build_config": HARM}, MODULE),
     (
         "a SavedModel",
         "layers.1",
         instance("keras.layers", "TFSMLayer", ENDPOINT),
         "it holds a TFSMLayer",
-    ),
-    (
-        "a pickle",
-        "layers.1",
-        instance("keras.layers", "TorchModuleWrapper", {"module": "eA=="}),
-        "it holds a TorchModuleWrapper",
     ),
     (
         "a vocabulary elsewhere",
@@ -298,14 +290,12 @@ IN_CONFIG: list[tuple[str, str, dict[str, Any], str]] = [
         {"activation": function("keras.utils", "get_file")},
         "get_file",
     ),
-    ("an initializer of any module", "layers.1.config", {"kernel_initializer": HARM}, MODULE),
     (
         "a type of any module",
         "layers.1.config",
         {"activation": instance(MODULE, "__typespec__", spec_name="Harm")},
         MODULE,
     ),
-    ("a pool_size of any module", "layers.2.config", {"pool_size": HARM}, MODULE),
     ("a screen-clearing dtype", "layers.2.config", {"dtype": "a\x1b[2J"}, r"a\x1b[2J"),
     ("a screen-clearing name", "layers.2.config", {"name": "a\x1b[2J"}, r"the name 'a\x1b[2J'"),
     ("a name that no file can hold", "layers.2.config", {"name": "\ud800"}, r"the name '\ud800'"),
@@ -336,8 +326,6 @@ HARMS = {
     "two members of one name": with_member("config.json", "it holds two files of one name"),
     "a config that is a bomb": bomb("config.json"),
     "weights that are a bomb": bomb("model.weights.h5"),
-    "assets that are a bomb": bomb("assets/one.txt"),
-    "a config nested 10,000 deep": nested(10**4),
     "a config nested 1,000,000 deep": nested(10**6),
     "units=10**12": in_config(".keras", "layers.1", DENSE, MEMORY),
     "a metric of 2**30 numbers": Harm(".keras", thresholds, MEMORY),

@@ -1,12 +1,7 @@
-"""Threads and processes: what many do at once gives what one alone gives, also the first time, and files are whole.
-
-Threads run in a child process of their own, where nothing has been used yet; run as a program, this file is that child,
-or one that writes a file again and again.
-"""
+"""Threads and processes: what many do at once gives what one alone gives, also the first time, and files are whole."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -16,8 +11,9 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +30,19 @@ import keras_maxpool as km
 from keras_maxpool.backend.tensorflow.pool import _traced_gradient as shared_gradient
 
 THREADS = 8
-ROUNDS = 2
-"""How often all caches are emptied before all threads use the package at once."""
-
 CHANGES = 6
 """How often the one file that two processes write must be seen to change."""
 
 layers = keras.layers
 
 
-# The child with threads
-
-
 def at_once(work: Callable[[int], Any]) -> list[Any]:
     """What each thread's work gives; all begin together."""
     ready = threading.Barrier(THREADS)
 
-    def begin(place: int) -> Any:
+    def begin(thread: int) -> Any:
         ready.wait()
-        return work(place)
+        return work(thread)
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(begin, range(THREADS)))
@@ -84,8 +74,10 @@ def gradient(x: tf.Tensor) -> tf.Tensor:
     return tape.gradient(values, x)
 
 
-def first_uses() -> int:
-    """Each thread makes layers and calls them, in its own order; the number of outputs that were compared."""
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(2))
+def test_first_use_from_many_threads(attempt: int) -> None:
+    """Each thread makes layers and calls them, in its own order, when all caches are empty."""
     rng = np.random.default_rng(1)
     shapes = (2, 9, 8, 3), (2, 6, 6, 5, 3), (1, 64, 64, 32)
     image, volume, large = arrays = [rng.integers(-9, 9, s).astype("float32") for s in shapes]
@@ -96,25 +88,20 @@ def first_uses() -> int:
         (gradient, "eager", large),  # all threads share one traced gradient for large inputs
     ]
 
-    def work(thread: int) -> int:
+    def work(thread: int) -> None:
         for number in range(len(uses)):
             function, mode, x = uses[(thread + number) % len(uses)]
             result, right = run(function, mode, x), wanted[x.shape]
             if function is gradient:
                 ones = np.ones_like(right.values)
-                expected = reference.gradient(x.shape, right.indices, ones, dtype=x.dtype)
-                np.testing.assert_array_equal(result, expected)
-            else:
-                np.testing.assert_array_equal(result[0], right.values)
-                np.testing.assert_array_equal(result[1], right.indices)
-        return len(uses)
+                right = [reference.gradient(x.shape, right.indices, ones, dtype=x.dtype)]
+                result = [result]
+            for got, expected in zip(result, right, strict=True):
+                np.testing.assert_array_equal(got, expected)
 
-    compared = 0
-    for _ in range(ROUNDS):
-        assert empty_caches() >= 6
-        compared += sum(at_once(work))
-        assert shared_gradient.cache_info().currsize == 1
-    return compared
+    assert empty_caches() >= 6
+    at_once(work)
+    assert shared_gradient.cache_info().currsize == 1
 
 
 def net() -> keras.Model:
@@ -132,87 +119,45 @@ def net() -> keras.Model:
     return model
 
 
-def calls_beside_training(seconds: float) -> tuple[int, int]:
-    """How often a model was called by all threads, and how many steps another one was trained meanwhile."""
+@pytest.mark.parametrize(
+    ("seconds", "least_calls", "least_steps"),
+    [(4, THREADS, 1), pytest.param(30, 5 * THREADS, 20, marks=pytest.mark.slow)],
+)
+def test_calls_beside_training(seconds: int, least_calls: int, least_steps: int) -> None:
+    """All threads call a model while another one is trained."""
     keras.utils.set_random_seed(2)
     rng = np.random.default_rng(2)
     model, other = net(), net()
     batches = [
-        [
-            rng.integers(0, 9, (4, 12)).astype("int32"),
-            rng.normal(size=(4, 16, 15, 2)).astype("float32"),
-        ]
+        [rng.integers(0, 9, (4, 12)).astype("int32"), rng.random((4, 16, 15, 2), "float32")]
         for _ in range(3)
     ]
     traced = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
-    wanted = [(model(batch).numpy(), model.predict_on_batch(batch)) for batch in batches]
-    in_graph = [traced(batch).numpy() for batch in batches]
+    ways = [model, traced, model.predict_on_batch]
+    wanted = [[np.asarray(way(batch)) for way in ways] for batch in batches]
     end = time.monotonic() + seconds
-    steps = 0
 
-    def train() -> None:
-        nonlocal steps
+    def train() -> int:
+        steps = 0
         while time.monotonic() < end:
             loss = other.train_on_batch(batches[steps % 3], np.ones((4, 3), "float32"))
             assert np.isfinite(loss)
             steps += 1
+        return steps
 
-    def work(place: int) -> int:
+    def work(thread: int) -> int:
         calls = 0
         while time.monotonic() < end:
-            number = (place + calls) % 3
-            batch = batches[number]
-            np.testing.assert_array_equal(model(batch).numpy(), wanted[number][0])
-            np.testing.assert_array_equal(traced(batch).numpy(), in_graph[number])
-            if place % 2:
-                np.testing.assert_array_equal(model.predict_on_batch(batch), wanted[number][1])
+            number = (thread + calls) % 3
+            for way, expected in zip(ways[: 2 + thread % 2], wanted[number], strict=False):
+                np.testing.assert_array_equal(way(batches[number]), expected)
             calls += 1
         return calls
 
     with ThreadPoolExecutor(1) as trainer:
         training = trainer.submit(train)
-        calls = sum(at_once(work))
-        training.result()
-    return calls, steps
-
-
-def in_child(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, __file__, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": child_path()},
-    )
-
-
-def finished(child: subprocess.Popen[str], timeout: float) -> str:
-    """What it wrote."""
-    try:
-        out, err = child.communicate(timeout=timeout)
-    finally:
-        child.kill()
-    assert child.returncode == 0, err[-3000:]
-    return out
-
-
-@pytest.mark.slow
-def test_first_use_from_many_threads() -> None:
-    assert int(finished(in_child("first"), 600)) == ROUNDS * THREADS * 10
-
-
-@pytest.mark.parametrize(
-    ("seconds", "calls", "steps"),
-    [(4, THREADS, 1), pytest.param(30, 5 * THREADS, 20, marks=pytest.mark.slow)],
-)
-def test_calls_beside_training(seconds: int, calls: int, steps: int) -> None:
-    told = json.loads(finished(in_child("calls", str(seconds)), 600 + seconds))
-    assert told[0] >= calls, told
-    assert told[1] >= steps, told
-
-
-# Two processes and one file
+        assert sum(at_once(work)) >= least_calls
+        assert training.result() >= least_steps
 
 
 def save(path: Path, name: str, seed: int) -> str:
@@ -250,76 +195,59 @@ def in_json(content: bytes) -> str:
     return json.loads(content)["model"]
 
 
-NAMED = {"out.keras": in_keras, "out.h5": in_h5, "out.json": in_json}
+AGAIN_AND_AGAIN = """
+import sys
+from pathlib import Path
+from keras_maxpool.tools.cli import main
+while not Path(sys.argv[1]).exists():
+    assert main(sys.argv[2:]) == 0
+"""
 
 
-def write_again_and_again() -> None:
-    """For each line of JSON: a command, until there is a file of the name that stands before it."""
-    from keras_maxpool.tools.cli import main
-
-    print("ready", flush=True)
-    for line in sys.stdin:
-        stop, *command = json.loads(line)
-        while not Path(stop).exists():
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
-            ):
-                code = main(command)
-            assert code == 0, command
-        print("done", flush=True)
-
-
-def watched(target: Path, writers: list[subprocess.Popen[str]]) -> list[str]:
-    """The names that were read in turn, of whole files, while both wrote it."""
-    seen: list[str] = []
-    last, deadline = b"", time.monotonic() + 300
-    while len(seen) <= CHANGES or set(seen) != {"a", "b"}:
-        assert time.monotonic() < deadline, seen
-        assert all(writer.poll() is None for writer in writers)
-        content = target.read_bytes() if target.exists() else b""
-        if content != last:
-            seen.append(NAMED[target.name](content))
-            last = content
-        time.sleep(0.002)
-    return seen
+@contextmanager
+def writing(stop: Path, *commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Runs each command in a process of its own, again and again, until it is left."""
+    start = [sys.executable, "-c", AGAIN_AND_AGAIN, str(stop)]
+    environment = {**os.environ, "PYTHONPATH": child_path()}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen([*start, *one], env=environment, **silent) for one in commands]
+    try:
+        yield writers
+    finally:
+        stop.touch()
+        for writer in writers:
+            error = writer.communicate(timeout=600)[1]
+            assert writer.returncode == 0, error[-3000:]
 
 
-def test_two_processes_write_one_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "name_in"), [("out.keras", in_keras), ("out.h5", in_h5), ("out.json", in_json)]
+)
+def test_two_processes_write_one_file(target: str, name_in: Callable, tmp_path: Path) -> None:
     """Whoever reads it meanwhile finds one of the two files, whole; a model's in either form, and a report's."""
     digests = {name: save(tmp_path / f"{name}.keras", name, seed) for seed, name in enumerate("ab")}
-    writers = [in_child("write") for _ in "ab"]
-    try:
-        assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 2
-        for name in NAMED:
-            target, stop = tmp_path / name, tmp_path / f"stop {name}"
-            for writer, source in zip(writers, "ab", strict=True):
-                command = ["convert", str(tmp_path / f"{source}.keras"), str(target)]
-                if name == "out.json":
-                    command[0], command[2:] = "report", ["--json", str(target)]
-                writer.stdin.write(json.dumps([str(stop), *command]) + "\n")
-                writer.stdin.flush()
-            seen = watched(target, writers)
-            assert set(seen) == {"a", "b"}
-            stop.touch()
-            assert [writer.stdout.readline() for writer in writers] == ["done\n"] * 2
-            stop.unlink()
-    finally:
-        # Also where a file was torn.
-        for writer in writers:
-            finished(writer, 600)
-    for name in ("out.keras", "out.h5"):
-        loaded = keras.saving.load_model(tmp_path / name)
+    out, stop, sources = (
+        tmp_path / target,
+        tmp_path / "stop",
+        [f"{tmp_path}/{n}.keras" for n in "ab"],
+    )
+    commands = [["convert", source, str(out)] for source in sources]
+    if target == "out.json":
+        commands = [["report", source, "--json", str(out)] for source in sources]
+    seen: list[str] = []
+    with writing(stop, *commands) as writers:
+        last, deadline = b"", time.monotonic() + 300
+        while len(seen) <= CHANGES or set(seen) != {"a", "b"}:
+            assert time.monotonic() < deadline, seen
+            assert all(writer.poll() is None for writer in writers)
+            content = out.read_bytes() if out.exists() else b""
+            if content != last:
+                seen.append(name_in(content))
+                last = content
+            time.sleep(0.002)
+    if target != "out.json":
+        loaded = keras.saving.load_model(out)
         assert digest(loaded) == digests[loaded.name]
         assert type(loaded.layers[1]) is km.MaxPooling2D
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted(["a.keras", "b.keras", *NAMED])
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "first":
-        print(first_uses())
-    elif sys.argv[1] == "calls":
-        print(json.dumps(calls_beside_training(float(sys.argv[2]))))
-    else:
-        write_again_and_again()
+    assert left == sorted(["a.keras", "b.keras", "stop", target])
