@@ -231,6 +231,7 @@ def test_layers_alone(rank: int) -> None:
         for given in options(family, rank).values():
             pool = layer(family, rank, **given)
             config = pool.get_config()
+            assert given.keys() <= config.keys()
             for survivor in (
                 copy.deepcopy(pool),
                 copy.copy(pool),

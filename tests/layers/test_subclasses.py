@@ -12,6 +12,8 @@ from harness.layers import FAMILIES, by_family, every_layer, inputs_of, layer_cl
 
 import keras_maxpool
 
+# Keras 3.7 warns of a list of one input.
+pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
 RATE = 0.5
 # With which nothing is drawn at random.
 ARGUMENTS = FAMILIES | {"FractionalMaxPooling": {"pooling_ratio": 1}}

@@ -38,7 +38,7 @@ Probe = Callable[..., str]
 
 NAN, INF = float("nan"), float("inf")
 RANKS = (1, 2, 3)
-SECONDS = 10
+SECONDS = 5
 """How long a pooling of 16 elements may take."""
 
 
