@@ -1,4 +1,4 @@
-"""What PyTorch's fractional max pooling gives, and over which regions."""
+"""What PyTorch's fractional max pooling returns, and over which regions."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_what_the_sentence_says_to_write() -> None:
 
 
 @every_layer
-def test_a_call_of_ones_own_gives_both(family: str, rank: int) -> None:
+def test_a_call_of_ones_own_returns_both(family: str, rank: int) -> None:
     """Of `call` and of `compute_output_shape`, past `__call__` as the wrapper does it."""
     x = tf.zeros((2, *(4,) * rank, 1))
     pool = layer_of(family, rank)

@@ -157,7 +157,7 @@ def test_vectorized_map_of_global_pooling(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loop", "mode"), [*((tf.map_fn, mode) for mode in MODES), (tf.vectorized_map, "graph")]
+    ("loop", "mode"), [*((tf.map_fn, mode) for mode in MODES), (tf.vectorized_map, "eager")]
 )
 def test_gradient_outside_a_loop(loop: Callable[..., Any], mode: str) -> None:
     """There it must find the indices that the loop's steps have made."""
