@@ -182,7 +182,7 @@ def test_ieee_changes_no_integers(mode: str) -> None:
 
 
 def limited(mode: str, options: tuple) -> bool:
-    """A known limit: in XLA forward mode sees through to TensorFlow's own rules, for ties and for NaN."""
+    """Known limits: in XLA these kernels' forward mode is TensorFlow's: float32 alone, its own ties and NaN."""
     return mode == "xla" and options[0] in ("direct", "separable")
 
 

@@ -48,7 +48,6 @@ def test_geometry(axis: tuple, expected: tuple) -> None:
 @pytest.mark.parametrize(
     "axis",
     [
-        (2, 3, 1, "valid", 1, False),
         (4, 3, 1, "valid", 2, False),
         (1, 4, 1, (1, 1), 1, False),
         (4, 2, 2, "same", 1, True),
@@ -127,24 +126,6 @@ def test_dtypes() -> None:
     assert pooled.values.dtype == x.dtype
     np.testing.assert_array_equal(pooled.values.ravel().astype(np.float64), [-1.5, -INF, NAN, -3])
     assert pooled.indices.ravel().tolist() == [0, 2, 5, 6]
-
-
-def test_channels_first_is_the_same_pooling() -> None:
-    rng = np.random.default_rng(0)
-    last = rng.integers(-3, 4, (2, 7, 5, 3)).astype(np.float32)
-    first = reference.channels_first(last)
-    assert first.shape == (2, 3, 7, 5)
-    expected = reference.pool(last, 2, 1, "same")
-    pooled = reference.pool(first, 2, 1, "same", data_format="channels_first")
-    upstream = rng.integers(-9, 10, expected.indices.shape)
-    gradient = reference.gradient(last.shape, expected.indices, upstream)
-    moved = reference.channels_first(upstream)
-    moved = reference.gradient(first.shape, pooled.indices, moved, data_format="channels_first")
-    gathered = reference.gather(first, pooled.indices, data_format="channels_first")
-    for got, wanted in [(pooled.values, expected.values), (pooled.indices, expected.indices)]:
-        np.testing.assert_array_equal(got, reference.channels_first(wanted))
-    np.testing.assert_array_equal(moved, reference.channels_first(gradient))
-    np.testing.assert_array_equal(gathered, pooled.values)
 
 
 def test_unpool() -> None:
