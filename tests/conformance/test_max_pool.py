@@ -156,10 +156,13 @@ def test_without_gradient(mode: str, config: Config) -> None:
         case(config, ends if "int" in dtype else ties, dtype, data_format)
         for dtype, data_format in keys
     ]
-    options = {"return_indices": config.rank < 3 or mode == "eager"}
+    # Traced, indices cost most: a third of the dtypes, and not in 3D.
+    wanted = [mode == "eager" or (config.rank < 3 and i % 3 == 0) for i in range(len(keys))]
     for implementation in IMPLEMENTATIONS if mode == "eager" else ("auto",):
         fitting = [i for i, (dtype, _) in enumerate(keys) if forced(implementation, config, dtype)]
-        pools = [pooling(config, implementation, keys[i][1], **options) for i in fitting]
+        pools = [
+            pooling(config, implementation, keys[i][1], return_indices=wanted[i]) for i in fitting
+        ]
 
         def function(*xs: Any, pools: list = pools) -> list:
             return [pool(x) for pool, x in zip(pools, xs, strict=True)]
@@ -168,7 +171,7 @@ def test_without_gradient(mode: str, config: Config) -> None:
             fitting, run(function, mode, *(given[i].x for i in fitting)), strict=True
         ):
             what = f"{implementation} {keys[i]}"
-            values, *indices = result if options["return_indices"] else [result]
+            values, *indices = result if wanted[i] else [result]
             assert_same(values, given[i].values, f"values, {what}")
             for found in indices:
                 assert_same(found, given[i].indices, f"indices, {what}")
