@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from conformance import torch_fractional
+from unit import torch_fractional
 from golden import make_adaptive_golden, make_torch_golden, torch_golden
 from harness.install import needs
 from reference import regions
