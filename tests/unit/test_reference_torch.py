@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from unit import torch_fractional
 from golden import make_adaptive_golden, make_torch_golden, torch_golden
 from harness.install import needs
 from reference import regions
+from unit import torch_fractional
 
 SPATIAL = {1: (9,), 2: (6, 7), 3: (5, 4, 6)}
 by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)

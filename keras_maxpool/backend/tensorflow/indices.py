@@ -45,10 +45,12 @@ def first_maxima(
             first_in_plane = first_in_plane * tf.cast(size, dtype) + tf.cast(first, dtype)
         real &= first < size
     if len(axes) < window.rank:
-        in_plane = tf.cast(found[-1], dtype)
+        in_plane = found[-1]
         if axes:
-            # A plane of padding has a negative index.
+            # A plane of padding has a negative index, which 32 bits may not hold.
+            first_in_plane = tf.cast(first_in_plane, in_plane.dtype)
             in_plane = tf.where(in_plane < 0, first_in_plane, in_plane)
+        in_plane = tf.cast(in_plane, dtype)
         flat = flat * tf.cast(sizes[-2], dtype) * tf.cast(sizes[-1], dtype) + in_plane
     return tf.where(real, flat, tf.constant(-1, dtype))
 
