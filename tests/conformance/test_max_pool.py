@@ -27,8 +27,8 @@ from harness.cases import (
     wild,
 )
 from harness.runner import (
+    EVERY_MODE,
     MODES,
-    UNKNOWN,
     forward_mode,
     on_arrays,
     run,
@@ -39,7 +39,6 @@ from harness.runner import (
 from keras_maxpool.arguments import IMPLEMENTATIONS
 from keras_maxpool.ops import max_pool
 
-EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 by_mode = pytest.mark.parametrize("mode", EVERY_MODE)
 # In each rank one configuration without dilation, which every kernel does, and one of everything.
 PLAIN = [

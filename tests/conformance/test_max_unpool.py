@@ -11,12 +11,18 @@ import reference
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
 from harness.install import needs
-from harness.runner import MODES, UNKNOWN, forward_mode, run, second_order, with_gradient
+from harness.runner import (
+    EVERY_MODE,
+    MODES,
+    forward_mode,
+    run,
+    second_order,
+    with_gradient,
+)
 
 from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
 from keras_maxpool.ops import convert_indices, max_unpool
 
-EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 by_mode = pytest.mark.parametrize("mode", EVERY_MODE)
 TILED, OVERLAPPING = Config((5, 7), 2), Config((7, 6), 3, 2, 1)
 # Side by side, side by side with elements left over, apart, overlapping, padded, and hanging over.

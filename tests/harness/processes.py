@@ -14,10 +14,10 @@ def child_path(*folders: str) -> str:
     return os.pathsep.join(filter(None, [*folders, *sys.path]))
 
 
-def run(arguments: list[str], timeout: float = 300, stdin: str = "", **environment: str) -> Process:
-    """Python with the arguments, run to its end, and all that it said."""
+def run_code(code: str, timeout: float = 300, **environment: str) -> Process:
+    """A fresh process that has run Python's `code`, and all that it said."""
     return subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-c", code],
         # A child of a process that has taken all of a GPU's memory; fatal errors show at every level.
         env={
             **os.environ,
@@ -26,15 +26,11 @@ def run(arguments: list[str], timeout: float = 300, stdin: str = "", **environme
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             **environment,
         },
-        input=stdin,
+        input="",
         capture_output=True,
         text=True,
         timeout=timeout,
     )
-
-
-def run_code(code: str, timeout: float = 300, **environment: str) -> Process:
-    return run(["-c", code], timeout, **environment)
 
 
 def in_child(module: str, function: str, timeout: float = 300, **environment: str) -> str:

@@ -4,6 +4,7 @@ Each backend has a module `harness.runner_<backend>` with these names:
 
     MODES                   the ways in which a function may run
     UNKNOWN                 one more, which traces for unknown sizes; None if the backend has no such thing
+    EVERY_MODE              all of these
     in_mode(f, mode)        f as the mode runs it: a function of tensors that gives tensors
     on_arrays(f, mode)      the same, of NumPy arrays; gives NumPy arrays in the structure of f's results
     run(f, mode, *arrays)   calls that once
@@ -36,8 +37,11 @@ if BACKEND == "tensorflow":
         with_gradient,
     )
 
+EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
+
 __all__ = [
     "BACKEND",
+    "EVERY_MODE",
     "MODES",
     "UNKNOWN",
     "forward_mode",

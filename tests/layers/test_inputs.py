@@ -133,7 +133,7 @@ def not_dense(rank: int, kind: str, symbolic: bool) -> Any:
     try:
         return keras.Input((*SPATIAL[rank], 3), **{kind: True})
     except TypeError:
-        return pytest.skip(f"this Keras has no keras.Input({kind}=True): 3.15 has")
+        return pytest.skip(f"this Keras has no keras.Input({kind}=True): pip install -U keras")
 
 
 @ranks

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness.install import LINE
 from harness.keras_version import LEGACY, keras
 from harness.layers import FAMILIES, layer
 from harness.processes import run_code
@@ -21,7 +22,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 keras_2_alone = pytest.mark.skipif(
     not LEGACY,
-    reason="of Keras 2 alone: pip install 'keras_maxpool[legacy]', TF_USE_LEGACY_KERAS=1",
+    reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1",
 )
 
 POOLS = {

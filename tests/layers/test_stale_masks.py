@@ -198,7 +198,9 @@ def test_frames_that_are_pooled_twice(shape: tuple[int | None, ...], tmp_path: P
         assert_same(loaded(x).numpy(), should)
 
 
-@pytest.mark.skipif(IS_KERAS_3_7, reason="Keras 3.7's wrapper takes no mask in a graph")
+@pytest.mark.skipif(
+    IS_KERAS_3_7, reason="Keras 3.7's wrapper takes no mask in a graph: pip install -U keras"
+)
 def test_a_mask_that_time_distributed_passes() -> None:
     """Keras 3's to `call`, Keras 2's to the layer, after a reshape: neither is the caller's."""
     wrapper = layers.TimeDistributed(keras_maxpool.MaxPool1D())
