@@ -4,7 +4,7 @@ Each backend has all of them. Their arguments have been checked: `x`, `values`, 
 dense tensors, of dtypes, ranks and shapes that fit together (sizes may be unknown in a graph), a `window` is a
 `geometry.window.Window` of their rank, a `data_format` is a name, and so on. Sizes that a graph learns only when it
 runs are checked then, by the backend. Each result has the dtype of `x` and is what the public op of that name
-documents; "indices" are int64 of the shape of the values.
+documents; "indices" have the shape of the values, and the dtype that `index_dtype("int64")` returns.
 
 Whole operations:
     max_pool(x, window, data_format, nonfinite, implementation, mask=None, indices=None): the values; with a dtype
@@ -30,6 +30,7 @@ Conversions and checks of inputs:
     convert_to_tensor(value, name): the same as a tensor; a KerasTensor stays one.
     convert_mask(mask, shape, data_format): a boolean tensor that fits inputs of `shape`. TypeError or ValueError.
     sizes(x): a list of the sizes: integers where known, and else scalar tensors.
+    index_dtype(name): the dtype, as a name, of indices that are wanted as "int64" or "int32".
     check_implementation(implementation, window, dtype=None): ValueError or TypeError for a forced kernel that cannot
         pool with this window, or tensors of this dtype (a name).
     do_not_convert(function): the function, marked so that the backend's compiler does not rewrite its code.
@@ -37,8 +38,12 @@ Conversions and checks of inputs:
 
 from keras_maxpool.compat import REFUSAL, keras
 
-if (name := keras.config.backend()) != "tensorflow":
+name = keras.config.backend()
+if name == "tensorflow":
+    from keras_maxpool.backend.tensorflow import *  # noqa: F403
+    from keras_maxpool.backend.tensorflow import __all__ as __all__
+elif name == "jax":
+    from keras_maxpool.backend.jax import *  # noqa: F403
+    from keras_maxpool.backend.jax import __all__ as __all__
+else:
     raise ImportError(REFUSAL.format(name))
-
-from keras_maxpool.backend.tensorflow import *  # noqa: F403
-from keras_maxpool.backend.tensorflow import __all__ as __all__

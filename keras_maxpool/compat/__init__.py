@@ -2,9 +2,10 @@
 
 import os
 
+BACKENDS = ("tensorflow", "jax")
 REFUSAL = (
-    "keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {}. Set the environment variable "
-    "KERAS_BACKEND=tensorflow before Keras is first imported, or the backend in its keras.json."
+    "keras_maxpool needs Keras on TensorFlow or JAX; this Keras is set to run on {}. Set the environment variable "
+    "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax before Keras is first imported, or the backend in its keras.json."
 )
 # TensorFlow compares with the same strings when it chooses `tf.keras`.
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
@@ -16,7 +17,7 @@ else:
         import keras  # type: ignore[no-redef]
     except ImportError:
         # Importing Keras fails where its backend is not installed.
-        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        if os.environ.get("KERAS_BACKEND", "tensorflow") in BACKENDS:
             raise
         raise ImportError(REFUSAL.format(os.environ["KERAS_BACKEND"])) from None
 

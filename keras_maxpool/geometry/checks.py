@@ -11,6 +11,13 @@ from typing import Any
 from keras_maxpool import arguments
 from keras_maxpool.geometry.layout import spatial_sizes
 
+INDICES_RULE = "the elements of an output's channel, and at least -1, which means none;"
+INDICES_FIX = (
+    "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
+    'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
+    "include the batch."
+)
+
 Shape = Sequence[int | None]
 """Sizes of the axes, None where unknown."""
 
@@ -196,3 +203,11 @@ def unpooling(
             f"`output_size` and `like` both set the output's size; received output_size={tuple(output_size)} and "
             f"like of shape {tuple(like.shape)}. Leave one of them out."
         )
+
+
+def index_outside(index: int, at: tuple[int, ...], spatial: Sequence[int]) -> ValueError:
+    """Returns the error for an index, found at (batch, *any, channels), that is not in a volume."""
+    return ValueError(
+        f"`indices`, in PyTorch's convention, must be below {prod(spatial)}, {INDICES_RULE} received "
+        f"{index} at {at} (batch, *spatial, channels), for spatial sizes {tuple(spatial)}. {INDICES_FIX}"
+    )

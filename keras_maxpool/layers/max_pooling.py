@@ -126,7 +126,7 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
             self.nonfinite,
             self.implementation,
             self.fitting(mask, inputs),
-            "int64" if self.return_indices else None,
+            backend.index_dtype("int64") if self.return_indices else None,
         )
         if not self.return_indices or self.indices_convention == "torch":
             return pooled

@@ -22,7 +22,9 @@ def is_symbolic(*values: Any) -> bool:
 def output_spec(shape: tuple[int | None, ...], dtype: str, indices: str | None = None) -> Any:
     """Returns a KerasTensor, or a pair of them where `indices` names the dtype of the second."""
     values = keras.KerasTensor(shape, dtype)
-    return values if indices is None else (values, keras.KerasTensor(shape, indices))
+    if indices is None:
+        return values
+    return values, keras.KerasTensor(shape, backend.index_dtype(indices))
 
 
 class Operation(keras.Operation):

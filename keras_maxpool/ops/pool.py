@@ -113,8 +113,12 @@ def max_pool(
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     pooled = output_shapes.max_pooled(shape, window, data_format)
     indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None
+    if indices is not None:
+        indices = backend.index_dtype(indices)
     if indices == "int32":
-        checks.int32_limit(spatial_sizes(shape, data_format), 'Write indices_dtype="int64".')
+        fix = "Let JAX have 64-bit types: JAX_ENABLE_X64=1."
+        fix = 'Write indices_dtype="int64".' if indices_dtype == "int32" else fix
+        checks.int32_limit(spatial_sizes(shape, data_format), fix)
     if is_symbolic(x, mask):
         backend.check_implementation(implementation, window, dtype)
         if mask is not None:

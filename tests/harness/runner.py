@@ -16,6 +16,7 @@ Each backend has a module `harness.runner_<backend>` with these names:
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 
 from harness.keras_version import LEGACY, keras
@@ -23,20 +24,12 @@ from harness.keras_version import LEGACY, keras
 BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
-    raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow.")
-if BACKEND == "tensorflow":
-    from harness.runner_tensorflow import (
-        MODES,
-        UNKNOWN,
-        forward_mode,
-        in_mode,
-        on_arrays,
-        random_bits,
-        run,
-        second_order,
-        with_gradient,
-    )
-
+    raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow or jax.")
+_runner = importlib.import_module(f"harness.runner_{BACKEND}")
+MODES, UNKNOWN = _runner.MODES, _runner.UNKNOWN
+in_mode, on_arrays, run = _runner.in_mode, _runner.on_arrays, _runner.run
+with_gradient, second_order = _runner.with_gradient, _runner.second_order
+forward_mode, random_bits = _runner.forward_mode, _runner.random_bits
 EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 
 __all__ = [

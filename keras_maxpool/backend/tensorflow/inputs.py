@@ -36,6 +36,11 @@ def as_dense(value: Any, name: str) -> Any:
     )
 
 
+def index_dtype(name: str) -> str:
+    """Returns the dtype of indices that are wanted as `name`, which TensorFlow always has."""
+    return name
+
+
 def _kind(value: Any) -> str | None:
     """Returns "ragged", "sparse" or None, also for a symbolic tensor."""
     # Keras 2's symbolic tensors have the type of TensorFlow's, Keras 3's have flags.

@@ -10,17 +10,9 @@ from keras_maxpool.backend.tensorflow.adjacent_windows import are_adjacent, unpo
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.gather_scatter import count, is_wide, scatter
 from keras_maxpool.backend.tensorflow.index_conventions import convert_indices
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
-
-RULE = "the elements of an output's channel, and at least -1, which means none;"
-FIX = (
-    "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
-    'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
-    "include the batch."
-)
-
 
 @export.in_context
 def max_unpool(
@@ -76,7 +68,10 @@ def _inside(indices: tf.Tensor, spatial: Sequence[shapes.Size], context: Context
     In a graph the error comes when it runs. XLA has none, and a converter may have no operation for it.
     """
     if context.mode == "eager":
-        _check_values(indices, spatial)
+        outside = (indices < -1) | (indices >= shapes.product(spatial))
+        if tf.reduce_any(outside):
+            at = tuple(tf.where(outside)[0].numpy().tolist())
+            raise checks.index_outside(int(indices[at]), at, spatial)
         return indices
     if context.mode == "xla" or context.runtime:
         return indices
@@ -84,17 +79,5 @@ def _inside(indices: tf.Tensor, spatial: Sequence[shapes.Size], context: Context
     lowest, highest = tf.reduce_min(indices), tf.reduce_max(indices)
     fits = (lowest >= -1) & (highest < tf.cast(elements, indices.dtype))
     start = "`indices`, in PyTorch's convention, must be below"
-    message = [start, elements, f"{RULE} received from", lowest, "to", highest, FIX]
+    message = [start, elements, f"{checks.INDICES_RULE} received from", lowest, "to", highest, checks.INDICES_FIX]
     return shapes.asserted(indices, [(fits, message)])
-
-
-def _check_values(indices: tf.Tensor, spatial: Sequence[int]) -> None:
-    elements = shapes.product(spatial)
-    outside = (indices < -1) | (indices >= elements)
-    if tf.reduce_any(outside):
-        at = tuple(tf.where(outside)[0].numpy().tolist())
-        raise ValueError(
-            f"`indices`, in PyTorch's convention, must be below {elements}, {RULE} received "
-            f"{int(indices[at])} at {at} (batch, *spatial, channels), for spatial sizes "
-            f"{tuple(spatial)}. {FIX}"
-        )

@@ -1,0 +1,52 @@
+"""Masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from keras_maxpool.backend.jax import inputs
+from keras_maxpool.geometry import checks
+from keras_maxpool.geometry.layout import spatial_sizes
+
+
+def lowest(dtype: Any) -> float | int:
+    """Returns the value that never wins a maximum: -inf, or an integer type's smallest value."""
+    return -math.inf if jnp.issubdtype(dtype, jnp.floating) else int(jnp.iinfo(dtype).min)
+
+
+def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> Any:
+    """Returns `mask` as an array that fits inputs of `shape`, or raises an error."""
+    mask = inputs.as_dense(mask, "mask")
+    try:
+        array = inputs.convert_to_tensor(mask, "mask")
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`mask` takes a tensor of booleans, or what converts to one; received mask={mask!r}. "
+            "Write one boolean for each spatial element of a sample."
+        ) from error
+    checks.mask(array, shape, data_format)
+    return array
+
+
+def where_mask_fits(mask: Any, x: jax.Array, data_format: str) -> Any:
+    """Returns `mask`, but True everywhere if its sizes are not those of `x`."""
+    shape = checks.mask_shape(x.shape, data_format)
+    if mask.ndim == 1 or tuple(mask.shape[1:]) == shape[1:]:
+        return mask
+    return jnp.ones(shape, bool)
+
+
+def of_elements(mask: jax.Array, x: jax.Array, data_format: str) -> jax.Array:
+    """Returns `mask`, broadcast from (batch,) to the (batch, *spatial) of `x` if needed."""
+    if mask.ndim > 1:
+        return mask
+    sizes = spatial_sizes(x.shape, data_format)
+    return jnp.broadcast_to(jnp.reshape(mask, (-1, *(1 for _ in sizes))), (x.shape[0], *sizes))
+
+
+def over_channels(mask: jax.Array, data_format: str) -> jax.Array:
+    """Returns a mask (batch, *spatial) with an axis of size 1 for the channels."""
+    return jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1)

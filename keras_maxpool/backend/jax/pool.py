@@ -1,0 +1,93 @@
+"""`max_pool` on JAX: pads, pools axis by axis, and finds the indices."""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from keras_maxpool.backend.jax import gradients, masks, views
+from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.geometry.window import Window
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def max_pool(
+    x: jax.Array,
+    window: Window,
+    data_format: str,
+    nonfinite: str,
+    implementation: str,
+    mask: Any = None,
+    indices: str | None = None,
+) -> Any:
+    """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted.
+
+    There is one implementation, which treats NaN and -inf as "ieee" does.
+    """
+    if mask is not None:
+        mask = masks.of_elements(masks.convert_mask(mask, x.shape, data_format), x, data_format)
+    return _max_pool(x, mask, window, data_format, indices)
+
+
+@partial(jax.jit, static_argnames=("window", "data_format", "indices"), inline=True)
+def _max_pool(
+    x: jax.Array, mask: jax.Array | None, window: Window, data_format: str, indices: str | None
+) -> Any:
+    shape = output_shapes.max_pooled(x.shape, window, data_format)
+    if 0 in shape:
+        y = jnp.zeros(shape, x.dtype)
+        return y if indices is None else (y, jnp.zeros(shape, indices))
+    sizes = spatial_sizes(x.shape, data_format)
+    pooling = views.plan(window, sizes, 1 if data_format == "channels_last" else 2, x.ndim)
+    lowest = masks.lowest(x.dtype)
+    visible = None
+    if mask is not None:
+        visible = jnp.broadcast_to(masks.over_channels(mask, data_format), x.shape)
+        x = jnp.where(visible, x, lowest)
+    y = gradients.maxima(x, visible, pooling, lowest)
+    if mask is not None:
+        any_visible = masks.over_channels(_pool_mask(mask, window), data_format)
+        y = jnp.where(any_visible, y, jnp.zeros([], x.dtype))
+    if indices is None:
+        return y
+    _, winners = views.first_maxima(jax.lax.stop_gradient(x), visible, pooling, lowest)
+    # The flat index of every element, over the axes that have any.
+    spatial = [1 if n not in sizes else n for n in x.shape]
+    spatial = [n if pads else 1 for n, pads in zip(x.shape, _is_spatial(x.ndim, data_format), strict=True)]
+    flat = jnp.arange(prod(sizes), dtype=indices).reshape(spatial)
+    return y, views.selected(flat, winners, pooling, -1)
+
+
+def _is_spatial(ndim: int, data_format: str) -> list[bool]:
+    channel = ndim - 1 if data_format == "channels_last" else 1
+    return [axis not in (0, channel) for axis in range(ndim)]
+
+
+def pool_mask(mask: Any, window: Window) -> jax.Array:
+    """Returns the outgoing mask: whether `mask` is True for any element of a window."""
+    # Some masks in Keras are numbers.
+    return _pool_mask(jnp.asarray(mask).astype(bool), window)
+
+
+@partial(jax.jit, static_argnames="window", inline=True)
+def _pool_mask(mask: jax.Array, window: Window) -> jax.Array:
+    sizes = tuple(mask.shape[1:])
+    outputs = [axis.output_size(size) for axis, size in zip(window.axes, sizes, strict=True)]
+    if 0 in outputs:
+        return jnp.zeros((mask.shape[0], *outputs), bool)
+    return views.maxima(mask, views.plan(window, sizes, 1, mask.ndim), False)
+
+
+def check_implementation(implementation: str, window: Window, dtype: Any = None) -> None:
+    """Accepts every implementation, as JAX has one for all of their names."""
+
+
+def do_not_convert(function: Function) -> Function:
+    """Returns the function: JAX runs Python as it is."""
+    return function
