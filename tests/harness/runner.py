@@ -24,7 +24,9 @@ from harness.keras_version import LEGACY, keras
 BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
-    raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow or jax.")
+    raise ImportError(
+        f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow or jax."
+    )
 _runner = importlib.import_module(f"harness.runner_{BACKEND}")
 MODES, UNKNOWN = _runner.MODES, _runner.UNKNOWN
 in_mode, on_arrays, run = _runner.in_mode, _runner.on_arrays, _runner.run

@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# As on the other backends, for the dtypes of 64 bits; what JAX does without them has tests of its own.
+jax.config.update("jax_enable_x64", True)
+
 MODES = ("eager", "jit")
 UNKNOWN = None
 
@@ -52,7 +55,7 @@ def _flat(results: tuple[jax.Array, tuple]) -> tuple[jax.Array, ...]:
 
 
 def second_order(pool: Function) -> Function:
-    """How the gradient changes with the upstream gradient, and with the input behind a square, for twice the tangent."""
+    """How the gradient changes with the upstream gradient, and with the input behind a square."""
 
     def function(x: jax.Array, upstream: jax.Array, tangent: jax.Array) -> tuple:
         tangent = tangent + tangent

@@ -17,14 +17,16 @@ def convert_to_tensor(value: Any, name: str) -> Any:
 
 
 def as_dense(value: Any, name: str) -> Any:
-    """Returns the argument `name`, if dense: PyTorch's and TensorFlow's tensors as arrays, Keras's variables as well."""
+    """Returns the argument `name`, if dense: other frameworks' tensors and Keras's variables as arrays."""
     if isinstance(value, jnp.ndarray):
         return value
     kind = _kind(value)
     if kind is None:
         if isinstance(value, keras.Variable):
             return value.value
-        other = hasattr(value, "__torch_function__") or type(value).__module__.startswith("tensorflow.")
+        other = hasattr(value, "__torch_function__") or type(value).__module__.startswith(
+            "tensorflow."
+        )
         return np.asarray(value) if other else value
     fix = {
         "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from keras_maxpool.backend.jax import gradients, masks, views
 from keras_maxpool.geometry import output_shapes
@@ -57,16 +56,11 @@ def _max_pool(
     if indices is None:
         return y
     _, winners = views.first_maxima(jax.lax.stop_gradient(x), visible, pooling, lowest)
-    # The flat index of every element, over the axes that have any.
-    spatial = [1 if n not in sizes else n for n in x.shape]
-    spatial = [n if pads else 1 for n, pads in zip(x.shape, _is_spatial(x.ndim, data_format), strict=True)]
-    flat = jnp.arange(prod(sizes), dtype=indices).reshape(spatial)
+    # The flat index of every element, with size 1 on the axes of the batch and the channels.
+    channel = x.ndim - 1 if data_format == "channels_last" else 1
+    shape = [1 if axis in (0, channel) else size for axis, size in enumerate(x.shape)]
+    flat = jnp.arange(prod(sizes), dtype=indices).reshape(shape)
     return y, views.selected(flat, winners, pooling, -1)
-
-
-def _is_spatial(ndim: int, data_format: str) -> list[bool]:
-    channel = ndim - 1 if data_format == "channels_last" else 1
-    return [axis not in (0, channel) for axis in range(ndim)]
 
 
 def pool_mask(mask: Any, window: Window) -> jax.Array:

@@ -49,5 +49,7 @@ def _first_maxima(x: jax.Array, axes: Sequence[Elements | None]) -> jax.Array:
         x, indices = (jnp.take(t, elements, axis) for t in (x, indices))
         # argmax finds the first NaN, or else the first of equals.
         first = jnp.argmax(x, axis + 1, keepdims=True)
-        x, indices = (jnp.take_along_axis(t, first, axis + 1).squeeze(axis + 1) for t in (x, indices))
+        x, indices = (
+            jnp.take_along_axis(t, first, axis + 1).squeeze(axis + 1) for t in (x, indices)
+        )
     return indices

@@ -4,7 +4,6 @@ from functools import partial
 from math import prod
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from keras_maxpool.backend.jax import layout

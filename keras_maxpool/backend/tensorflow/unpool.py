@@ -14,6 +14,7 @@ from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
+
 @export.in_context
 def max_unpool(
     values: tf.Tensor,
@@ -79,5 +80,13 @@ def _inside(indices: tf.Tensor, spatial: Sequence[shapes.Size], context: Context
     lowest, highest = tf.reduce_min(indices), tf.reduce_max(indices)
     fits = (lowest >= -1) & (highest < tf.cast(elements, indices.dtype))
     start = "`indices`, in PyTorch's convention, must be below"
-    message = [start, elements, f"{checks.INDICES_RULE} received from", lowest, "to", highest, checks.INDICES_FIX]
+    message = [
+        start,
+        elements,
+        f"{checks.INDICES_RULE} received from",
+        lowest,
+        "to",
+        highest,
+        checks.INDICES_FIX,
+    ]
     return shapes.asserted(indices, [(fits, message)])

@@ -1,0 +1,80 @@
+"""A model saved on one backend loads on the other: same predictions, and the same losses when it trains on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness.keras_version import keras
+from harness.processes import run_code
+
+import keras_maxpool
+
+BACKENDS = ("tensorflow", "jax")
+
+
+def make() -> keras.Model:
+    """Every family, each with something that is trained before it."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 10, 2))
+    x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    values, indices = keras_maxpool.MaxPooling2D(2, padding=1, return_indices=True)(x)
+    unpooled = keras_maxpool.MaxUnpooling2D(2)(values, indices, like=x)
+    parts = [
+        keras_maxpool.MaxPool2D((3, 2), 2, "same_lower", dilation_rate=(2, 1))(x),
+        keras_maxpool.AdaptiveMaxPooling2D((3, 4))(x),
+        keras_maxpool.FractionalMaxPooling2D(1.5, seed=7)(x),
+        keras_maxpool.ops.max_pool(unpooled, 3),
+        keras_maxpool.GlobalMaxPooling2D(keepdims=True)(unpooled),
+    ]
+    flat = [keras.layers.Flatten()(part) for part in parts]
+    tokens = keras.Input((9,), dtype="int32")
+    steps = keras.layers.Embedding(5, 4, mask_zero=True)(tokens)
+    text = keras.layers.GlobalAveragePooling1D()(keras_maxpool.MaxPooling1D(2)(steps))
+    outputs = keras.layers.Dense(3)(keras.layers.Concatenate()([*flat, text]))
+    model = keras.Model([inputs, tokens], outputs)
+    model.compile("sgd", "mse", jit_compile=keras.config.backend() == "jax")
+    return model
+
+
+def arrays() -> tuple[list[np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 12, 10, 2)).astype("float32")
+    return [x, rng.integers(0, 5, (4, 9))], rng.normal(size=(4, 3)).astype("float32")
+
+
+def save(folder: str) -> None:
+    """Saves a model, what it predicts, and what it predicts after a step."""
+    model, (x, y) = make(), arrays()
+    model.save(f"{folder}/model.keras")
+    model.save_weights(f"{folder}/model.weights.h5")
+    np.savez(f"{folder}/first.npz", predicted=model.predict(x, verbose=0))
+    loss = model.train_on_batch(x, y)
+    np.savez(f"{folder}/then.npz", predicted=model.predict(x, verbose=0), loss=loss)
+
+
+def check(folder: str) -> None:
+    """Loads it, by its file and by its weights, and does the same."""
+    x, y = arrays()
+    first, then = (np.load(f"{folder}/{name}.npz") for name in ("first", "then"))
+    by_weights = make()
+    by_weights.set_weights([0 * weight for weight in by_weights.get_weights()])
+    by_weights.load_weights(f"{folder}/model.weights.h5")
+    for model in (keras.models.load_model(f"{folder}/model.keras"), by_weights):
+        predicted = model.predict(x, verbose=0)
+        np.testing.assert_allclose(predicted, first["predicted"], rtol=1e-6, atol=1e-6)
+        loss = model.train_on_batch(x, y)
+        np.testing.assert_allclose(loss, then["loss"], rtol=1e-5)
+        predicted = model.predict(x, verbose=0)
+        np.testing.assert_allclose(predicted, then["predicted"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("source", "to"), [BACKENDS, BACKENDS[::-1]])
+def test_a_file_goes_round(tmp_path: Path, source: str, to: str) -> None:
+    for backend, function in ((source, "save"), (to, "check")):
+        code = (
+            f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_files as t"
+        )
+        child = run_code(f"{code}; t.{function}({str(tmp_path)!r})", KERAS_BACKEND=backend)
+        assert child.returncode == 0, child.stderr[-3000:]
