@@ -112,9 +112,8 @@ def max_pool(
     implementation = arguments.implementation(implementation)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     pooled = output_shapes.max_pooled(shape, window, data_format)
-    indices = indices_dtype if arguments.flag(return_indices, "return_indices") else None
-    if indices is not None:
-        indices = backend.index_dtype(indices)
+    wanted = arguments.flag(return_indices, "return_indices")
+    indices = backend.index_dtype(indices_dtype) if wanted else None
     if indices == "int32":
         fix = "Let JAX have 64-bit types: JAX_ENABLE_X64=1."
         fix = 'Write indices_dtype="int64".' if indices_dtype == "int32" else fix

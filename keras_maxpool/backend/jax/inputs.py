@@ -23,7 +23,7 @@ def as_dense(value: Any, name: str) -> Any:
     kind = _kind(value)
     if kind is None:
         if isinstance(value, keras.Variable):
-            return value.value
+            return jnp.asarray(value)
         other = hasattr(value, "__torch_function__") or type(value).__module__.startswith(
             "tensorflow."
         )

@@ -58,8 +58,8 @@ def _max_pool(
     _, winners = views.first_maxima(jax.lax.stop_gradient(x), visible, pooling, lowest)
     # The flat index of every element, with size 1 on the axes of the batch and the channels.
     channel = x.ndim - 1 if data_format == "channels_last" else 1
-    shape = [1 if axis in (0, channel) else size for axis, size in enumerate(x.shape)]
-    flat = jnp.arange(prod(sizes), dtype=indices).reshape(shape)
+    along = [1 if axis in (0, channel) else size for axis, size in enumerate(x.shape)]
+    flat = jnp.arange(prod(sizes), dtype=indices).reshape(along)
     return y, views.selected(flat, winners, pooling, -1)
 
 

@@ -57,7 +57,7 @@ class Pooling:
 @lru_cache(maxsize=1024)
 def plan(window: Window, sizes: tuple[int, ...], first_axis: int, ndim: int) -> Pooling:
     """Returns how to pool a tensor of `ndim` axes, whose spatial axes start at `first_axis` and have these sizes."""
-    pads, steps = [(0, 0)] * ndim, []
+    pads, steps = [(0, 0)] * ndim, list[Step]()
     for number in reversed(range(window.rank)):
         axis, size = window.axes[number], sizes[number]
         before, _ = axis.pads(size)
@@ -69,7 +69,7 @@ def plan(window: Window, sizes: tuple[int, ...], first_axis: int, ndim: int) -> 
 
 
 def _steps(axis: Axis, number: int, elements: np.ndarray, size: int) -> Iterator[Step]:
-    real = (elements >= 0) & (elements < size)
+    real: Any = (elements >= 0) & (elements < size)
     for views in split_into_steps(axis):
         outputs = (len(real) - views.reach) // views.stride + 1
         starts = np.arange(outputs) * views.stride
