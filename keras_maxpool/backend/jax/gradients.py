@@ -98,7 +98,8 @@ _register(spread_p, _spread, select_p)
 def maxima(x: jax.Array, visible: jax.Array | None, pooling: Pooling, lowest: float) -> jax.Array:
     """Returns the maxima of windows, with gradients that go to the first one of each."""
     if visible is None:
-        return views.maxima(x, pooling, lowest)
+        compute = views.window_maxima if len(pooling.steps) == 1 else views.maxima
+        return compute(x, pooling, lowest)
     return views.first_maxima(x, visible, pooling, lowest)[0]
 
 
