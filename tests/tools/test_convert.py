@@ -307,16 +307,15 @@ def test_an_input_shared_with_an_inner_model_and_a_part_of_a_larger_one():
 
 def test_every_layer_that_cannot_go_back_is_listed():
     pool = keras_maxpool.MaxPooling2D
-    inputs = keras.Input(SHAPE)
-    inner = chain(SHAPE, pool(2, ceil_mode=True, name="e"), name="in")
+    inputs, whole = keras.Input(SHAPE), keras_maxpool.GlobalMaxPooling2D
     values, indices = pool(2, return_indices=True, name="d")(inputs)
     outputs = [
-        pool(3, strides=2, padding=1, name="a")(inputs),
-        pool(3, strides=2, padding="same_lower", dilation_rate=(1, 2), name="b")(inputs),
+        pool(3, 2, 1, name="a")(inputs),
+        pool(3, 2, "same_lower", dilation_rate=(1, 2), name="b")(inputs),
         pool(2, nonfinite="ieee", name="c")(inputs),
         keras_maxpool.MaxUnpooling2D(2, name="u")(values, indices),
-        inner(inputs),
-        keras_maxpool.GlobalMaxPooling2D(nonfinite="ieee", name="g")(inputs),
+        chain(SHAPE, pool(2, ceil_mode=True, name="e"), name="in")(inputs),
+        whole(nonfinite="ieee", name="g")(inputs),
         pool(2, padding="same", implementation="direct", name="fine")(inputs),
     ]
     with pytest.raises(CannotConvertError) as refusal:

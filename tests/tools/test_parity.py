@@ -227,26 +227,21 @@ OURS_DID_IT = Finding(FAULTS[0], "", "ours did it")
 
 @pytest.fixture
 def few(monkeypatch):
-    """Has a few cases run, and a finding in place of the processes, which take their time."""
+    """Has a few cases run, with findings in place of the processes, and without the slow checks."""
 
-    def set_up(cases=FEW, wrong=None, findings=(MET, ABSENT)):
+    def set_up(cases=FEW, wrong=None, findings=(MET, ABSENT), without_checks=True):
         found = contextlib.nullcontext(lambda: list(findings))
         monkeypatch.setattr(command, "probing", lambda: found)
         monkeypatch.setattr(every, "cases", lambda quick: cases)
         monkeypatch.setattr(every, "forms", lambda quick: [FORM])
+        for name in ("names", "config", "spelling_in_a_config", "saved_model") * without_checks:
+            monkeypatch.setattr(checks, name, lambda *_, **__: None)
         if wrong:
             monkeypatch.setattr(
                 run, "our_layer", lambda case: getattr(wrong_layers, wrong)(**case.arguments)
             )
 
     return set_up
-
-
-@pytest.fixture
-def nothing_else(monkeypatch):
-    """The checks of names, configs and files, which are slow, need not run again."""
-    for name in ("names", "config", "spelling_in_a_config", "saved_model"):
-        monkeypatch.setattr(checks, name, lambda *_, **__: None)
 
 
 def compared(advance=lambda *call: None):
@@ -285,7 +280,7 @@ def test_arguments_reach_both_layers():
 
 
 def test_equal_layers(few):
-    few()
+    few(without_checks=False)
     told = []
     outcome = compared(lambda *call: told.append(call))
     assert outcome.ok
@@ -307,7 +302,7 @@ def test_equal_layers(few):
         ("WrongForAnyBatch", GRAPH_ANY_BATCH, f"2D {GRAPH_ANY_BATCH}", "output of"),
     ],
 )
-def test_wrong_layers_are_different(wrong, mode, group, what, few, nothing_else):
+def test_wrong_layers_are_different(wrong, mode, group, what, few):
     few([EAGER, replace(EAGER, mode=mode, ties=mode == "graph")], wrong)
     outcome = compared()
     assert not outcome.ok
@@ -318,7 +313,7 @@ def test_wrong_layers_are_different(wrong, mode, group, what, few, nothing_else)
         exec(first.reproduction, {})
 
 
-def test_a_layer_that_cannot_be_made_is_different(few, nothing_else, monkeypatch):
+def test_a_layer_that_cannot_be_made_is_different(few, monkeypatch):
     def unmade(case):
         raise ValueError("no [such] layer")
 
@@ -332,7 +327,7 @@ def test_a_layer_that_cannot_be_made_is_different(few, nothing_else, monkeypatch
     assert compared().different[0] == Result("2D eager", EAGER.name, problem, reproduction=line)
 
 
-def test_what_the_builtin_cannot_do_is_left_out(few, nothing_else):
+def test_what_the_builtin_cannot_do_is_left_out(few):
     few([Case(3, 2, None, "valid", "channels_last", "float64", "graph")])
     outcome = compared()
     assert outcome.ok, "a known fault, and shapes and configs are equal"
@@ -412,7 +407,7 @@ def test_json():
 
 
 @pytest.mark.parametrize("wrong", [None, "NoNegatives"])
-def test_command(wrong, few, nothing_else, tmp_path, capsys):
+def test_command(wrong, few, tmp_path, capsys):
     few(FEW[:1], wrong)
     junit, told = tmp_path / "junit.xml", tmp_path / "report.json"
     code = main(["parity", "--quick", "--junit", str(junit), "--json", str(told)])
@@ -467,8 +462,8 @@ def test_a_process_that_does_not_start_is_no_fault(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with processes.probing() as wait:
         findings = wait()
-    assert {finding.ours for finding in findings} == {"its process did not start: exit code 1"}
-    assert {finding.met for finding in findings} == {True}
+    said = {(finding.ours, finding.met) for finding in findings}
+    assert said == {("its process did not start: exit code 1", True)}
 
 
 @posix
