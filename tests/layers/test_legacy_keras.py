@@ -21,8 +21,7 @@ import keras_maxpool
 README = Path(__file__).parents[2] / "README.md"
 
 keras_2_alone = pytest.mark.skipif(
-    not LEGACY,
-    reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1",
+    not LEGACY, reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1"
 )
 
 POOLS = {
