@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,16 +15,15 @@ from harness.assertions import assert_close, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
 from harness.install import needs
 from harness.keras_version import keras
-from harness.runner import MODES, forward_mode, in_mode, run, second_order, with_gradient
+from harness.runner import EVERY_MODE, MODES, forward_mode, run, second_order, with_gradient
 
 from keras_maxpool.ops import global_max_pool
 
 INF, NAN = np.inf, np.nan
+DTYPES = [*FLOATS, *INTEGERS]
 SPATIAL = {1: (7,), 2: (3, 4), 3: (2, 3, 2)}
 
 by_mode = pytest.mark.parametrize("mode", MODES)
-by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
-by_kind = pytest.mark.parametrize("kind", ["backend", "ieee"])
 
 
 def example(rank: int, fill: Callable[..., np.ndarray], dtype: str) -> tuple[np.ndarray, ...]:
@@ -65,20 +65,13 @@ def check(
         first = data_format == "channels_first" and array.ndim > 2
         return reference.channels_first(array) if first else array
 
-    def pool(x: Any, *masks: Any, return_indices: bool = True) -> Any:
-        options = {"return_indices": return_indices, "nonfinite": nonfinite}
-        return global_max_pool(
-            x, data_format, keepdims, mask=masks[0] if masks else None, **options
-        )
-
     def results(x: Any, upstream: Any, tangent: Any, *masks: Any) -> list[Any]:
+        options = {"mask": masks[0] if masks else None, "nonfinite": nonfinite}
+        alone = partial(global_max_pool, data_format=data_format, keepdims=keepdims, **options)
+        pool = partial(alone, return_indices=True)
         if dtype in INTEGERS:
-            return pool(x, *masks)
-
-        def alone(x: Any) -> Any:
-            return pool(x, *masks, return_indices=False)
-
-        found = [*with_gradient(lambda x: pool(x, *masks))(x, upstream)]
+            return pool(x)
+        found = [*with_gradient(pool)(x, upstream)]
         if all_derivatives:
             found += second_order(alone)(x, upstream, tangent)
             found += forward_mode(alone)(x, tangent)
@@ -102,12 +95,8 @@ def check(
 def test_eager() -> None:
     """Everything with everything: it takes few milliseconds a call."""
     for rank, masked, data_format in product(SPATIAL, (False, True), FORMATS):
-        for fill, kind in [
-            (ties, "backend"),
-            (ties, "ieee"),
-            (distinct, "backend"),
-            (wild, "ieee"),
-        ]:
+        fills = (ties, "backend"), (ties, "ieee"), (distinct, "backend"), (wild, "ieee")
+        for fill, kind in fills:
             x, mask = example(rank, fill, "float32")
             given = mask if masked else None
             options = {"nonfinite": kind, "all_derivatives": fill is ties}
@@ -115,32 +104,17 @@ def test_eager() -> None:
         check(x, np.array([True, False, True]), data_format=data_format, nonfinite="ieee")
 
 
-def traced() -> Iterator[Any]:
-    """Each dtype in each mode; masked or not, and each rank and data format, in turn."""
-    for (shift, mode), (i, dtype) in product(enumerate(TRACED), enumerate([*FLOATS, *INTEGERS])):
-        masked = bool((i + shift) % 2)
-        rank, data_format = 1 + (i + shift) % 3, FORMATS[i // 2 % 2]
-        mark = "masked" if masked else "all"
-        yield pytest.param(
-            mode, dtype, masked, rank, data_format, id=f"{mode}-{dtype}-{mark}-{rank}d"
-        )
-
-
-@pytest.mark.parametrize(("mode", "dtype", "masked", "rank", "data_format"), traced())
-def test_modes(mode: str, dtype: str, masked: bool, rank: int, data_format: str) -> None:
-    x, mask = example(rank, ties, dtype)
-    check(x, mask if masked else None, mode, data_format, keepdims=rank == 2)
-    if dtype in FLOATS:
-        x, mask = example(rank, wild, dtype)
-        check(x, mask if masked else None, mode, data_format, nonfinite="ieee")
-
-
-@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
-def test_dtypes_eager(dtype: str) -> None:
-    for fill in [ties, wild] if dtype in FLOATS else [ties]:
-        x, mask = example(2, fill, dtype)
-        for given in (None, mask):
-            check(x, given, nonfinite="ieee")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", EVERY_MODE)
+def test_modes(mode: str, dtype: str) -> None:
+    """Masked or not, and each rank and data format, in turn; eagerly both."""
+    i, shift = DTYPES.index(dtype), EVERY_MODE.index(mode)
+    rank, data_format = (1 + (i + shift) % 3, FORMATS[i // 2 % 2]) if shift else (2, FORMATS[0])
+    of_ties = "backend" if shift else "ieee"
+    for fill, kind in [(ties, of_ties), (wild, "ieee")][: 1 + (dtype in FLOATS)]:
+        x, mask = example(rank, fill, dtype)
+        for given in [None, mask] if mode == "eager" else [mask if (i + shift) % 2 else None]:
+            check(x, given, mode, data_format, keepdims=rank == 2, nonfinite=kind)
 
 
 @pytest.mark.parametrize(("mode", "kind"), product(TRACED, ["backend", "ieee"]))
@@ -152,25 +126,20 @@ def test_derivatives(mode: str, kind: str) -> None:
 
 
 @by_mode
-def test_a_mask_of_samples(mode: str) -> None:
+def test_masks(mode: str) -> None:
+    """Of samples; with hidden NaN, and where all that is visible is as low as what replaces the hidden."""
     x, _ = example(2, ties, "float32")
     check(x, np.array([True, False, True]), mode, "channels_first")
-
-
-@by_mode
-@by_kind
-def test_masked_elements_have_no_part(kind: str, mode: str) -> None:
-    """Of NaN, and where all that is visible is as low as what replaces the masked."""
     x = np.array([[NAN, 2, 3], [-INF, -INF, -INF]], "float32")[..., None]
-    mask = np.array([[False, True, True], [False, True, True]])
-    check(x, mask, mode, nonfinite=kind)
+    for kind in ("backend", "ieee"):
+        check(x, np.array([[False, True, True]] * 2), mode, nonfinite=kind)
 
 
 @by_mode
-@pytest.mark.parametrize("shape", [(0, 3, 4, 2), (2, 3, 4, 0), (0, 3, 4, 0)], ids=str)
-def test_nothing_to_pool(mode: str, shape: tuple[int, ...]) -> None:
-    for mask in (None, np.ones(shape[:-1], bool)):
-        check(np.zeros(shape, "float32"), mask, mode, nonfinite="ieee")
+def test_nothing_to_pool(mode: str) -> None:
+    for shape in [(0, 3, 4, 2), (2, 3, 4, 0)]:
+        for mask in (None, np.ones(shape[:-1], bool)):
+            check(np.zeros(shape, "float32"), mask, mode, nonfinite="ieee")
 
 
 @by_mode
@@ -183,7 +152,7 @@ def test_far_indices(mode: str, dtype: str) -> None:
     assert indices.tolist() == [[65537, 69999]]
 
 
-@by_rank
+@pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
 @pytest.mark.parametrize("fill", [distinct, ties, wild])
 def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
     """Adaptive pooling to one element: its values and its indices, NaN included."""
@@ -202,41 +171,36 @@ def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "fragments"),
+    ("mask", "error", "fragments"),
     [
-        ({"mask": np.ones((2, 5))}, TypeError, ["dtype float64", "cast"]),
-        ({"mask": [[1] * 5] * 2}, TypeError, ["dtype int32", "cast"]),
-        ({"mask": "yes"}, TypeError, ["dtype string", "cast"]),
-        ({"mask": [[True], [True, False]]}, TypeError, ["[[True], [True, False]]"]),
-        ({"mask": {True}}, TypeError, ["{True}", "Write"]),
-        ({"mask": True}, ValueError, ["(2, 5)", "(2, 5, 3)", "shape ()"]),
-        ({"mask": np.full((5, 2), True)}, ValueError, ["(2, 5)", "shape (5, 2)"]),
-        ({"mask": np.full((2, 1), True)}, ValueError, ["(2, 5)", "shape (2, 1)"]),
-        ({"mask": np.full(5, True)}, ValueError, ["(2, 5)", "shape (5,)"]),
-        ({"mask": np.full((2, 5, 3), True)}, ValueError, ["shape (2, 5, 3)", "Write"]),
-        (
-            {"mask": np.full((2, 5), True), "data_format": "channels_first"},
-            ValueError,
-            ["which is (2, 3)", "channels_first", "shape (2, 5)"],
-        ),
+        (np.ones((2, 5)), TypeError, ["dtype float64", "cast"]),
+        ([[1] * 5] * 2, TypeError, ["dtype int32", "cast"]),
+        ("yes", TypeError, ["dtype string", "cast"]),
+        ([[True], [True, False]], TypeError, ["[[True], [True, False]]"]),
+        ({True}, TypeError, ["{True}", "Write"]),
+        (True, ValueError, ["(2, 5)", "(2, 5, 3)", "shape ()"]),
+        *((np.full(n, True), ValueError, ["(2, 5)", f"shape {n}"]) for n in [(5, 2), (2, 1), (5,)]),
+        (np.full((2, 5, 3), True), ValueError, ["shape (2, 5, 3)", "Write"]),
     ],
     ids=str,
 )
-def test_bad_masks(options: dict[str, Any], error: type[Exception], fragments: list[str]) -> None:
+def test_bad_masks(mask: Any, error: type[Exception], fragments: list[str]) -> None:
     for mode in ("eager", *TRACED[:1]):
-        pool = in_mode(lambda x: global_max_pool(x, **options), mode)
         with pytest.raises(error) as caught:
-            run(pool, "eager", np.zeros((2, 5, 3), "float32"))
+            run(lambda x: global_max_pool(x, mask=mask), mode, np.zeros((2, 5, 3), "float32"))
         assert caught.type is error
         for fragment in ["`mask`", *fragments]:
             assert fragment in str(caught.value)
 
 
-def test_empty_only_as_channels_first() -> None:
-    x = np.zeros((2, 5, 0), "float32")
-    assert global_max_pool(x).shape == (2, 0)
+def test_channels_first_is_said_of_a_mask_and_of_no_elements() -> None:
+    x = np.zeros((2, 5, 3), "float32")
+    match = r"`mask`.*which is \(2, 3\).*channels_first.*shape \(2, 5\)"
+    with pytest.raises(ValueError, match=match):
+        global_max_pool(x, "channels_first", mask=np.full((2, 5), True))
+    assert global_max_pool(x[..., :0]).shape == (2, 0)
     with pytest.raises(ValueError, match="channels_first"):
-        global_max_pool(x, "channels_first")
+        global_max_pool(x[..., :0], "channels_first")
 
 
 def test_image_data_format_of_keras() -> None:
