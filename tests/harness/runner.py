@@ -29,7 +29,7 @@ BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
     raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow.")
 if BACKEND == "tensorflow":
-    from harness.runner_tensorflow import (
+    from harness.runner_tensorflow import (  # noqa: F401
         MODES,
         UNKNOWN,
         forward_mode,
@@ -52,19 +52,3 @@ def run_all(mode: str, *calls: tuple) -> list[Any]:
         return [call(*islice(left, len(own))) for call, *own in calls]
 
     return run(function, mode, *(array for _, *own in calls for array in own))
-
-
-__all__ = [
-    "BACKEND",
-    "EVERY_MODE",
-    "MODES",
-    "UNKNOWN",
-    "forward_mode",
-    "in_mode",
-    "on_arrays",
-    "random_bits",
-    "run",
-    "run_all",
-    "second_order",
-    "with_gradient",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,17 +15,12 @@ import tensorflow as tf
 from keras_maxpool import ops
 from keras_maxpool.backend.tensorflow import converter
 
-MODULES = {
-    "LiteRT": "keras.src.export.litert",
-    "ONNX": "keras.src.export.onnx",
-    "OpenVINO": "keras.src.export.openvino",
-}
-by_runtime = pytest.mark.parametrize("runtime", MODULES)
+by_runtime = pytest.mark.parametrize("runtime", ["LiteRT", "ONNX", "OpenVINO"])
 
 
 def traced(runtime: str, function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
     """The function in a graph that a method of a converter to the runtime, of these settings, has traced."""
-    name = "tensorflow.lite.python.lite" if settings else MODULES[runtime]
+    name = "tensorflow.lite.python.lite" if settings else f"keras.src.export.{runtime.lower()}"
     module: dict[str, Any] = {"__name__": name}
     exec("def trace(self, function, spec): return function.get_concrete_function(spec)", module)
     exporter = SimpleNamespace(**settings) if settings else None
@@ -47,12 +43,8 @@ def spec(rank: int = 2, dtype: str = "float32", size: int | None = 6) -> tf.Tens
     return tf.TensorSpec([None, *[size] * rank, 3], dtype)
 
 
-def pool(x: tf.Tensor) -> tf.Tensor:
-    return ops.max_pool(x, 2)
-
-
-def pool_with_indices(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return ops.max_pool(x, 2, return_indices=True)
+pool = partial(ops.max_pool, pool_size=2)
+pool_with_indices = partial(pool, return_indices=True)
 
 
 def test_nobody_converts() -> None:
@@ -123,9 +115,7 @@ def test_refused(runtime: str, dtype: str, operation: Callable) -> None:
 @by_runtime
 @pytest.mark.parametrize("implementation", ["direct", "separable", "shifted"])
 def test_forced_kernels(runtime: str, implementation: str) -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.max_pool(x, 2, implementation=implementation)
-
+    pooled = partial(ops.max_pool, pool_size=2, implementation=implementation)
     if (runtime, implementation) == ("LiteRT", "direct"):
         missing = r'in LiteRT, which has no .* Write implementation="aut'
         refused(ValueError, missing, runtime, pooled, spec(3))
@@ -142,9 +132,7 @@ def test_forced_kernels(runtime: str, implementation: str) -> None:
 @pytest.mark.parametrize("pseudo_random", [True, False])
 @by_runtime
 def test_fractional_regions(runtime: str, pseudo_random: bool) -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.fractional_max_pool(x, 1.5, pseudo_random, seed=3)
-
+    pooled = partial(ops.fractional_max_pool, pooling_ratio=1.5, pseudo_random=pseudo_random)
     traced(runtime, pooled, spec())
     if runtime == "ONNX" and pseudo_random:
         traced(runtime, pooled, spec(size=None))
@@ -178,9 +166,7 @@ def test_quantization_is_known(bits: int | None, settings: dict[str, Any]) -> No
 
 
 def test_quantized_gaps_need_elements() -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.max_pool(x, 2, 1, 4, dilation_rate=4)
-
+    pooled = partial(ops.max_pool, pool_size=2, strides=1, padding=4, dilation_rate=4)
     traced("LiteRT", pooled, spec(), **DATA)
     for unfit in (spec(size=3), spec(size=None)):
         traced("LiteRT", pooled, unfit, optimizations=["DEFAULT"])
@@ -191,10 +177,9 @@ def test_quantized_gaps_need_elements() -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: ops.max_unpool(*pool_with_indices(x), 2),
-        lambda x: ops.global_max_pool(x, return_indices=True)[1],
+        pytest.param(lambda x: ops.max_unpool(*pool_with_indices(x), 2), id="unpooled"),
+        pytest.param(lambda x: ops.global_max_pool(x, return_indices=True)[1], id="global"),
     ],
-    ids=["unpooled", "global"],
 )
 def test_indices_are_not_computed_with_in_16_bits(function: Callable) -> None:
     wide = DATA | {"target_spec": SimpleNamespace(**WIDE)}

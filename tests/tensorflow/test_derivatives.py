@@ -10,7 +10,7 @@ import pytest
 import reference
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import Config, case, distinct, ties
+from harness.cases import LEVEL, PLAIN, Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 
 from keras_maxpool import ops
@@ -91,25 +91,15 @@ def test_forward_mode(road: str, name: str) -> None:
 
 # Forward mode and second order of max_pool
 
-PLAIN = Config((5, 6), (3, 2), (2, 1), "same")
-IN_3D = Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same")
-# Input and output have one size, so that a kernel of the second order may write over what it reads.
-LEVEL = Config((5, 6), 3, 1, "same")
-
 
 def pooling(config: Config, **options: object) -> Callable:
     return lambda x: ops.max_pool(x, **config.arguments, **options)
 
 
-def tangent_for(config: Config) -> np.ndarray:
-    """Integers in the shape of the input, small enough that sums of products are exact."""
-    return case(config, distinct).x % 7 - 3
-
-
-@pytest.mark.parametrize("config", [PLAIN, IN_3D, LEVEL], ids=str)
+@pytest.mark.parametrize("config", [PLAIN[2], PLAIN[3], LEVEL], ids=str)
 def test_forward_mode_through_a_traced_function(config: Config) -> None:
     """TensorFlow derives it from the function's gradient, differentiated again."""
-    given, tangent = case(config, ties), tangent_for(config)
+    given, tangent = case(config, ties), case(config, distinct).x % 7 - 3
     pool = tf.function(pooling(config))
     values, derivative = run(forward_mode(pool), "eager", given.x, tangent)
     assert_same(values, given.values)
@@ -117,15 +107,15 @@ def test_forward_mode_through_a_traced_function(config: Config) -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-def test_second_order_of_one_element_per_axis(known: bool, rank: int) -> None:
+@pytest.mark.parametrize("mode", ["graph", "unknown"])
+def test_second_order_of_one_element_per_axis(mode: str, rank: int) -> None:
     """Output and input have one shape there, in which TensorFlow's MaxPoolGradGrad overwrites its argument."""
     for pool_size in (1, 2):
-        given = case(Config((1,) * rank, pool_size, 2, "same"), distinct)
+        config = Config((1,) * rank, pool_size, 2, "same")
+        given = case(config, distinct)
         tangent = 1 + np.arange(given.x.size, dtype="float32").reshape(given.x.shape)
-        function = second_order(pooling(Config((1,) * rank, pool_size, 2, "same")))
-        mode = "graph" if known else "unknown"
-        by_upstream, _ = run(function, mode, given.x, given.upstream, tangent)
+        arrays = given.x, given.upstream, tangent
+        by_upstream, _ = run(second_order(pooling(config)), mode, *arrays)
         assert_same(by_upstream, 2 * tangent)  # each window is its one element
 
 

@@ -10,7 +10,7 @@ import reference
 import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import FLOATS, INTEGERS, distinct
-from harness.runner import MODES, run, with_gradient
+from harness.runner import MODES, run, run_all, with_gradient
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
 
@@ -45,8 +45,8 @@ def test_scatter_and_gather(mode: str) -> None:
     inside = np.where((indices >= 0) & (indices < math.prod(SPATIAL)), indices, -1)
     several = [values.astype(tf.as_dtype(name).as_numpy_dtype) for name in (*FLOATS, *INTEGERS)]
     volumes = [reference.unpool(v, inside, SPATIAL) for v in several]
-    spread = run(lambda i, *vs: [scattered(v, i) for v in vs], mode, indices, *several)
-    back = run(lambda i, *vs: [gathered(v, i) for v in vs], mode, indices, *volumes)
+    spread = run_all(mode, *((scattered, v, indices) for v in several))
+    back = run_all(mode, *((gathered, v, indices) for v in volumes))
     for one, volume, other in zip(spread, volumes, back, strict=True):
         assert_same(one, volume)
         assert_same(other, reference.gather(volume, inside))
@@ -61,12 +61,8 @@ def test_indices_beyond_32_bits_are_outside() -> None:
 
 @pytest.mark.parametrize(
     ("size", "dtype"),
-    [
-        (9, tf.int32),
-        (2**31 - 2, tf.int32),
-        (2**31 - 1, tf.int64),  # one more stands for what is outside
-        (None, tf.int64),
-    ],
+    # One more stands for what is outside.
+    [(9, tf.int32), (2**31 - 2, tf.int32), (2**31 - 1, tf.int64), (None, tf.int64)],
 )
 def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
     specs = tf.TensorSpec((1, size, 1)), tf.TensorSpec((1, 1, 1), tf.int64)

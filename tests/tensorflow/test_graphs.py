@@ -29,8 +29,8 @@ def pooling(config: Config, **options: Any) -> Callable:
     return lambda x: max_pool(x, **config.arguments, **options)
 
 
-def operations(function: Callable, *specs: Any) -> list[str]:
-    return [node.op for node in nodes(function, *specs)]
+def operations(function: Callable, *shapes: tuple) -> list[str]:
+    return [node.op for node in nodes(function, *map(tf.TensorSpec, shapes))]
 
 
 # Shapes
@@ -79,33 +79,28 @@ def test_variables_and_strings() -> None:
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) -> None:
     """Few are pooled one axis at a time."""
-    first = data_format == "channels_first"
-    spec = tf.TensorSpec((2, channels, 40, 40) if first else (2, 40, 40, channels))
-    traced = operations(lambda x: max_pool(x, 5, 1, data_format=data_format), spec)
+    shape = (2, 40, 40, channels) if data_format == "channels_last" else (2, channels, 40, 40)
+    traced = operations(lambda x: max_pool(x, 5, 1, data_format=data_format), shape)
     assert traced.count("MaxPool") == pools
 
 
 def test_the_gradient_in_3d_is_onednns_where_there_is_one() -> None:
-    shapes = (2, 4, 4, 4, 16), (2, 2, 2, 2, 16)
-    traced = operations(with_gradient(max_pool), *map(tf.TensorSpec, shapes))
+    traced = operations(with_gradient(max_pool), (2, 4, 4, 4, 16), (2, 2, 2, 2, 16))
     assert ("MaxPool3DGrad" in traced) == onednn.favours_first_in_3d("float32")
 
 
 @pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
 def test_channels_are_samples_in_xla(mode: str, transposes: int) -> None:
     pool = pooling(Config((9, 9), 3), data_format="channels_first", implementation="shifted")
-    traced = operations(in_mode(pool, mode), tf.TensorSpec((2, 16, 9, 9)))
+    traced = operations(in_mode(pool, mode), (2, 16, 9, 9))
     assert traced.count("Transpose") == transposes
 
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [
-        ((2, 9, 9, 3), tf.int32),
-        ((None, 9, 9, 3), tf.int32),
-        ((None, None, 9, 3), tf.int64),
-        ((1, 2**15, 2**15, 1), tf.int32),
-        ((1, 2**16, 2**15, 1), tf.int64),
+        *(((None, 9, 9, 3), tf.int32), ((1, 2**15, 2**15, 1), tf.int32)),
+        *(((None, None, 9, 3), tf.int64), ((1, 2**16, 2**15, 1), tf.int64)),
     ],
     ids=str,
 )
@@ -117,7 +112,7 @@ def test_argmax_counts_in_32_bits_where_they_are_enough(shape: tuple, dtype: tf.
 
 def test_shifted_leaves_out_the_operation_that_few_can_run() -> None:
     pool = pooling(SQUARE, implementation="shifted", return_indices=True)
-    assert "MaxPoolWithArgmax" not in operations(pool, tf.TensorSpec((2, 7, 6, 3)))
+    assert "MaxPoolWithArgmax" not in operations(pool, (2, 7, 6, 3))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -172,11 +167,10 @@ def argmax(batch: bool = False) -> tuple[np.ndarray, np.ndarray]:
     return found.output.numpy(), found.argmax.numpy()
 
 
-@pytest.mark.parametrize("batch", [False, True])
-def test_tensorflow_conventions(batch: bool) -> None:
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow_batch"])
+def test_tensorflow_conventions(name: str) -> None:
     """Also as floats, to which much code casts them."""
-    values, theirs = argmax(batch)
-    name = "tensorflow_batch" if batch else "tensorflow"
+    values, theirs = argmax(batch=name == "tensorflow_batch")
     _, indices = reference.pool(IMAGES)
     np.testing.assert_array_equal(convert_indices(indices, IMAGES.shape, to=name), theirs)
     np.testing.assert_array_equal(convert_indices(theirs, IMAGES.shape, source=name), indices)
@@ -191,12 +185,8 @@ def test_tensorflow_conventions(batch: bool) -> None:
 @pytest.mark.parametrize(
     ("window", "small"),
     [
-        ((2, None, "valid"), True),
-        ((4, None, "valid"), True),
-        (((1, 17), None, "valid"), False),
-        ((2, 1, "valid"), False),
-        ((2, None, "same"), False),
-        ((2, None, 1), False),
+        *(((2, None, "valid"), True), ((4, None, "valid"), True), ((2, None, "same"), False)),
+        *((((1, 17), None, "valid"), False), ((2, 1, "valid"), False), ((2, None, 1), False)),
     ],
     ids=str,
 )
@@ -212,8 +202,7 @@ def test_adjacent_windows_scatter_nothing(config: Config, monkeypatch: pytest.Mo
     assert_same(unpooled.numpy(), reference.unpool(given.values, given.indices, config.spatial))
 
 
-@pytest.mark.parametrize("far", [6, -2, 2**40])
-@pytest.mark.parametrize("pool", [2, 20])
+@pytest.mark.parametrize(("pool", "far"), [(2, 6), (2, -2), (20, -2), (20, 2**40)])
 def test_indices_out_of_range(pool: int, far: int) -> None:
     """A graph's error shows their range; XLA has no errors, and leaves them out."""
     values = np.ones((2, 1, 3, 2), "float32")
@@ -257,14 +246,13 @@ def vectorized(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 
 def in_a_loop(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    @tf.function
     def loop(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
         y = tf.zeros_like(values)
         for _ in tf.range(2):
             y = unpooled(values, indices)
         return y
 
-    return loop(tf.constant(values), tf.constant(indices)).numpy()
+    return run(loop, "graph", values, indices)
 
 
 def saved(values: np.ndarray, indices: np.ndarray) -> np.ndarray:

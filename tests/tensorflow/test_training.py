@@ -9,7 +9,7 @@ import pytest
 import reference
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import Case, Config, case, distinct, ties
+from harness.cases import GAPS, PLAIN, Case, Config, case, distinct, ties
 from harness.keras_version import keras
 from harness.processes import in_child, run_code
 from harness.runner import run, with_gradient
@@ -19,13 +19,6 @@ from keras_maxpool.backend.tensorflow import plan
 from keras_maxpool.backend.tensorflow import pool as backend_pool
 from keras_maxpool.geometry.window import parse
 from keras_maxpool.ops import max_pool
-
-PLAIN = {
-    1: Config((9,), 3, 2, "same"),
-    2: Config((5, 6), (3, 2), (2, 1), "same"),
-    3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
-}
-GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
 
 
 @keras.saving.register_keras_serializable("test_training")
@@ -62,11 +55,7 @@ COMPILED = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "rank"),
-    [
-        *(("eager", 2), ("graph", 1), ("graph", 2), ("graph", 3)),
-        *(("graph, several steps", 2), ("xla", 2)),
-    ],
+    ("mode", "rank"), [("graph", 1), ("graph", 3), *((m, 2) for m in COMPILED)]
 )
 def test_fit(mode: str, rank: int) -> None:
     """Of a dataset whose last batch is smaller: the steps are traced without a batch size."""

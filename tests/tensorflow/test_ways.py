@@ -12,20 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import Case, Config, case, distinct, ties
+from harness.cases import GAPS, LEVEL, PLAIN, Case, Config, case, distinct, ties
 from harness.runner import MODES, run, with_gradient
 from harness.runner_tensorflow import Function
 
 from keras_maxpool.ops import max_pool
-
-PLAIN = {
-    1: Config((9,), 3, 2, "same"),
-    2: Config((5, 6), (3, 2), (2, 1), "same"),
-    3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
-}
-GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
-# Input and output have one size, so that a kernel of the second order may write over what it reads.
-LEVEL = Config((5, 6), 3, 1, "same")
 
 ROWS = [
     ("auto", PLAIN[1]),

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness.cases import FLOATS, INTEGERS
+from unit.test_arguments import refused
 
 from keras_maxpool import arguments
 from keras_maxpool.geometry import checks
-
-
-def refused(error: type[Exception], check: Callable, *args: Any) -> str:
-    """The text of the error that a check raises."""
-    with pytest.raises(error) as caught:
-        check(*args)
-    assert caught.type is error
-    return str(caught.value)
 
 
 class Shape(list):
@@ -26,15 +19,9 @@ class Shape(list):
     rank = property(len)
 
 
-GOOD_DTYPES = [
-    *("float16", "bfloat16", "float32", "float64"),
-    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
-]
-
-
 def test_dtypes() -> None:
-    assert sorted(arguments.DTYPES) == sorted(GOOD_DTYPES)
-    for name in GOOD_DTYPES:
+    assert sorted(arguments.DTYPES) == sorted(FLOATS + INTEGERS)
+    for name in FLOATS + INTEGERS:
         checks.dtype(name)
         checks.dtype_or_castable(name)
 
@@ -50,10 +37,7 @@ def test_dtype_refuses(name: str) -> None:
     text = refused(TypeError, checks.dtype, name)
     assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them f" in text
     assert refused(TypeError, checks.dtype_or_castable, name) == text
-
-
-def test_a_float_that_keras_casts() -> None:
-    """The layer never sees one: Keras casts it to the layer's own dtype."""
+    # A layer never sees such a float: Keras casts it to the layer's own dtype.
     checks.dtype_or_castable("float8_e4m3fn")
     refused(TypeError, checks.dtype, "float8_e4m3fn")
 

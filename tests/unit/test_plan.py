@@ -68,18 +68,16 @@ def test_a_forced_kernel_computes_the_values() -> None:
 @pytest.mark.parametrize(
     ("implementation", "rank", "mode", "onednn", "gradient"),
     [
-        ("direct", 1, "eager", False, "direct"),
-        ("direct", 2, "eager", False, "direct"),
-        ("direct", 2, "graph", False, "direct"),
+        *(
+            ("direct", rank, mode, False, "direct")
+            for rank in (1, 2)
+            for mode in ("eager", "graph")
+        ),
         # MaxPool3D's own gradient goes to every tied element, but for oneDNN's.
-        ("direct", 3, "eager", True, "separable"),
-        ("direct", 3, "eager", False, "separable"),
-        ("direct", 3, "graph", True, "direct"),
-        ("direct", 3, "graph", False, "separable"),
-        ("separable", 3, "eager", True, "separable"),
-        ("separable", 3, "graph", False, "separable"),
-        ("shifted", 3, "eager", True, "shifted"),
-        ("shifted", 1, "graph", True, "shifted"),
+        *(("direct", 3, "eager", onednn, "separable") for onednn in (True, False)),
+        *(("direct", 3, "graph", True, "direct"), ("direct", 3, "graph", False, "separable")),
+        *((own, 3, "eager", True, own) for own in ("separable", "shifted")),
+        *((own, 3, "graph", False, own) for own in ("separable", "shifted")),
     ],
 )
 def test_whose_gradient_is_used(
@@ -93,27 +91,18 @@ def test_whose_gradient_is_used(
 @pytest.mark.parametrize(
     ("pool", "stride", "channels", "mode", "taped", "kernel"),
     [
-        (9, 1, 64, "graph", False, "separable"),
-        (9, 1, None, "eager", True, "separable"),
-        (8, 1, 64, "graph", True, "direct"),
-        ((8, 10), 1, 64, "graph", True, "direct"),
-        (10, 1, 64, "graph", True, "separable"),
-        (6, 1, 16, "eager", False, "direct"),
-        (6, 1, 15, "eager", False, "separable"),
-        (5, 1, 3, "graph", False, "separable"),
-        (4, 1, 3, "graph", False, "direct"),
+        *((9, 1, 64, "graph", False, "separable"), (9, 1, None, "eager", True, "separable")),
+        *((8, 1, 64, "graph", True, "direct"), ((8, 10), 1, 64, "graph", True, "direct")),
+        *((10, 1, 64, "graph", True, "separable"), (63, 1, 3, "xla", True, "shifted")),
+        *((6, 1, 16, "eager", False, "direct"), (6, 1, 15, "eager", False, "separable")),
+        *((5, 1, 3, "graph", False, "separable"), (4, 1, 3, "graph", False, "direct")),
         ((4, 6), 1, 3, "graph", False, "direct"),
         # The gradient gains earlier than the values, the fewer channels the earlier.
-        (3, 1, 3, "graph", True, "separable"),
-        (2, 1, 3, "graph", True, "direct"),
-        (6, 1, 15, "graph", True, "direct"),
-        (7, 1, 15, "graph", True, "separable"),
-        (2, 1, 1, "graph", True, "separable"),
-        (2, 1, 1, "eager", True, "direct"),
-        (63, 1, 3, "xla", True, "shifted"),
+        *((3, 1, 3, "graph", True, "separable"), (2, 1, 3, "graph", True, "direct")),
+        *((7, 1, 15, "graph", True, "separable"), (6, 1, 15, "graph", True, "direct")),
+        *((2, 1, 1, "graph", True, "separable"), (2, 1, 1, "eager", True, "direct")),
         # Longer strides read each element less often.
-        (9, 2, 3, "eager", False, "direct"),
-        (10, 2, 3, "eager", False, "separable"),
+        *((9, 2, 3, "eager", False, "direct"), (10, 2, 3, "eager", False, "separable")),
         # One axis is pooled directly whatever its window.
         ((99,), 1, 3, "graph", False, "direct"),
     ],
@@ -174,17 +163,13 @@ def test_layouts_of_channels_first(
     assert plan.choose("auto", last).layout == plan.AS_IS
 
 
-def test_defaults_claim_nothing() -> None:
+def test_nothing_is_claimed_by_default_or_needed_without_a_gradient() -> None:
     """Neither a tape, nor oneDNN."""
     few = work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
     assert plan.choose("auto", few).kernel == "direct"
     assert plan.choose("auto", work(window(3), "float32", "graph")).gradient == "separable"
-
-
-def test_what_has_no_gradient_needs_none() -> None:
-    rows = [("int32", "graph", True), ("uint8", "xla", True), ("float16", "eager", False)]
-    for dtype, mode, taped in rows:
-        chosen = plan.choose("auto", work(window(3), dtype, mode, taped, elements=plan.LARGE))
+    for row in [("int32", "graph", True), ("uint8", "xla", True), ("float16", "eager", False)]:
+        chosen = plan.choose("auto", work(window(3), *row, elements=plan.LARGE))
         assert (chosen.gradient, chosen.widened) == (plan.OWN, False)
 
 

@@ -51,19 +51,12 @@ def test_nothing_imports_upwards(room: str) -> None:
         assert own <= allowed, module
 
 
-def test_no_array_library() -> None:
+def test_array_libraries_and_keras_stay_in_their_rooms() -> None:
+    """The backend is used by its seam. Arguments, geometry and plans need no framework at all."""
     for module in modules("arguments", "geometry", "ops", "layers", "compat"):
         if module != "compat/keras_2.py":  # Keras 2 is on TensorFlow alone
             assert not libraries(module) & ARRAY_LIBRARIES, module
-
-
-def test_the_backend_is_used_by_its_seam() -> None:
-    for module in modules("layers", "ops"):
         assert not [n for n in imports(module) if n.startswith("keras_maxpool.backend.")], module
-
-
-def test_no_keras() -> None:
-    """Arguments, geometry and plans can be read, tested and replaced without any framework."""
     for module in [*modules("arguments", "geometry"), "backend/tensorflow/plan.py"]:
         assert not libraries(module) & (ARRAY_LIBRARIES | {"keras", "tf_keras"}), module
         assert "keras_maxpool.compat.keras" not in imports(module), module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,14 +19,8 @@ NAMED = ("same", "same_lower", "causal")
 
 @pytest.mark.parametrize(
     ("size", "axis", "expected"),
-    [
-        # (pool, stride, padding, dilation, ceil_mode) -> windows, padding before, padding after
-        (112, (3, 2, (1, 1), 1, False), (56, 1, 1)),  # the stem of a ResNet
-        (13, (2, 2, VALID), (6, 0, 0)),  # rounded down unless asked otherwise
-        # No elements, and yet windows where there is padding enough.
-        (0, (3, 1, (2, 2), 1, False), (2, 2, 2)),
-        (2**31 - 1, (2, 2, VALID, 1, False), (2**30 - 1, 0, 0)),
-    ],
+    # (pool, stride, padding) -> windows, padding before, padding after. No elements, and yet windows: there is padding.
+    [(13, (2, 2, VALID), (6, 0, 0)), (0, (3, 1, (2, 2)), (2, 2, 2))],
     ids=str,
 )
 def test_windows_and_pads(size: int, axis: tuple, expected: tuple[int, int, int]) -> None:
@@ -114,11 +109,8 @@ def test_every_small_axis(ceil_mode: bool) -> None:
 @pytest.mark.parametrize(
     "axis",
     [
-        Axis(3, 2, VALID),
-        Axis(3, 2, (1, 2), 2),
-        Axis(3, 2, (1, 1), 1, True),
-        Axis(2, 5, (0, 1), 1, True),
-        *(Axis(3, 2, name, 2) for name in NAMED),
+        *(Axis(3, 2, padding, 2) for padding in (VALID, (1, 2), *NAMED)),
+        *(Axis(3, 2, (1, 1), 1, True), Axis(2, 5, (0, 1), 1, True)),
     ],
     ids=str,
 )
@@ -126,10 +118,8 @@ def test_formulas_take_another_maximum(axis: Axis) -> None:
     """As a kernel passes TensorFlow's for sizes that are scalar tensors; here, many sizes at once."""
     sizes = np.arange(1, 40)
     one_by_one = [(axis.output_size(n), *axis.pads(n)) for n in sizes.tolist()]
-    at_once = np.broadcast_arrays(
-        axis.output_size(sizes, np.maximum), *axis.pads(sizes, np.maximum)
-    )
-    np.testing.assert_array_equal(np.transpose(at_once), one_by_one)
+    at_once = axis.output_size(sizes, np.maximum), *axis.pads(sizes, np.maximum)
+    np.testing.assert_array_equal(np.transpose(np.broadcast_arrays(*at_once)), one_by_one)
 
 
 def window(rank: int, pool_size: object = 2, **options: object) -> Window:
@@ -152,17 +142,10 @@ def test_parse_keeps_the_axes_apart() -> None:
 @pytest.mark.parametrize(
     ("rank", "padding", "expected"),
     [
-        (2, "VALID", "valid"),
-        (3, 0, "valid"),
-        (2, "Same", "same"),
-        (3, "SAME_LOWER", "same_lower"),
-        (1, "Causal", "causal"),
-        (1, 2, ((2, 2),)),
-        (3, np.int64(1), ((1, 1),) * 3),
-        (2, ((0, 0), (0, 0)), "valid"),
-        (2, (0, 1), ((0, 0), (1, 1))),
-        (2, [(0, 1), [1, 0]], ((0, 1), (1, 0))),
-        (3, (0, 1, (2, 0)), ((0, 0), (1, 1), (2, 0))),
+        *((2, "VALID", "valid"), (3, 0, "valid"), (2, ((0, 0), (0, 0)), "valid")),
+        *((2, "Same", "same"), (3, "SAME_LOWER", "same_lower"), (1, "Causal", "causal")),
+        *((1, 2, ((2, 2),)), (3, np.int64(1), ((1, 1),) * 3), (2, (0, 1), ((0, 0), (1, 1)))),
+        (3, [0, (0, 1), [2, 0]], ((0, 0), (0, 1), (2, 0))),
     ],
     ids=str,
 )
@@ -216,31 +199,27 @@ def test_too_large(sizes: list, options: dict, fragments: list[str]) -> None:
         assert fragment in str(caught.value)
 
 
+# What each format takes for the spatial sizes and for the channels; whether they look like the other's.
 @pytest.mark.parametrize(
-    ("data_format", "sizes", "channels", "other"),
+    ("data_format", "sizes", "channels", "swapped"),
     [
-        # What each format takes for the spatial sizes, and for the channels.
-        ("channels_last", [3, 32], 32, "channels_first"),
-        ("channels_first", [32, 3], 32, "channels_last"),
-        ("channels_last", [3, None], None, None),
-        ("channels_last", [3, 3], 3, None),
-        ("channels_first", [3, 32], 32, None),
-        ("channels_last", [3, None], 32, "channels_first"),
-        ("channels_last", [3, 32], 4, "channels_first"),
-        ("channels_last", [3, 32, 32], 32, "channels_first"),
-        ("channels_first", [32, 32, 3], 32, "channels_last"),
+        *(("channels_last", [3, 32], 32, True), ("channels_last", [3, None], 32, True)),
+        *(("channels_last", [3, 32], 4, True), ("channels_last", [3, 32, 32], 32, True)),
+        *(("channels_last", [3, None], None, False), ("channels_last", [3, 3], 3, False)),
+        *(("channels_first", [32, 3], 32, True), ("channels_first", [32, 32, 3], 32, True)),
+        ("channels_first", [3, 32], 32, False),
     ],
     ids=str,
 )
 def test_too_large_in_this_format(
-    data_format: str, sizes: list, channels: int | None, other: str | None
+    data_format: str, sizes: list, channels: Any, swapped: bool
 ) -> None:
     """The error says so where the window would fit if the shape were of the other format."""
     with pytest.raises(ValueError, match="larger than its input") as caught:
         window(len(sizes), 4).output_sizes(sizes, data_format, channels)
+    (other,) = {"channels_last", "channels_first"} - {data_format}
     hint = f'looks like data_format="{other}"; this call uses "{data_format}"'
-    assert (hint in str(caught.value)) == (other is not None)
-    assert ("looks like" in str(caught.value)) == (other is not None)
+    assert (hint in str(caught.value)) == ("looks like" in str(caught.value)) == swapped
 
 
 def test_padded_sizes_stay_below_32_bits() -> None:
@@ -273,13 +252,10 @@ def test_contradictions(options: dict, fragments: list[str]) -> None:
 
 
 def test_limits_that_are_allowed() -> None:
-    for options in (
-        {"pool_size": 3, "padding": 2},
-        {"pool_size": 2, "dilation_rate": 3, "padding": 3},
-        {"pool_size": 2, "dilation_rate": 2**31 - 2},
-        {"pool_size": 1, "dilation_rate": 2**31 - 1, "strides": 2**31 - 1},
-    ):
-        assert window(2, **options).rank == 2
+    assert window(2, 3, padding=2).rank == 2
+    assert window(2, 2, dilation_rate=3, padding=3).rank == 2
+    assert window(2, 2, dilation_rate=2**31 - 2).rank == 2
+    assert window(2, 1, dilation_rate=2**31 - 1, strides=2**31 - 1).rank == 2
 
 
 def test_windows_that_see_only_padding() -> None:
