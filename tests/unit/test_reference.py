@@ -185,5 +185,3 @@ def test_cuts() -> None:
     assert regions.shuffled(5, 3, [30, 10, 20]) == [0, 2, 3, 5]
     assert regions.from_bounds([0, 2, 3, 5], 5, False) == ([0, 2, 3], [2, 3, 5])
     assert regions.from_bounds([0, 2, 3, 5], 5, True) == ([0, 2, 3], [3, 4, 5])
-    # alpha is 5/2: floor(5/4) less itself, floor(15/4) less that, and the end.
-    assert regions.pytorch(7, 3, 2, 0.5) == ([0, 2, 5], [2, 4, 7])

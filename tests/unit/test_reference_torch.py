@@ -8,7 +8,6 @@ import reference
 from golden import make_adaptive_golden, make_torch_golden, torch_golden
 from harness.install import needs
 from reference import regions
-from unit import torch_fractional
 
 SPATIAL = {1: (9,), 2: (6, 7), 3: (5, 4, 6)}
 by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
@@ -67,15 +66,6 @@ def test_pytorch_takes_the_last_nan(torch: object) -> None:
     pooled = reference.pool(x, 4, data_format="channels_first")
     np.testing.assert_array_equal(pooled.values, values)
     assert (pooled.indices.item(), indices.item()) == (1, 3)
-
-
-@pytest.mark.parametrize("rank", [2, 3], ids="{}d".format)
-def test_fractional(rank: int) -> None:
-    for case in torch_fractional.cases(rank):
-        values, indices = regions.pool(case.x, case.cuts)
-        gradient = reference.gradient(case.x.shape, indices, case.upstream)
-        for got, wanted in zip((values, indices, gradient), case.results, strict=True):
-            np.testing.assert_array_equal(got, wanted)
 
 
 @by_rank
