@@ -1,11 +1,7 @@
 """`ops.adaptive_max_pool` against the reference and PyTorch, in every mode."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +15,7 @@ from reference import regions
 from keras_maxpool.ops import adaptive_max_pool
 
 # Sizes that divide, that leave a rest, that grow, that stay; the whole axis at once.
-TABLE: list[tuple[tuple[int, ...], Any]] = [
+TABLE = [
     ((9,), 3),
     ((10,), 4),
     ((4,), 7),
@@ -36,13 +32,7 @@ TABLE: list[tuple[tuple[int, ...], Any]] = [
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def assert_right(
-    case: int,
-    fill: Callable[..., np.ndarray] = ties,
-    dtype: str = "float32",
-    mode: str = "eager",
-    **options: bool,
-) -> None:
+def assert_right(case, fill=ties, dtype="float32", mode="eager", **options):
     """A row of the table, in its data format."""
     spatial, output_size = TABLE[case]
     data_format = FORMATS[case % 2]
@@ -57,7 +47,7 @@ def assert_right(
 
 
 @pytest.mark.parametrize("case", range(len(TABLE)), ids=[str(case) for case in TABLE])
-def test_eager(case: int) -> None:
+def test_eager(case):
     for fill, dtype in product((distinct, ties, wild), FLOATS if case == 4 else FLOATS[2:3]):
         assert_right(case, fill, dtype, all_derivatives=True)
     for dtype in INTEGERS:
@@ -66,7 +56,7 @@ def test_eager(case: int) -> None:
 
 @pytest.mark.parametrize("mode", TRACED)
 @pytest.mark.parametrize(("case", "dtype"), enumerate([*FLOATS, *INTEGERS]))
-def test_modes(case: int, dtype: str, mode: str) -> None:
+def test_modes(case, dtype, mode):
     """With each row of the table once in each mode, and all derivatives of one float."""
     shift = TRACED.index(mode)
     fill = [ties, wild][(case + shift) % 2] if dtype in FLOATS else ties
@@ -74,7 +64,7 @@ def test_modes(case: int, dtype: str, mode: str) -> None:
 
 
 @by_mode
-def test_values_alone(mode: str) -> None:
+def test_values_alone(mode):
     """Without indices, which nothing needs eagerly and without a tape."""
     x = wild((2, 7, 5, 3), "float32", np.random.default_rng(2)).astype("float32")
     pooled = regions.pool(x, [regions.adaptive(7, 3), regions.adaptive(5, 4)])
@@ -90,7 +80,7 @@ def test_values_alone(mode: str) -> None:
         pytest.param((2, 0, 4, 3), (None, 3), (2, 0, 3, 3), id="no rows, and they stay"),
     ],
 )
-def test_empty(shape: tuple, output_size: Any, pooled: tuple, mode: str) -> None:
+def test_empty(shape, output_size, pooled, mode):
     x, upstream = np.zeros(shape, "float32"), np.zeros(pooled, "float32")
     pool = with_gradient(partial(adaptive_max_pool, output_size=output_size, return_indices=True))
     values, indices, gradient = run(pool, mode, x, upstream)
@@ -100,7 +90,7 @@ def test_empty(shape: tuple, output_size: Any, pooled: tuple, mode: str) -> None
 
 @pytest.mark.parametrize("mode", ["eager", UNKNOWN])
 @pytest.mark.parametrize(("size", "outputs"), [(200_003, 100_001), (92_681, 46_341)])
-def test_far_bounds_are_exact(size: int, outputs: int, mode: str) -> None:
+def test_far_bounds_are_exact(size, outputs, mode):
     """Products past what 32 bits hold, by far and just so, and past float32's integers."""
     x = np.arange(size, dtype="float32").reshape(1, size, 1)
     last = (np.arange(1, outputs + 1) * size + outputs - 1) // outputs - 1
@@ -108,7 +98,7 @@ def test_far_bounds_are_exact(size: int, outputs: int, mode: str) -> None:
     np.testing.assert_array_equal(values[0, :, 0], last)
 
 
-def test_golden_pytorch() -> None:
+def test_golden_pytorch():
     options = {"data_format": "channels_first", "return_indices": True}
     for case in golden.load():
         pool = partial(adaptive_max_pool, output_size=case.output_size, **options)
@@ -119,7 +109,7 @@ def test_golden_pytorch() -> None:
 
 
 @pytest.mark.skipif(UNKNOWN is None, reason="this backend knows all sizes")
-def test_of_unknown_size_zero_is_an_error() -> None:
+def test_of_unknown_size_zero_is_an_error():
     """And no end of the process."""
     with pytest.raises(Exception, match="Spatial axis 0 has no elements"):
         run(lambda x: adaptive_max_pool(x, 2), UNKNOWN, np.zeros((1, 0, 4, 1), "float32"))

@@ -1,11 +1,7 @@
 """`ops.global_max_pool` against the reference and PyTorch, in every mode, with and without masks."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +22,7 @@ SPATIAL = {1: (7,), 2: (3, 4), 3: (2, 3, 2)}
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def example(rank: int, fill: Callable[..., np.ndarray], dtype: str) -> tuple[np.ndarray, ...]:
+def example(rank, fill, dtype):
     """An input and a mask whose second sample is empty."""
     rng = np.random.default_rng(rank)
     x = fill((3, *SPATIAL[rank], 3), dtype, rng).astype(dtype)
@@ -39,15 +35,15 @@ def example(rank: int, fill: Callable[..., np.ndarray], dtype: str) -> tuple[np.
 
 
 def check(
-    x: np.ndarray,
-    mask: np.ndarray | None,
-    mode: str = "eager",
-    data_format: str = "channels_last",
+    x,
+    mask,
+    mode="eager",
+    data_format="channels_last",
     *,
-    keepdims: bool = False,
-    all_derivatives: bool = False,
-    nonfinite: str = "backend",
-) -> None:
+    keepdims=False,
+    all_derivatives=False,
+    nonfinite="backend",
+):
     """Values, indices and, of floats, gradients. `x` has its channels last."""
     dtype, rank = x.dtype, x.ndim - 2
     of_elements = mask
@@ -59,13 +55,13 @@ def check(
     tangent = rng.integers(-3, 4, x.shape).astype(dtype)
     masks = [] if mask is None else [mask]
 
-    def laid_out(array: np.ndarray) -> np.ndarray:
+    def laid_out(array):
         if array.ndim == 2 and keepdims:
             array = array.reshape(array.shape[0], *[1] * rank, array.shape[1])
         first = data_format == "channels_first" and array.ndim > 2
         return reference.channels_first(array) if first else array
 
-    def results(x: Any, upstream: Any, tangent: Any, *masks: Any) -> list[Any]:
+    def results(x, upstream, tangent, *masks):
         options = {"mask": masks[0] if masks else None, "nonfinite": nonfinite}
         alone = partial(global_max_pool, data_format=data_format, keepdims=keepdims, **options)
         pool = partial(alone, return_indices=True)
@@ -92,7 +88,7 @@ def check(
             assert_close(got, should, str(dtype))
 
 
-def test_eager() -> None:
+def test_eager():
     """Everything with everything: it takes few milliseconds a call."""
     for rank, masked, data_format in product(SPATIAL, (False, True), FORMATS):
         fills = (ties, "backend"), (ties, "ieee"), (distinct, "backend"), (wild, "ieee")
@@ -106,7 +102,7 @@ def test_eager() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", EVERY_MODE)
-def test_modes(mode: str, dtype: str) -> None:
+def test_modes(mode, dtype):
     """Masked or not, and each rank and data format, in turn; eagerly both."""
     i, shift = DTYPES.index(dtype), EVERY_MODE.index(mode)
     rank, data_format = (1 + (i + shift) % 3, FORMATS[i // 2 % 2]) if shift else (2, FORMATS[0])
@@ -118,7 +114,7 @@ def test_modes(mode: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "kind"), product(TRACED, ["backend", "ieee"]))
-def test_derivatives(mode: str, kind: str) -> None:
+def test_derivatives(mode, kind):
     """Masked in one of the two."""
     x, mask = example(2, ties, "float32")
     given = mask if (kind == "ieee") == (mode == "xla") else None
@@ -126,7 +122,7 @@ def test_derivatives(mode: str, kind: str) -> None:
 
 
 @by_mode
-def test_masks(mode: str) -> None:
+def test_masks(mode):
     """Of samples; with hidden NaN, and where all that is visible is as low as what replaces the hidden."""
     x, _ = example(2, ties, "float32")
     check(x, np.array([True, False, True]), mode, "channels_first")
@@ -136,7 +132,7 @@ def test_masks(mode: str) -> None:
 
 
 @by_mode
-def test_nothing_to_pool(mode: str) -> None:
+def test_nothing_to_pool(mode):
     for shape in [(0, 3, 4, 2), (2, 3, 4, 0)]:
         for mask in (None, np.ones(shape[:-1], bool)):
             check(np.zeros(shape, "float32"), mask, mode, nonfinite="ieee")
@@ -144,7 +140,7 @@ def test_nothing_to_pool(mode: str) -> None:
 
 @by_mode
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_far_indices(mode: str, dtype: str) -> None:
+def test_far_indices(mode, dtype):
     """An index is an integer, also where the dtype holds no such number."""
     x = np.zeros((1, 70001, 2), dtype)
     x[0, 69999:, 1] = x[0, 65537, 0] = 1
@@ -154,7 +150,7 @@ def test_far_indices(mode: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
 @pytest.mark.parametrize("fill", [distinct, ties, wild])
-def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
+def test_torch(fill, rank):
     """Adaptive pooling to one element: its values and its indices, NaN included."""
     torch = needs("torch")
     x, _ = example(rank, fill, "float32")
@@ -184,7 +180,7 @@ def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
     ],
     ids=str,
 )
-def test_bad_masks(mask: Any, error: type[Exception], fragments: list[str]) -> None:
+def test_bad_masks(mask, error, fragments):
     for mode in ("eager", *TRACED[:1]):
         with pytest.raises(error) as caught:
             run(lambda x: global_max_pool(x, mask=mask), mode, np.zeros((2, 5, 3), "float32"))
@@ -193,7 +189,7 @@ def test_bad_masks(mask: Any, error: type[Exception], fragments: list[str]) -> N
             assert fragment in str(caught.value)
 
 
-def test_channels_first_is_said_of_a_mask_and_of_no_elements() -> None:
+def test_channels_first_is_said_of_a_mask_and_of_no_elements():
     x = np.zeros((2, 5, 3), "float32")
     match = r"`mask`.*which is \(2, 3\).*channels_first.*shape \(2, 5\)"
     with pytest.raises(ValueError, match=match):
@@ -203,7 +199,7 @@ def test_channels_first_is_said_of_a_mask_and_of_no_elements() -> None:
         global_max_pool(x[..., :0], "channels_first")
 
 
-def test_image_data_format_of_keras() -> None:
+def test_image_data_format_of_keras():
     x = np.arange(24.0).reshape(2, 3, 4)
     keras.backend.set_image_data_format("channels_first")
     try:

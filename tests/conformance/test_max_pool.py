@@ -1,10 +1,6 @@
 """`ops.max_pool` in every mode against the NumPy reference: values, indices, derivatives of both orders."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from itertools import product
-from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -34,15 +30,13 @@ LONG = [Config((40,), 13, 1, "same"), Config((24, 9), (21, 2), 3)]  # pooled in 
 EAGER = "float32", "channels_last"
 
 
-def forced(implementation: str, config: Config, dtype: str = "float32") -> bool:
+def forced(implementation, config, dtype="float32"):
     """Whether the op lets this kernel be forced."""
     in_3d = config.rank < 3 or dtype in ("float32", "bfloat16")
     return implementation != "direct" or (not config.dilated and in_3d)
 
 
-def rows(
-    nonfinite: str, *cells: tuple, fit: Callable = lambda mode, options: True
-) -> list[tuple[str, Config, tuple, str]]:
+def rows(nonfinite, *cells, fit=lambda mode, options: True):
     """Configurations in modes, with kernels, dtypes and formats that occur in pairs."""
     chosen = cases.assign(
         [(mode, config) for modes, configs in cells for mode in modes for config in configs],
@@ -52,17 +46,17 @@ def rows(
     return [(*row, nonfinite) for row in chosen]
 
 
-def by_row(rows: list) -> pytest.MarkDecorator:
+def by_row(rows):
     ids = ["-".join([mode, *options, str(config), kind]) for mode, config, options, kind in rows]
     return pytest.mark.parametrize(("mode", "config", "options", "nonfinite"), rows, ids=ids)
 
 
-def pooling(config: Config, implementation: str, data_format: str, **others: Any) -> Callable:
+def pooling(config, implementation, data_format, **others):
     own = config.arguments | {"implementation": implementation, "data_format": data_format}
     return lambda x: max_pool(x, **own, **others)
 
 
-def check(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
+def check(mode, config, options, nonfinite):
     """Values, indices and gradient, exactly, of one traced function for several inputs."""
     implementation, dtype, data_format = options
     names = {"nonfinite": nonfinite, "return_indices": True}
@@ -79,7 +73,7 @@ def check(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
 
 
 @pytest.mark.parametrize("config", TABLE + PLAIN + RICH, ids=str)
-def test_every_kernel(config: Config) -> None:
+def test_every_kernel(config):
     kinds = ["backend"] * (config in TABLE)
     kinds += ["ieee"] * (config in PLAIN + RICH + TABLE[len(CHOSEN) :: 4])
     for implementation, nonfinite in product(IMPLEMENTATIONS, kinds):
@@ -101,12 +95,12 @@ def test_every_kernel(config: Config) -> None:
         (EVERY_MODE[3:], [PLAIN[1], RICH[0]]),
     )
 )
-def test_every_mode(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
+def test_every_mode(mode, config, options, nonfinite):
     check(mode, config, options, nonfinite)
 
 
 @pytest.mark.parametrize("config", cases.ONLY_PADDING, ids=str)
-def test_windows_of_padding_alone(config: Config) -> None:
+def test_windows_of_padding_alone(config):
     for implementation in ("auto", "shifted"):
         check("eager", config, (implementation, *EAGER), "ieee")
         pool = pooling(config, implementation, "channels_last", return_indices=True)
@@ -122,7 +116,7 @@ def test_windows_of_padding_alone(config: Config) -> None:
     + [(mode, PLAIN[0]) for mode in EVERY_MODE[3:]],
     ids=str,
 )
-def test_without_gradient(mode: str, config: Config) -> None:
+def test_without_gradient(mode, config):
     """All dtypes and both formats, in one function; integers at their ends, where "ieee" changes nothing."""
     dtypes = INTEGERS + FLOATS if config.rank < 3 or mode == "eager" else INTEGERS
     # Traced, indices cost most: a third of the dtypes, and not in 3D.
@@ -149,7 +143,7 @@ def test_without_gradient(mode: str, config: Config) -> None:
                 assert_same(found, wanted.indices, f"indices, {what}")
 
 
-def limited(mode: str, options: tuple) -> bool:
+def limited(mode, options):
     """Known limits: in XLA these kernels' forward mode is TensorFlow's: float32 alone, its own ties and NaN."""
     return mode == "xla" and options[0] in ("direct", "separable")
 
@@ -170,7 +164,7 @@ def limited(mode: str, options: tuple) -> bool:
         fit=lambda *row: not limited(*row),
     )
 )
-def test_second_order(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
+def test_second_order(mode, config, options, nonfinite):
     """Derivatives of the gradient, and the derivative of the values in forward mode."""
     implementation, dtype, data_format = options
     pool = pooling(config, implementation, data_format, nonfinite=nonfinite)
@@ -179,7 +173,7 @@ def test_second_order(mode: str, config: Config, options: tuple, nonfinite: str)
     given = distinct if limited(mode, options) else case(config, kind, dtype, data_format)
     tangent = (distinct.x.astype("int64") % 7 - 3).astype(dtype)
 
-    def function(x: Any, upstream: Any, tangent: Any) -> tuple:
+    def function(x, upstream, tangent):
         by_upstream, by_input = runner.second_order(pool)(x, upstream, tangent)
         # With "ieee" the square's may be NaN: it is not compared, and so not compiled.
         second = (by_upstream,) if nonfinite == "ieee" else (by_upstream, by_input)
@@ -222,7 +216,7 @@ WINDOWS = {
 
 
 @by_mode
-def test_ieee_by_hand(mode: str) -> None:
+def test_ieee_by_hand(mode):
     windows, values, indices = zip(*WINDOWS.values(), strict=True)
     x = np.array(windows, "float32")[..., None]
     upstream = np.full((len(WINDOWS), 1, 1), 7, "float32")
@@ -245,7 +239,7 @@ def test_ieee_by_hand(mode: str) -> None:
     ],
     ids=str,
 )
-def test_nothing_to_pool(mode: str, config: Config) -> None:
+def test_nothing_to_pool(mode, config):
     calls = []
     for data_format in FORMATS:
         full = case(config, ties, data_format=data_format)
@@ -261,7 +255,7 @@ def test_nothing_to_pool(mode: str, config: Config) -> None:
 
 
 @by_mode
-def test_gradients_of_16_bits_are_rounded_once(mode: str) -> None:
+def test_gradients_of_16_bits_are_rounded_once(mode):
     """Each 1 on its own would be lost beside the largest."""
     dtype, large = ("bfloat16", 256) if mode == "xla" else ("float16", 2048)
     x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], [large, 1, 1]))
@@ -270,7 +264,7 @@ def test_gradients_of_16_bits_are_rounded_once(mode: str) -> None:
 
 
 @by_mode
-def test_an_axis_of_padding_alone_beside_others(mode: str) -> None:
+def test_an_axis_of_padding_alone_beside_others(mode):
     """Found by the fuzzer: axis by axis, the others have no elements to pool."""
     xs = [np.zeros((1, 4, 0, 4, 1), dtype) for dtype in ("float16", "uint64")]
     options = {"padding": (0, 1, 0), "return_indices": True, "nonfinite": "ieee"}
@@ -281,7 +275,7 @@ def test_an_axis_of_padding_alone_beside_others(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
+def test_slices_of_three_strided_axes_and_many_channels(mode):
     """At once they would be compared in seven dimensions, of which TensorFlow broadcasts five outside XLA."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 3, (2, 5, 4, 6, 16)).astype("float32")
@@ -293,7 +287,7 @@ def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
 
 
 @by_mode
-def test_padding_leaves_the_sign_of_zeros(mode: str) -> None:
+def test_padding_leaves_the_sign_of_zeros(mode):
     xs = [np.full((1, *[4] * rank, 1), -0.0, "float32") for rank in (1, 2, 3)]
     for y in run(lambda *xs: [max_pool(x, 2, padding=1) for x in xs], mode, *xs):
         assert np.all(np.signbit(y))
@@ -302,12 +296,12 @@ def test_padding_leaves_the_sign_of_zeros(mode: str) -> None:
 # Arguments
 
 
-def test_takes_what_converts_to_a_tensor() -> None:
+def test_takes_what_converts_to_a_tensor():
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert np.asarray(max_pool(rows)).tolist() == [[[3.0], [2.0]]]
 
 
-def test_arguments_are_in_the_layers_order() -> None:
+def test_arguments_are_in_the_layers_order():
     x = case(Config((6, 7))).x
     names = ("pool_size", "strides", "padding", "data_format")
     values = (3, 2), (1, 2), "same", "channels_first"
@@ -339,12 +333,12 @@ def test_arguments_are_in_the_layers_order() -> None:
     ],
     ids=str,
 )
-def test_refuses(shape: tuple, options: dict, message: str) -> None:
+def test_refuses(shape, options, message):
     with pytest.raises(ValueError, match=message):
         max_pool(np.zeros(shape, "float32"), **options)
 
 
-def test_refuses_types() -> None:
+def test_refuses_types():
     x = np.zeros((1, 4, 1), "float32")
     with pytest.raises(TypeError, match="`return_indices` takes True or False; received return_i"):
         max_pool(x, return_indices=1)

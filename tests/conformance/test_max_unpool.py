@@ -1,11 +1,7 @@
 """`ops.max_unpool` in every mode against the reference: the adjoint of gathering the maxima, in every convention."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +39,7 @@ CONFIGS = [
 ]
 
 
-def unpooling(config: Config, **options: Any) -> Callable:
+def unpooling(config, **options):
     own = {"pool_size": config.pool_size, "strides": config.strides, "padding": config.padding}
     return lambda values, indices, like=None: max_unpool(
         values, indices, **own | {"data_format": "channels_last", "like": like} | options
@@ -52,10 +48,10 @@ def unpooling(config: Config, **options: Any) -> Callable:
 
 @by_mode
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_values_and_gradient(config: Config, mode: str) -> None:
+def test_values_and_gradient(config, mode):
     given, upstream = case(config, ties), case(config, distinct).x
 
-    def function(values: Any, indices: Any, like: Any) -> tuple:
+    def function(values, indices, like):
         return with_gradient(lambda v: unpooling(config)(v, indices, like))(values, like)
 
     y, gradient = run(function, mode, given.upstream, given.indices, upstream)
@@ -65,11 +61,11 @@ def test_values_and_gradient(config: Config, mode: str) -> None:
 
 @by_mode
 @pytest.mark.parametrize("config", [TILED, OVERLAPPING], ids=str)
-def test_second_order(mode: str, config: Config) -> None:
+def test_second_order(mode, config):
     given, like = case(config, ties), case(config, distinct).x
 
-    def function(values: Any, tangent: Any, indices: Any, like: Any) -> tuple:
-        def unpool(values: Any) -> Any:
+    def function(values, tangent, indices, like):
+        def unpool(values):
             return unpooling(config)(values, indices, like)
 
         return second_order(unpool)(values, like, tangent), forward_mode(unpool)(values, tangent)
@@ -85,7 +81,7 @@ def test_second_order(mode: str, config: Config) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("config", [TILED, OVERLAPPING], ids=str)
-def test_dtypes(mode: str, config: Config) -> None:
+def test_dtypes(mode, config):
     """Indices of 32 and of 64 bits in turn."""
     given = [case(config, ties, dtype) for dtype in FLOATS + INTEGERS]
     unpool = unpooling(config, output_size=config.spatial)
@@ -98,7 +94,7 @@ def test_dtypes(mode: str, config: Config) -> None:
 
 
 @by_mode
-def test_inferred_sizes(mode: str) -> None:
+def test_inferred_sizes(mode):
     """(n - 1) * stride - padding + window, as `torch.nn.MaxUnpool2d`; n * stride for "same"."""
     last = np.ones((1, 3, 3, 2), "float32"), np.zeros((1, 3, 3, 2), "int64")
     first = [reference.channels_first(array) for array in last]
@@ -113,7 +109,7 @@ def test_inferred_sizes(mode: str) -> None:
         assert_same(moved, reference.channels_first(y))
 
 
-def placed(*indices: int) -> np.ndarray:
+def placed(*indices):
     return np.reshape(indices, (1, 2, 2, 1))
 
 
@@ -130,7 +126,7 @@ ELSEWHERE = [
 
 
 @by_mode
-def test_indices_that_are_not_the_windows_own(mode: str) -> None:
+def test_indices_that_are_not_the_windows_own(mode):
     calls = [
         (
             partial(max_unpool, pool_size=window, output_size=size),
@@ -144,7 +140,7 @@ def test_indices_that_are_not_the_windows_own(mode: str) -> None:
 
 
 @pytest.mark.parametrize("far", [6, -2, 2**40])
-def test_indices_out_of_range(far: int) -> None:
+def test_indices_out_of_range(far):
     values = np.ones((1, 1, 3, 2), "float32")
     indices = np.array([0, 0, 2, 1, far, far]).reshape(1, 1, 3, 2)
     with pytest.raises(ValueError, match=rf"received {far} at \(0, 0, 2, 0\).*like="):
@@ -152,7 +148,7 @@ def test_indices_out_of_range(far: int) -> None:
 
 
 @by_mode
-def test_empty(mode: str) -> None:
+def test_empty(mode):
     for shape in [(0, 2, 2, 3), (2, 2, 2, 0)]:
         y = run(max_unpool, mode, np.zeros(shape, "float32"), np.zeros(shape, "int64"))
         assert y.shape == (shape[0], 4, 4, shape[3])
@@ -164,7 +160,7 @@ def test_empty(mode: str) -> None:
     + [(mode, Config((7, 8), 2)) for mode in EVERY_MODE],
     ids=str,
 )
-def test_every_convention(mode: str, config: Config) -> None:
+def test_every_convention(mode, config):
     """Sizes that windows do not fill, so that the volume's own sizes matter; some indices are of no element."""
     keys = list(product(CONVENTIONS, FORMATS))
     keys = keys if mode == "eager" else [*keys[1::4], *keys[2::4]]
@@ -187,7 +183,7 @@ def test_every_convention(mode: str, config: Config) -> None:
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("stride", [2, 3])
-def test_pytorch_live(rank: int, stride: int) -> None:
+def test_pytorch_live(rank, stride):
     torch = needs("torch")
     config = Config((7, 6, 5)[:rank], 2, stride)
     given = case(config, distinct, data_format="channels_first")
@@ -226,6 +222,6 @@ FLOAT16 = np.zeros((1, 2, 2, 1), "float16")
         (ValueError, "`indices_convention` is unknown; received", {"indices_convention": None}),
     ],
 )
-def test_refuses(error: type, message: str, arguments: dict) -> None:
+def test_refuses(error, message, arguments):
     with pytest.raises(error, match=message):
         max_unpool(**(GOOD | arguments))

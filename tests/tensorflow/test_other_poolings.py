@@ -1,10 +1,6 @@
 """Global, adaptive and fractional pooling as TensorFlow alone runs them: its own poolings, graphs, tapes, data sets."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,27 +29,25 @@ FRACTIONAL = partial(fractional_max_pool, pooling_ratio=1.5)
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def example(fill: Callable[..., np.ndarray] = ties, shape: Sequence[int] = (5, 4)) -> np.ndarray:
+def example(fill=ties, shape=(5, 4)):
     return fill((2, *shape, 3), "float32", np.random.default_rng(2)).astype("float32")
 
 
-def pool(
-    x: tf.Tensor, cuts: list[reference_regions.Cut] = PLANE, to: Callable[[list], Any] = np.array
-) -> tuple[tf.Tensor, tf.Tensor]:
+def pool(x, cuts=PLANE, to=np.array):
     axes = [regions.between(to(s), to(e), int(np.max(np.subtract(e, s)))) for s, e in cuts]
     values, indices = regions.pool_channels_last(x, axes, current_context(x))
     return values, tf.cast(indices, tf.int64)
 
 
 @pytest.mark.parametrize("to", [np.array, tf.constant])
-def test_any_regions(to: Callable[[list], Any]) -> None:
+def test_any_regions(to):
     for cuts, shape in zip(CUTS, [(9,), (5, 4), (3, 4, 3)], strict=True):
         for fill in (distinct, ties, wild):
             x = example(fill, shape)
             check(partial(pool, cuts=cuts, to=to), x, reference_regions.pool(x, cuts))
 
 
-def test_lengths_of_tensorflows_fractional_pooling() -> None:
+def test_lengths_of_tensorflows_fractional_pooling():
     """Its regions are as long as ours: each of the two lengths as often."""
     for seed, (ratio, spatial) in enumerate([(1.44, (12, 9)), (1.9, (13, 10)), (2.6, (14, 11))], 1):
         x = tf.zeros((1, *spatial, 1))
@@ -64,7 +58,7 @@ def test_lengths_of_tensorflows_fractional_pooling() -> None:
 
 
 @by_mode
-def test_global_nan_as_the_docstring_has_it(mode: str) -> None:
+def test_global_nan_as_the_docstring_has_it(mode):
     nan, inf = np.nan, np.inf
     x = np.array([[nan, 1, 2], [nan, nan, nan], [-inf, -inf, -inf]], "float32")[..., None]
     both = with_gradient(partial(global_max_pool, return_indices=True))
@@ -81,8 +75,8 @@ def test_global_nan_as_the_docstring_has_it(mode: str) -> None:
     ("sizes", "dtype"),
     [([9], tf.int32), ([2**31 - 2], tf.int32), ([2**16, 2**15], tf.int64), ([None], tf.int64)],
 )
-def test_32_bits_where_they_are_enough(sizes: list[int | None], dtype: tf.DType) -> None:
-    def of_regions(x: tf.Tensor) -> Any:
+def test_32_bits_where_they_are_enough(sizes, dtype):
+    def of_regions(x):
         return regions.pool_channels_last(x, [None] * len(sizes), current_context(x))
 
     for function in (of_regions, partial(global_max_pool, return_indices=True)):
@@ -98,7 +92,7 @@ def test_32_bits_where_they_are_enough(sizes: list[int | None], dtype: tf.DType)
         (partial(FRACTIONAL, data_format="channels_first"), [2, 3, None, 9], [2, 3, None, 6]),
     ],
 )
-def test_a_known_size_stays_known(function: Callable, shape: list, wanted: list) -> None:
+def test_a_known_size_stays_known(function, shape, wanted):
     traced = tf.function(partial(function, return_indices=True))
     for output in traced.get_concrete_function(tf.TensorSpec(shape)).output_shapes:
         assert output.as_list() == wanted
@@ -107,13 +101,13 @@ def test_a_known_size_stays_known(function: Callable, shape: list, wanted: list)
 # One sample at a time
 
 
-def of_one(pool: Callable[..., Any], sample: Any, upstream: tf.Tensor, *mask: tf.Tensor) -> Any:
+def of_one(pool, sample, upstream, *mask):
     masks = {"mask": mask[0][None]} if mask else {}
     results = with_gradient(lambda x: pool(x, **masks))(sample[None], upstream[None])
     return tuple(result[0] for result in results)
 
 
-def test_vectorized_map_and_jacobian() -> None:
+def test_vectorized_map_and_jacobian():
     x = example()
     expected = reference_regions.pool(x, PLANE)
     ones = np.ones_like(expected.values)
@@ -131,7 +125,7 @@ def test_vectorized_map_and_jacobian() -> None:
 
 
 @pytest.mark.parametrize("kind", ["backend", "ieee"])
-def test_vectorized_map_of_global_pooling(kind: str) -> None:
+def test_vectorized_map_of_global_pooling(kind):
     x = example()
     mask = np.random.default_rng(0).random(x.shape[:-1]) < 0.5
     upstream = np.arange(1, 7, dtype="float32").reshape(2, 3)
@@ -149,7 +143,7 @@ def test_vectorized_map_of_global_pooling(kind: str) -> None:
 @pytest.mark.parametrize(
     ("loop", "mode"), [*((tf.map_fn, mode) for mode in MODES), (tf.vectorized_map, "eager")]
 )
-def test_gradient_outside_a_loop(loop: Callable[..., Any], mode: str) -> None:
+def test_gradient_outside_a_loop(loop, mode):
     """There it must find the indices that the loop's steps have made."""
     x = example()
     expected = reference_regions.pool(x, PLANE)
@@ -162,7 +156,7 @@ def test_gradient_outside_a_loop(loop: Callable[..., Any], mode: str) -> None:
 # What a graph learns when it runs
 
 
-def test_global_pooling_of_unknown_rank() -> None:
+def test_global_pooling_of_unknown_rank():
     function = tf.function(global_max_pool, input_signature=[tf.TensorSpec(None)])
     with pytest.raises(ValueError, match="`inputs` must have 1, 2 or 3"):
         function.get_concrete_function()
@@ -182,7 +176,7 @@ SHAPES = [(2, 1, 5), (2, 5, 4), (1, 4, 5), (2, 4, 6), (3, 5, 6)]
         pytest.param([None] * 3, True, SHAPES[:1], None, id="XLA does not stretch it"),
     ],
 )
-def test_a_mask_that_does_not_fit(known: list, jit_compile: bool, shapes: list, match: Any) -> None:
+def test_a_mask_that_does_not_fit(known, jit_compile, shapes, match):
     function = tf.function(
         lambda x, mask: global_max_pool(x, mask=mask),
         input_signature=[tf.TensorSpec([*known, 3]), tf.TensorSpec([None] * 3, tf.bool)],
@@ -195,7 +189,7 @@ def test_a_mask_that_does_not_fit(known: list, jit_compile: bool, shapes: list, 
             function(x, np.full(shape, True))
 
 
-def test_nothing_to_pool() -> None:
+def test_nothing_to_pool():
     """An error where a graph can raise one; XLA's is its own, or it returns nothing."""
     adaptive = partial(adaptive_max_pool, output_size=2)
     fractional = partial(fractional_max_pool, pooling_ratio=2.5, seed=0)

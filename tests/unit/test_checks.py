@@ -1,9 +1,6 @@
 """Each check of a tensor: what it lets through, and what it says of the rest."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from harness.cases import FLOATS, INTEGERS
@@ -19,21 +16,21 @@ class Shape(list):
     rank = property(len)
 
 
-def test_dtypes() -> None:
+def test_dtypes():
     assert sorted(arguments.DTYPES) == sorted(FLOATS + INTEGERS)
     for name in FLOATS + INTEGERS:
         checks.dtype(name)
         checks.dtype_or_castable(name)
 
 
-def test_names_of_dtypes() -> None:
+def test_names_of_dtypes():
     """Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name."""
     for dtype in ("int8", SimpleNamespace(name="int8")):
         assert checks.dtype_name(SimpleNamespace(dtype=dtype)) == "int8"
 
 
 @pytest.mark.parametrize("name", ["bool", "string", "complex64", "object", "qint8", "resource"])
-def test_dtype_refuses(name: str) -> None:
+def test_dtype_refuses(name):
     text = refused(TypeError, checks.dtype, name)
     assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them f" in text
     assert refused(TypeError, checks.dtype_or_castable, name) == text
@@ -43,7 +40,7 @@ def test_dtype_refuses(name: str) -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_layer_inputs(rank: int) -> None:
+def test_layer_inputs(rank):
     for shape in ((2,) * (rank + 2), [None] * (rank + 2), Shape([None] * (rank + 2))):
         checks.layer_inputs(shape, rank, "MaxPooling")
 
@@ -63,13 +60,13 @@ def test_layer_inputs(rank: int) -> None:
     ],
     ids=str,
 )
-def test_layer_inputs_refuses(shape: Any, rank: int, fragments: list[str]) -> None:
+def test_layer_inputs_refuses(shape, rank, fragments):
     text = refused(ValueError, checks.layer_inputs, shape, rank, "SomeLayer")
     for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
         assert fragment in text
 
 
-def test_unknown_rank() -> None:
+def test_unknown_rank():
     text = refused(ValueError, checks.layer_inputs, SimpleNamespace(rank=None), 2, "SomeLayer")
     assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text
     assert "set_shape" in text
