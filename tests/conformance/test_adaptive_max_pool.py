@@ -16,18 +16,9 @@ from keras_maxpool.ops import adaptive_max_pool
 
 # Sizes that divide, that leave a rest, that grow, that stay; the whole axis at once.
 TABLE = [
-    ((9,), 3),
-    ((10,), 4),
-    ((4,), 7),
-    ((7,), 1),
-    ((8, 6), 2),
-    ((7, 5), (3, 4)),
-    ((3, 8), (5, None)),
-    ((6, 5), (1, 5)),
-    ((3, 4), (None, None)),
-    ((4, 6, 5), 2),
-    ((5, 3, 4), (2, 4, None)),
-    ((3, 4, 5), 1),
+    *(((9,), 3), ((10,), 4), ((4,), 7), ((7,), 1), ((8, 6), 2), ((7, 5), (3, 4))),
+    *(((3, 8), (5, None)), ((6, 5), (1, 5)), ((3, 4), (None, None))),
+    *(((4, 6, 5), 2), ((5, 3, 4), (2, 4, None)), ((3, 4, 5), 1)),
 ]
 by_mode = pytest.mark.parametrize("mode", MODES)
 

@@ -6,18 +6,11 @@ from itertools import product
 import numpy as np
 import pytest
 import reference
+from harness import runner
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
 from harness.install import needs
-from harness.runner import (
-    EVERY_MODE,
-    MODES,
-    forward_mode,
-    run,
-    run_all,
-    second_order,
-    with_gradient,
-)
+from harness.runner import EVERY_MODE, MODES, run, run_all, with_gradient
 
 from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
 from keras_maxpool.ops import convert_indices, max_unpool
@@ -68,7 +61,9 @@ def test_second_order(mode, config):
         def unpool(values):
             return unpooling(config)(values, indices, like)
 
-        return second_order(unpool)(values, like, tangent), forward_mode(unpool)(values, tangent)
+        return runner.second_order(unpool)(values, like, tangent), runner.forward_mode(unpool)(
+            values, tangent
+        )
 
     arrays = given.values, given.upstream, given.indices, like
     second, (y, derivative) = run(function, mode, *arrays)

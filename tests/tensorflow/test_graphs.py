@@ -198,7 +198,8 @@ def test_adjacent_windows_scatter_nothing(config, monkeypatch):
     assert_same(unpooled.numpy(), reference.unpool(given.values, given.indices, config.spatial))
 
 
-@pytest.mark.parametrize(("pool", "far"), [(2, 6), (2, -2), (20, -2), (20, 2**40)])
+@pytest.mark.parametrize("far", [6, -2, 2**40])
+@pytest.mark.parametrize("pool", [2, 20])
 def test_indices_out_of_range(pool, far):
     """A graph's error shows their range; XLA has no errors, and leaves them out."""
     values = np.ones((2, 1, 3, 2), "float32")

@@ -47,25 +47,6 @@ def test_live(torch):
         check(case)
 
 
-def test_dtypes(torch):
-    for dtype in ("float16", "float64", "uint8", "int8", "int16", "int32", "int64"):
-        x = np.random.default_rng(0).integers(0, 5, (2, 3, 9, 7)).astype(dtype)
-        expected = torch.nn.functional.max_pool2d(torch.tensor(x), 3, 2, 1, return_indices=True)
-        pooled = reference.pool(x, 3, 2, 1, data_format="channels_first")
-        assert pooled.values.dtype == expected[0].numpy().dtype
-        for got, wanted in zip(pooled, expected, strict=True):
-            np.testing.assert_array_equal(got, wanted, dtype)
-
-
-def test_pytorch_takes_the_last_nan(torch):
-    """The one difference that is meant: should PyTorch change, the notes on NaN have to."""
-    x = np.array([[[1, np.nan, 3, np.nan]]], np.float32)
-    values, indices = torch.nn.functional.max_pool1d(torch.tensor(x), 4, return_indices=True)
-    pooled = reference.pool(x, 4, data_format="channels_first")
-    np.testing.assert_array_equal(pooled.values, values)
-    assert (pooled.indices.item(), indices.item()) == (1, 3)
-
-
 @by_rank
 def test_gather_is_the_second_derivative(torch, rank):
     """Of PyTorch's pooling, at PyTorch's indices: what its gradient passes back to the upstream one."""
