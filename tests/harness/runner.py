@@ -12,11 +12,15 @@ Each backend has a module `harness.runner_<backend>` with these names:
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
     random_bits(seed, n)    the random int32 that fractional pooling draws for an integer as its seed
+
+Built on them is `run_all(mode, *calls)`: several functions, each with arrays of its own, are run as one.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from itertools import islice
+from typing import Any
 
 from harness.keras_version import LEGACY, keras
 
@@ -25,7 +29,7 @@ BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
     raise ImportError(f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow.")
 if BACKEND == "tensorflow":
-    from harness.runner_tensorflow import (
+    from harness.runner_tensorflow import (  # noqa: F401
         MODES,
         UNKNOWN,
         forward_mode,
@@ -39,16 +43,12 @@ if BACKEND == "tensorflow":
 
 EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 
-__all__ = [
-    "BACKEND",
-    "EVERY_MODE",
-    "MODES",
-    "UNKNOWN",
-    "forward_mode",
-    "in_mode",
-    "on_arrays",
-    "random_bits",
-    "run",
-    "second_order",
-    "with_gradient",
-]
+
+def run_all(mode: str, *calls: tuple) -> list[Any]:
+    """The results of calls, each a function and its arrays."""
+
+    def function(*arrays: Any) -> list[Any]:
+        left = iter(arrays)
+        return [call(*islice(left, len(own))) for call, *own in calls]
+
+    return run(function, mode, *(array for _, *own in calls for array in own))
