@@ -1,10 +1,5 @@
 """How results are checked of every pooling whose gradients go to the first maximum."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 import reference
 from harness.assertions import assert_same
@@ -13,7 +8,7 @@ from harness.runner import EVERY_MODE, forward_mode, run, second_order, with_gra
 TRACED = [mode for mode in EVERY_MODE if mode != "eager"]
 
 
-def with_ends(x: np.ndarray) -> np.ndarray:
+def with_ends(x):
     """Integers with both ends of their dtype's range among them."""
     limits, rng = np.iinfo(x.dtype), np.random.default_rng(4)
     x = np.where(rng.random(x.shape) < 0.1, limits.max, x).astype(x.dtype)
@@ -22,15 +17,8 @@ def with_ends(x: np.ndarray) -> np.ndarray:
 
 
 def check(
-    pool: Callable[..., tuple[Any, Any]],
-    x: np.ndarray,
-    pooled: reference.Pooled,
-    mode: str = "eager",
-    data_format: str = "channels_last",
-    *,
-    masks: Sequence[np.ndarray] = (),
-    all_derivatives: bool = False,
-) -> None:
+    pool, x, pooled, mode="eager", data_format="channels_last", *, masks=(), all_derivatives=False
+):
     """Values, indices and, of floats, the gradient; or the second-order derivatives and the tangent, too.
 
     `x` and the reference's results have channels last; `pool` takes `x` and the masks, and has `data_format`.
@@ -42,10 +30,10 @@ def check(
     along = reference.gather(2 * tangent, indices)
     is_integer = x.dtype.kind in "iu"
 
-    def gradient(upstream: np.ndarray) -> np.ndarray:
+    def gradient(upstream):
         return reference.gradient(x.shape, indices, upstream, dtype=x.dtype)
 
-    def results(x: Any, upstream: Any, tangent: Any, *masks: Any) -> Any:
+    def results(x, upstream, tangent, *masks):
         if is_integer:
             return pool(x, *masks)
         found = [*with_gradient(lambda x: pool(x, *masks))(x, upstream)]

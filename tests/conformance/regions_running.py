@@ -1,21 +1,11 @@
 """The regions of fractional pooling."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 from harness.runner import random_bits
 from reference import regions
 
 
-def fractional_cuts(
-    spatial: Sequence[int],
-    outputs: Sequence[int],
-    seed: int,
-    pseudo_random: bool,
-    overlapping: bool,
-) -> list[regions.Cut]:
+def fractional_cuts(spatial, outputs, seed, pseudo_random, overlapping):
     """The regions of a seed, from the backend's random numbers by Graham's rules: nothing of the package's."""
     counts = [1] * len(spatial) if pseudo_random else outputs
     of_axes = np.split(random_bits(seed, sum(counts)), np.cumsum(counts)[:-1])

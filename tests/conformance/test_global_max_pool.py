@@ -1,10 +1,7 @@
 """`ops.global_max_pool` against the reference and PyTorch, in every mode, with and without masks."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +11,18 @@ from harness.assertions import assert_close, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
 from harness.install import needs
 from harness.keras_version import keras
-from harness.runner import MODES, forward_mode, in_mode, run, second_order, with_gradient
+from harness.runner import EVERY_MODE, MODES, forward_mode, run, second_order, with_gradient
 
 from keras_maxpool.ops import global_max_pool
 
 INF, NAN = np.inf, np.nan
+DTYPES = [*FLOATS, *INTEGERS]
 SPATIAL = {1: (7,), 2: (3, 4), 3: (2, 3, 2)}
 
 by_mode = pytest.mark.parametrize("mode", MODES)
-by_rank = pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
-by_kind = pytest.mark.parametrize("kind", ["backend", "ieee"])
 
 
-def example(rank: int, fill: Callable[..., np.ndarray], dtype: str) -> tuple[np.ndarray, ...]:
+def example(rank, fill, dtype):
     """An input and a mask whose second sample is empty."""
     rng = np.random.default_rng(rank)
     x = fill((3, *SPATIAL[rank], 3), dtype, rng).astype(dtype)
@@ -39,15 +35,15 @@ def example(rank: int, fill: Callable[..., np.ndarray], dtype: str) -> tuple[np.
 
 
 def check(
-    x: np.ndarray,
-    mask: np.ndarray | None,
-    mode: str = "eager",
-    data_format: str = "channels_last",
+    x,
+    mask,
+    mode="eager",
+    data_format="channels_last",
     *,
-    keepdims: bool = False,
-    all_derivatives: bool = False,
-    nonfinite: str = "backend",
-) -> None:
+    keepdims=False,
+    all_derivatives=False,
+    nonfinite="backend",
+):
     """Values, indices and, of floats, gradients. `x` has its channels last."""
     dtype, rank = x.dtype, x.ndim - 2
     of_elements = mask
@@ -59,26 +55,19 @@ def check(
     tangent = rng.integers(-3, 4, x.shape).astype(dtype)
     masks = [] if mask is None else [mask]
 
-    def laid_out(array: np.ndarray) -> np.ndarray:
+    def laid_out(array):
         if array.ndim == 2 and keepdims:
             array = array.reshape(array.shape[0], *[1] * rank, array.shape[1])
         first = data_format == "channels_first" and array.ndim > 2
         return reference.channels_first(array) if first else array
 
-    def pool(x: Any, *masks: Any, return_indices: bool = True) -> Any:
-        options = {"return_indices": return_indices, "nonfinite": nonfinite}
-        return global_max_pool(
-            x, data_format, keepdims, mask=masks[0] if masks else None, **options
-        )
-
-    def results(x: Any, upstream: Any, tangent: Any, *masks: Any) -> list[Any]:
+    def results(x, upstream, tangent, *masks):
+        options = {"mask": masks[0] if masks else None, "nonfinite": nonfinite}
+        alone = partial(global_max_pool, data_format=data_format, keepdims=keepdims, **options)
+        pool = partial(alone, return_indices=True)
         if dtype in INTEGERS:
-            return pool(x, *masks)
-
-        def alone(x: Any) -> Any:
-            return pool(x, *masks, return_indices=False)
-
-        found = [*with_gradient(lambda x: pool(x, *masks))(x, upstream)]
+            return pool(x)
+        found = [*with_gradient(pool)(x, upstream)]
         if all_derivatives:
             found += second_order(alone)(x, upstream, tangent)
             found += forward_mode(alone)(x, tangent)
@@ -99,15 +88,11 @@ def check(
             assert_close(got, should, str(dtype))
 
 
-def test_eager() -> None:
+def test_eager():
     """Everything with everything: it takes few milliseconds a call."""
     for rank, masked, data_format in product(SPATIAL, (False, True), FORMATS):
-        for fill, kind in [
-            (ties, "backend"),
-            (ties, "ieee"),
-            (distinct, "backend"),
-            (wild, "ieee"),
-        ]:
+        fills = (ties, "backend"), (ties, "ieee"), (distinct, "backend"), (wild, "ieee")
+        for fill, kind in fills:
             x, mask = example(rank, fill, "float32")
             given = mask if masked else None
             options = {"nonfinite": kind, "all_derivatives": fill is ties}
@@ -115,36 +100,21 @@ def test_eager() -> None:
         check(x, np.array([True, False, True]), data_format=data_format, nonfinite="ieee")
 
 
-def traced() -> Iterator[Any]:
-    """Each dtype in each mode; masked or not, and each rank and data format, in turn."""
-    for (shift, mode), (i, dtype) in product(enumerate(TRACED), enumerate([*FLOATS, *INTEGERS])):
-        masked = bool((i + shift) % 2)
-        rank, data_format = 1 + (i + shift) % 3, FORMATS[i // 2 % 2]
-        mark = "masked" if masked else "all"
-        yield pytest.param(
-            mode, dtype, masked, rank, data_format, id=f"{mode}-{dtype}-{mark}-{rank}d"
-        )
-
-
-@pytest.mark.parametrize(("mode", "dtype", "masked", "rank", "data_format"), traced())
-def test_modes(mode: str, dtype: str, masked: bool, rank: int, data_format: str) -> None:
-    x, mask = example(rank, ties, dtype)
-    check(x, mask if masked else None, mode, data_format, keepdims=rank == 2)
-    if dtype in FLOATS:
-        x, mask = example(rank, wild, dtype)
-        check(x, mask if masked else None, mode, data_format, nonfinite="ieee")
-
-
-@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
-def test_dtypes_eager(dtype: str) -> None:
-    for fill in [ties, wild] if dtype in FLOATS else [ties]:
-        x, mask = example(2, fill, dtype)
-        for given in (None, mask):
-            check(x, given, nonfinite="ieee")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", EVERY_MODE)
+def test_modes(mode, dtype):
+    """Masked or not, and each rank and data format, in turn; eagerly both."""
+    i, shift = DTYPES.index(dtype), EVERY_MODE.index(mode)
+    rank, data_format = (1 + (i + shift) % 3, FORMATS[i // 2 % 2]) if shift else (2, FORMATS[0])
+    of_ties = "backend" if shift else "ieee"
+    for fill, kind in [(ties, of_ties), (wild, "ieee")][: 1 + (dtype in FLOATS)]:
+        x, mask = example(rank, fill, dtype)
+        for given in [None, mask] if mode == "eager" else [mask if (i + shift) % 2 else None]:
+            check(x, given, mode, data_format, keepdims=rank == 2, nonfinite=kind)
 
 
 @pytest.mark.parametrize(("mode", "kind"), product(TRACED, ["backend", "ieee"]))
-def test_derivatives(mode: str, kind: str) -> None:
+def test_derivatives(mode, kind):
     """Masked in one of the two."""
     x, mask = example(2, ties, "float32")
     given = mask if (kind == "ieee") == (mode == "xla") else None
@@ -152,30 +122,25 @@ def test_derivatives(mode: str, kind: str) -> None:
 
 
 @by_mode
-def test_a_mask_of_samples(mode: str) -> None:
+def test_masks(mode):
+    """Of samples; with hidden NaN, and where all that is visible is as low as what replaces the hidden."""
     x, _ = example(2, ties, "float32")
     check(x, np.array([True, False, True]), mode, "channels_first")
-
-
-@by_mode
-@by_kind
-def test_masked_elements_have_no_part(kind: str, mode: str) -> None:
-    """Of NaN, and where all that is visible is as low as what replaces the masked."""
     x = np.array([[NAN, 2, 3], [-INF, -INF, -INF]], "float32")[..., None]
-    mask = np.array([[False, True, True], [False, True, True]])
-    check(x, mask, mode, nonfinite=kind)
+    for kind in ("backend", "ieee"):
+        check(x, np.array([[False, True, True]] * 2), mode, nonfinite=kind)
 
 
 @by_mode
-@pytest.mark.parametrize("shape", [(0, 3, 4, 2), (2, 3, 4, 0), (0, 3, 4, 0)], ids=str)
-def test_nothing_to_pool(mode: str, shape: tuple[int, ...]) -> None:
-    for mask in (None, np.ones(shape[:-1], bool)):
-        check(np.zeros(shape, "float32"), mask, mode, nonfinite="ieee")
+def test_nothing_to_pool(mode):
+    for shape in [(0, 3, 4, 2), (2, 3, 4, 0)]:
+        for mask in (None, np.ones(shape[:-1], bool)):
+            check(np.zeros(shape, "float32"), mask, mode, nonfinite="ieee")
 
 
 @by_mode
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_far_indices(mode: str, dtype: str) -> None:
+def test_far_indices(mode, dtype):
     """An index is an integer, also where the dtype holds no such number."""
     x = np.zeros((1, 70001, 2), dtype)
     x[0, 69999:, 1] = x[0, 65537, 0] = 1
@@ -183,9 +148,9 @@ def test_far_indices(mode: str, dtype: str) -> None:
     assert indices.tolist() == [[65537, 69999]]
 
 
-@by_rank
+@pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
 @pytest.mark.parametrize("fill", [distinct, ties, wild])
-def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
+def test_torch(fill, rank):
     """Adaptive pooling to one element: its values and its indices, NaN included."""
     torch = needs("torch")
     x, _ = example(rank, fill, "float32")
@@ -202,44 +167,39 @@ def test_torch(fill: Callable[..., np.ndarray], rank: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "fragments"),
+    ("mask", "error", "fragments"),
     [
-        ({"mask": np.ones((2, 5))}, TypeError, ["dtype float64", "cast"]),
-        ({"mask": [[1] * 5] * 2}, TypeError, ["dtype int32", "cast"]),
-        ({"mask": "yes"}, TypeError, ["dtype string", "cast"]),
-        ({"mask": [[True], [True, False]]}, TypeError, ["[[True], [True, False]]"]),
-        ({"mask": {True}}, TypeError, ["{True}", "Write"]),
-        ({"mask": True}, ValueError, ["(2, 5)", "(2, 5, 3)", "shape ()"]),
-        ({"mask": np.full((5, 2), True)}, ValueError, ["(2, 5)", "shape (5, 2)"]),
-        ({"mask": np.full((2, 1), True)}, ValueError, ["(2, 5)", "shape (2, 1)"]),
-        ({"mask": np.full(5, True)}, ValueError, ["(2, 5)", "shape (5,)"]),
-        ({"mask": np.full((2, 5, 3), True)}, ValueError, ["shape (2, 5, 3)", "Write"]),
-        (
-            {"mask": np.full((2, 5), True), "data_format": "channels_first"},
-            ValueError,
-            ["which is (2, 3)", "channels_first", "shape (2, 5)"],
-        ),
+        (np.ones((2, 5)), TypeError, ["dtype float64", "cast"]),
+        ([[1] * 5] * 2, TypeError, ["dtype int", "cast"]),
+        ("yes", TypeError, ["`mask` takes", "boolean"]),
+        ([[True], [True, False]], TypeError, ["[[True], [True, False]]"]),
+        ({True}, TypeError, ["{True}", "Write"]),
+        (True, ValueError, ["(2, 5)", "(2, 5, 3)", "shape ()"]),
+        *((np.full(n, True), ValueError, ["(2, 5)", f"shape {n}"]) for n in [(5, 2), (2, 1), (5,)]),
+        (np.full((2, 5, 3), True), ValueError, ["shape (2, 5, 3)", "Write"]),
     ],
     ids=str,
 )
-def test_bad_masks(options: dict[str, Any], error: type[Exception], fragments: list[str]) -> None:
+def test_bad_masks(mask, error, fragments):
     for mode in ("eager", *TRACED[:1]):
-        pool = in_mode(lambda x: global_max_pool(x, **options), mode)
         with pytest.raises(error) as caught:
-            run(pool, "eager", np.zeros((2, 5, 3), "float32"))
+            run(lambda x: global_max_pool(x, mask=mask), mode, np.zeros((2, 5, 3), "float32"))
         assert caught.type is error
         for fragment in ["`mask`", *fragments]:
             assert fragment in str(caught.value)
 
 
-def test_empty_only_as_channels_first() -> None:
-    x = np.zeros((2, 5, 0), "float32")
-    assert global_max_pool(x).shape == (2, 0)
+def test_channels_first_is_said_of_a_mask_and_of_no_elements():
+    x = np.zeros((2, 5, 3), "float32")
+    match = r"`mask`.*which is \(2, 3\).*channels_first.*shape \(2, 5\)"
+    with pytest.raises(ValueError, match=match):
+        global_max_pool(x, "channels_first", mask=np.full((2, 5), True))
+    assert global_max_pool(x[..., :0]).shape == (2, 0)
     with pytest.raises(ValueError, match="channels_first"):
-        global_max_pool(x, "channels_first")
+        global_max_pool(x[..., :0], "channels_first")
 
 
-def test_image_data_format_of_keras() -> None:
+def test_image_data_format_of_keras():
     x = np.arange(24.0).reshape(2, 3, 4)
     keras.backend.set_image_data_format("channels_first")
     try:

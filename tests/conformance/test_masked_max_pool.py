@@ -1,10 +1,6 @@
 """`ops.max_pool` with a mask against the reference, in every mode: what is hidden never wins."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,21 +23,21 @@ CONFIGS = [
 ]
 
 
-def lowest(shape: tuple[int, ...], dtype: str, _: np.random.Generator) -> np.ndarray:
+def lowest(shape, dtype, _):
     """With which all that is hidden ties, and comes first in most windows."""
     return np.full(shape, -np.inf if dtype in FLOATS else np.iinfo(dtype).min)
 
 
 def assert_right(
-    config: Config,
-    fill: Callable[..., np.ndarray],
-    dtype: str,
-    mode: str = "eager",
-    data_format: str = "channels_last",
-    nonfinite: str = "ieee",
-    of_samples: bool = False,
-    **options: bool,
-) -> None:
+    config,
+    fill,
+    dtype,
+    mode="eager",
+    data_format="channels_last",
+    nonfinite="ieee",
+    of_samples=False,
+    **options,
+):
     rng = np.random.default_rng(0)
     x = fill((3, *config.spatial, 2), dtype, rng).astype(dtype)
     mask = rng.random((3, *config.spatial)) < 0.4
@@ -57,7 +53,7 @@ def assert_right(
     indices = np.where(best > 0, indices, -1)
     pooled = reference.Pooled(reference.gather(x, indices), indices)
 
-    def pool(x: Any, mask: Any) -> Any:
+    def pool(x, mask):
         arguments = config.arguments | {"data_format": data_format, "nonfinite": nonfinite}
         return max_pool(x, **arguments, mask=mask, return_indices=True)
 
@@ -65,7 +61,7 @@ def assert_right(
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_eager(config: Config) -> None:
+def test_eager(config):
     for data_format, fill in zip(FORMATS * 2, (ties, lowest, wild, ties), strict=True):
         assert_right(config, fill, "float32", data_format=data_format)
     assert_right(config, ties, "float32", nonfinite="backend", all_derivatives=True)
@@ -73,13 +69,13 @@ def test_eager(config: Config) -> None:
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
-def test_dtypes(dtype: str) -> None:
+def test_dtypes(dtype):
     for fill, config in product((ties, lowest), CONFIGS[6:]):
         assert_right(config, fill, dtype)
 
 
 @pytest.mark.parametrize(("i", "mode"), zip(range(12), TRACED * 6, strict=False))
-def test_modes(i: int, mode: str) -> None:
+def test_modes(i, mode):
     """Configurations, dtypes, fills and data formats in turn."""
     config, dtype = CONFIGS[i % 9], [*FLOATS, *INTEGERS][i]
     assert_right(config, [ties, lowest][i // 3 % 2], dtype, mode, FORMATS[i % 2])

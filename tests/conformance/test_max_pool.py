@@ -1,45 +1,20 @@
 """`ops.max_pool` in every mode against the NumPy reference: values, indices, derivatives of both orders."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
+from itertools import product
 
 import ml_dtypes
 import numpy as np
 import pytest
 import reference
+from harness import cases, runner
 from harness.assertions import assert_same
-from harness.cases import (
-    CHOSEN,
-    FLOATS,
-    FORMATS,
-    INTEGERS,
-    ONLY_PADDING,
-    TABLE,
-    Config,
-    assign,
-    case,
-    distinct,
-    ends,
-    lowest,
-    ties,
-    wild,
-)
-from harness.runner import (
-    EVERY_MODE,
-    MODES,
-    forward_mode,
-    on_arrays,
-    run,
-    second_order,
-    with_gradient,
-)
+from harness.cases import CHOSEN, FLOATS, FORMATS, INTEGERS, LEVEL, TABLE, Config, case, ties, wild
+from harness.runner import EVERY_MODE, MODES, run, run_all, with_gradient
 
 from keras_maxpool.arguments import IMPLEMENTATIONS
 from keras_maxpool.ops import max_pool
 
-by_mode = pytest.mark.parametrize("mode", EVERY_MODE)
+by_mode = pytest.mark.parametrize("mode", MODES)
 # In each rank one configuration without dilation, which every kernel does, and one of everything.
 PLAIN = [
     Config((9,), 3, 2, "same"),
@@ -51,92 +26,86 @@ RICH = [
     Config((6, 7), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2)),
     Config((5, 4, 6), (2, 3, 2), (1, 2, 3), ((1, 0), (1, 2), (0, 1)), (2, 1, 1), True),
 ]
-LEVEL = Config((5, 6), 3, 1, "same")  # output and input have one shape
 LONG = [Config((40,), 13, 1, "same"), Config((24, 9), (21, 2), 3)]  # pooled in steps
+EAGER = "float32", "channels_last"
 
 
-def forced(implementation: str, config: Config, dtype: str = "float32") -> bool:
+def forced(implementation, config, dtype="float32"):
     """Whether the op lets this kernel be forced."""
     in_3d = config.rank < 3 or dtype in ("float32", "bfloat16")
     return implementation != "direct" or (not config.dilated and in_3d)
 
 
-def rows(
-    *cells: tuple[list[str], list[Config]], fit: Callable = lambda mode, options: True
-) -> pytest.MarkDecorator:
+def rows(nonfinite, *cells, fit=lambda mode, options: True):
     """Configurations in modes, with kernels, dtypes and formats that occur in pairs."""
-    chosen = assign(
+    chosen = cases.assign(
         [(mode, config) for modes, configs in cells for mode in modes for config in configs],
         [IMPLEMENTATIONS, FLOATS, FORMATS],
         lambda mode, config, row: forced(row[0], config, row[1]) and fit(mode, row),
     )
-    ids = ["-".join([mode, *options, str(config)]) for mode, config, options in chosen]
-    return pytest.mark.parametrize(("mode", "config", "options"), chosen, ids=ids)
+    return [(*row, nonfinite) for row in chosen]
 
 
-def pooling(config: Config, implementation: str, data_format: str, **others: Any) -> Callable:
+def by_row(rows):
+    ids = ["-".join([mode, *options, str(config), kind]) for mode, config, options, kind in rows]
+    return pytest.mark.parametrize(("mode", "config", "options", "nonfinite"), rows, ids=ids)
+
+
+def pooling(config, implementation, data_format, **others):
     own = config.arguments | {"implementation": implementation, "data_format": data_format}
     return lambda x: max_pool(x, **own, **others)
 
 
-def check(mode: str, config: Config, options: tuple, nonfinite: str = "backend") -> None:
+def check(mode, config, options, nonfinite):
     """Values, indices and gradient, exactly, of one traced function for several inputs."""
     implementation, dtype, data_format = options
     names = {"nonfinite": nonfinite, "return_indices": True}
     pool = pooling(config, implementation, data_format, **names)
-    function = on_arrays(with_gradient(pool), mode)
-    for fill in [wild] if nonfinite == "ieee" else [ties, lowest, ends]:
+    function = runner.on_arrays(with_gradient(pool), mode)
+    for fill in [wild] if nonfinite == "ieee" else [ties, cases.lowest, cases.ends]:
         given = case(config, fill, dtype, data_format)
         values, indices, gradient = function(given.x, given.upstream)
         what = f"{options} {fill.__name__}"
         assert_same(indices, given.indices, f"indices, {what}")
-        if fill is not lowest or nonfinite == "ieee":  # else the values are the backend's
+        if fill is not cases.lowest:  # of which the values are the backend's
             assert_same(values, given.values, f"values, {what}")
             assert_same(gradient, given.gradient, f"gradient, {what}")
 
 
-EAGER = "float32", "channels_last"
-
-
-@pytest.mark.parametrize("config", TABLE, ids=str)
-def test_every_kernel(config: Config) -> None:
-    for implementation in IMPLEMENTATIONS:
+@pytest.mark.parametrize("config", TABLE + PLAIN + RICH, ids=str)
+def test_every_kernel(config):
+    kinds = ["backend"] * (config in TABLE)
+    kinds += ["ieee"] * (config in PLAIN + RICH + TABLE[len(CHOSEN) :: 4])
+    for implementation, nonfinite in product(IMPLEMENTATIONS, kinds):
         if forced(implementation, config):
-            check("eager", config, (implementation, *EAGER))
+            check("eager", config, (implementation, *EAGER), nonfinite)
 
 
-@rows(
-    (EVERY_MODE[:2], CHOSEN + LONG),
-    (EVERY_MODE[2:3], CHOSEN[::2] + LONG),
-    (EVERY_MODE[3:], CHOSEN[1::2]),
+@by_row(
+    rows(
+        "backend",
+        (EVERY_MODE[:2], CHOSEN + LONG),
+        (EVERY_MODE[2:3], CHOSEN[::3] + LONG),
+        (EVERY_MODE[3:], CHOSEN[1::2]),
+    )
+    + rows(
+        "ieee",
+        (MODES[:1], RICH),
+        (MODES[1:], [PLAIN[1], RICH[0], RICH[2]]),
+        (EVERY_MODE[3:], [PLAIN[1], RICH[0]]),
+    )
 )
-def test_every_mode(mode: str, config: Config, options: tuple) -> None:
-    check(mode, config, options)
+def test_every_mode(mode, config, options, nonfinite):
+    check(mode, config, options, nonfinite)
 
 
-@pytest.mark.parametrize("config", PLAIN + RICH + TABLE[len(CHOSEN) :: 4], ids=str)
-def test_every_kernel_ieee(config: Config) -> None:
-    for implementation in IMPLEMENTATIONS:
-        if forced(implementation, config):
-            check("eager", config, (implementation, *EAGER), "ieee")
-
-
-@rows(
-    ([MODES[0]], RICH),
-    (MODES[1:], [PLAIN[1], RICH[0], RICH[2]]),
-    (EVERY_MODE[3:], [PLAIN[1], RICH[0]]),
-)
-def test_ieee(mode: str, config: Config, options: tuple) -> None:
-    check(mode, config, options, "ieee")
-
-
-@pytest.mark.parametrize("config", ONLY_PADDING, ids=str)
-def test_windows_of_padding_alone(config: Config) -> None:
+@pytest.mark.parametrize("config", cases.ONLY_PADDING, ids=str)
+def test_windows_of_padding_alone(config):
     for implementation in ("auto", "shifted"):
         check("eager", config, (implementation, *EAGER), "ieee")
         pool = pooling(config, implementation, "channels_last", return_indices=True)
-        given = case(config, lowest)
-        for mode in MODES if config is ONLY_PADDING[1] else MODES[:1]:
+        given = case(config, cases.lowest)
+        for mode in MODES if config is cases.ONLY_PADDING[1] else MODES[:1]:
             assert_same(run(pool, mode, given.x)[1], given.indices, implementation)
 
 
@@ -147,57 +116,68 @@ def test_windows_of_padding_alone(config: Config) -> None:
     + [(mode, PLAIN[0]) for mode in EVERY_MODE[3:]],
     ids=str,
 )
-def test_without_gradient(mode: str, config: Config) -> None:
-    """All dtypes and both formats, in one function; integers at the ends of their range."""
+def test_without_gradient(mode, config):
+    """All dtypes and both formats, in one function; integers at their ends, where "ieee" changes nothing."""
     dtypes = INTEGERS + FLOATS if config.rank < 3 or mode == "eager" else INTEGERS
-    keys = [(dtype, FORMATS[i % 2]) for i, dtype in enumerate(dtypes)]
-    given = [
-        case(config, ends if "int" in dtype else ties, dtype, data_format)
-        for dtype, data_format in keys
-    ]
     # Traced, indices cost most: a third of the dtypes, and not in 3D.
-    wanted = [mode == "eager" or (config.rank < 3 and i % 3 == 0) for i in range(len(keys))]
+    keys = [
+        (dtype, FORMATS[i % 2], mode == "eager" or (config.rank < 3 and i % 3 == 0))
+        for i, dtype in enumerate(dtypes)
+    ]
     for implementation in IMPLEMENTATIONS if mode == "eager" else ("auto",):
-        fitting = [i for i, (dtype, _) in enumerate(keys) if forced(implementation, config, dtype)]
-        pools = [
-            pooling(config, implementation, keys[i][1], return_indices=wanted[i]) for i in fitting
-        ]
-
-        def function(*xs: Any, pools: list = pools) -> list:
-            return [pool(x) for pool, x in zip(pools, xs, strict=True)]
-
-        for i, result in zip(
-            fitting, run(function, mode, *(given[i].x for i in fitting)), strict=True
-        ):
-            what = f"{implementation} {keys[i]}"
-            values, *indices = result if wanted[i] else [result]
-            assert_same(values, given[i].values, f"values, {what}")
+        given, calls = [], []
+        for i, (dtype, data_format, with_indices) in enumerate(keys):
+            is_integer = "int" in dtype
+            if forced(implementation, config, dtype):
+                kind = "ieee" if is_integer and i % 4 > 1 else "backend"
+                options = {"return_indices": with_indices, "nonfinite": kind}
+                fill = cases.ends if is_integer else ties
+                given.append((with_indices, case(config, fill, dtype, data_format)))
+                pool = pooling(config, implementation, data_format, **options)
+                calls.append((pool, given[-1][1].x))
+        for result, (with_indices, wanted) in zip(run_all(mode, *calls), given, strict=True):
+            what = f"{implementation} {wanted.x.dtype}"
+            values, *indices = result if with_indices else [result]
+            assert_same(values, wanted.values, f"values, {what}")
             for found in indices:
-                assert_same(found, given[i].indices, f"indices, {what}")
+                assert_same(found, wanted.indices, f"indices, {what}")
 
 
-@by_mode
-def test_ieee_changes_no_integers(mode: str) -> None:
-    given = case(RICH[0], distinct, "int32")
-    pool = pooling(RICH[0], "auto", "channels_last", nonfinite="ieee")
-    assert_same(run(pool, mode, given.x), given.values)
-
-
-def limited(mode: str, options: tuple) -> bool:
+def limited(mode, options):
     """Known limits: in XLA these kernels' forward mode is TensorFlow's: float32 alone, its own ties and NaN."""
     return mode == "xla" and options[0] in ("direct", "separable")
 
 
-def check_second_order(mode: str, config: Config, options: tuple, nonfinite: str) -> None:
+@by_row(
+    rows(
+        "backend",
+        (EVERY_MODE[:1], [*PLAIN, *RICH, LEVEL]),
+        (EVERY_MODE[1:2], [PLAIN[0], PLAIN[2], RICH[1], LEVEL]),
+        (EVERY_MODE[2:3], [PLAIN[1], RICH[0]]),  # a program of XLA takes 50 MB
+        (EVERY_MODE[1:2] + EVERY_MODE[3:], [PLAIN[1], Config((1, 1), 3, 2, "same")]),
+        fit=lambda mode, options: not limited(mode, options) or options[1] == "float32",
+    )
+    + rows(
+        "ieee",
+        (EVERY_MODE[:1], [PLAIN[1], RICH[2]]),
+        (MODES[1:], [RICH[0]]),
+        fit=lambda *row: not limited(*row),
+    )
+)
+def test_second_order(mode, config, options, nonfinite):
     """Derivatives of the gradient, and the derivative of the values in forward mode."""
     implementation, dtype, data_format = options
     pool = pooling(config, implementation, data_format, nonfinite=nonfinite)
-    fill = wild if nonfinite == "ieee" else distinct if limited(mode, options) else ties
-    given = case(config, fill, dtype, data_format)
-    tangent = (case(config, distinct, dtype, data_format).x.astype("int64") % 7 - 3).astype(dtype)
+    distinct = case(config, cases.distinct, dtype, data_format)
+    kind = wild if nonfinite == "ieee" else ties
+    given = distinct if limited(mode, options) else case(config, kind, dtype, data_format)
+    tangent = (distinct.x.astype("int64") % 7 - 3).astype(dtype)
 
-    def function(x: Any, upstream: Any, tangent: Any) -> tuple:
-        return second_order(pool)(x, upstream, tangent), forward_mode(pool)(x, tangent)
+    def function(x, upstream, tangent):
+        by_upstream, by_input = runner.second_order(pool)(x, upstream, tangent)
+        # With "ieee" the square's may be NaN: it is not compared, and so not compiled.
+        second = (by_upstream,) if nonfinite == "ieee" else (by_upstream, by_input)
+        return second, runner.forward_mode(pool)(x, tangent)
 
     second, (values, derivative) = run(function, mode, given.x, given.upstream, tangent)
     along = reference.gather(2 * tangent, given.indices, data_format=data_format)
@@ -210,31 +190,9 @@ def check_second_order(mode: str, config: Config, options: tuple, nonfinite: str
         derivative, along = np.where(usual, derivative, zero), np.where(usual, along, zero)
     assert_same(derivative, along, "forward mode")
     if nonfinite == "backend":
-        upstream = 2 * given.upstream * along
-        by_input = reference.gradient(
-            given.x.shape, given.indices, upstream, dtype=given.x.dtype, data_format=data_format
-        )
+        upstream, like = 2 * given.upstream * along, {"dtype": dtype, "data_format": data_format}
+        by_input = reference.gradient(given.x.shape, given.indices, upstream, **like)
         assert_same(second[1], by_input, "the gradient's derivative by the input")
-
-
-@rows(
-    (EVERY_MODE[:1], [*PLAIN, *RICH, LEVEL]),
-    (EVERY_MODE[1:2], [PLAIN[0], PLAIN[2], RICH[1], LEVEL]),
-    (EVERY_MODE[2:3], [PLAIN[1], RICH[0], LEVEL]),
-    (EVERY_MODE[1:2] + EVERY_MODE[3:], [PLAIN[1], Config((1, 1), 3, 2, "same")]),
-    fit=lambda mode, options: not limited(mode, options) or options[1] == "float32",
-)
-def test_second_order(mode: str, config: Config, options: tuple) -> None:
-    check_second_order(mode, config, options, "backend")
-
-
-@rows(
-    (EVERY_MODE[:1], [PLAIN[1], RICH[2]]),
-    (MODES[1:], [RICH[0]]),
-    fit=lambda *row: not limited(*row),
-)
-def test_second_order_ieee(mode: str, config: Config, options: tuple) -> None:
-    check_second_order(mode, config, options, "ieee")
 
 
 NAN, INF = np.nan, np.inf
@@ -257,13 +215,11 @@ WINDOWS = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_ieee_by_hand(mode: str) -> None:
+@by_mode
+def test_ieee_by_hand(mode):
     windows, values, indices = zip(*WINDOWS.values(), strict=True)
-    x, upstream = (
-        np.array(windows, "float32")[..., None],
-        np.full((len(WINDOWS), 1, 1), 7, "float32"),
-    )
+    x = np.array(windows, "float32")[..., None]
+    upstream = np.full((len(WINDOWS), 1, 1), 7, "float32")
     gradient = 7 * np.eye(3, dtype="float32")[list(indices)]
     pools = [
         with_gradient(pooling(Config((3,), 3), kernel, "channels_last", nonfinite="ieee"))
@@ -283,56 +239,43 @@ def test_ieee_by_hand(mode: str) -> None:
     ],
     ids=str,
 )
-def test_nothing_to_pool(mode: str, config: Config) -> None:
-    pools, arrays = [], []
+def test_nothing_to_pool(mode, config):
+    calls = []
     for data_format in FORMATS:
         full = case(config, ties, data_format=data_format)
+        pool = pooling(config, "auto", data_format, return_indices=mode == "eager")
         for axis in (0, -1 if data_format == "channels_last" else 1):
-            pool = pooling(config, "auto", data_format, return_indices=mode == "eager")
-            pools.append(with_gradient(pool))
-            arrays += [np.take(array, [], axis) for array in (full.x, full.upstream)]
-
-    def function(*arrays: Any) -> list:
-        pairs = zip(arrays[::2], arrays[1::2], strict=True)
-        return [pool(*pair) for pool, pair in zip(pools, pairs, strict=True)]
-
-    results = run(function, mode, *arrays)
-    for (values, *indices, gradient), x, upstream in zip(
-        results, arrays[::2], arrays[1::2], strict=True
-    ):
+            empty = [np.take(array, [], axis) for array in (full.x, full.upstream)]
+            calls.append((with_gradient(pool), *empty))
+    for result, (_, x, upstream) in zip(run_all(mode, *calls), calls, strict=True):
+        values, *indices, gradient = result
         assert_same(values, upstream)
         assert_same(gradient, x)
         assert all(found.shape == upstream.shape for found in indices)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "mode", "upstream"),
-    [
-        ("float16", "eager", [2048, 1, 1]),
-        *(("float16", mode, [2048, 1, 1]) for mode in MODES if mode == "graph"),
-        *(("bfloat16", mode, [256, 1, 1]) for mode in MODES if mode == "xla"),
-    ],
-)
-def test_gradients_of_16_bits_are_rounded_once(dtype: str, mode: str, upstream: list[int]) -> None:
+@by_mode
+def test_gradients_of_16_bits_are_rounded_once(mode):
     """Each 1 on its own would be lost beside the largest."""
-    x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], upstream))
+    dtype, large = ("bfloat16", 256) if mode == "xla" else ("float16", 2048)
+    x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], [large, 1, 1]))
     _, gradient = run(with_gradient(lambda x: max_pool(x, 3, 1)), mode, x, dy)
-    assert gradient[0, 2, 0] == sum(upstream)
+    assert gradient[0, 2, 0] == large + 2
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_an_axis_of_padding_alone_beside_others(mode: str) -> None:
+@by_mode
+def test_an_axis_of_padding_alone_beside_others(mode):
     """Found by the fuzzer: axis by axis, the others have no elements to pool."""
     xs = [np.zeros((1, 4, 0, 4, 1), dtype) for dtype in ("float16", "uint64")]
     options = {"padding": (0, 1, 0), "return_indices": True, "nonfinite": "ieee"}
-    results = run(lambda *xs: [max_pool(x, 2, **options) for x in xs], mode, *xs)
-    for x, (values, indices) in zip(xs, results, strict=True):
+    pool = lambda x: max_pool(x, 2, **options)  # noqa: E731
+    for x, (values, indices) in zip(xs, run_all(mode, *((pool, x) for x in xs)), strict=True):
         assert_same(values, np.full((1, 2, 1, 2, 1), reference.lowest(x.dtype), x.dtype))
         assert np.all(indices == -1)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
+@pytest.mark.parametrize("mode", MODES[:2])
+def test_slices_of_three_strided_axes_and_many_channels(mode):
     """At once they would be compared in seven dimensions, of which TensorFlow broadcasts five outside XLA."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 3, (2, 5, 4, 6, 16)).astype("float32")
@@ -343,8 +286,8 @@ def test_slices_of_three_strided_axes_and_many_channels(mode: str) -> None:
     assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype=x.dtype))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_padding_leaves_the_sign_of_zeros(mode: str) -> None:
+@by_mode
+def test_padding_leaves_the_sign_of_zeros(mode):
     xs = [np.full((1, *[4] * rank, 1), -0.0, "float32") for rank in (1, 2, 3)]
     for y in run(lambda *xs: [max_pool(x, 2, padding=1) for x in xs], mode, *xs):
         assert np.all(np.signbit(y))
@@ -353,13 +296,13 @@ def test_padding_leaves_the_sign_of_zeros(mode: str) -> None:
 # Arguments
 
 
-def test_takes_what_converts_to_a_tensor() -> None:
+def test_takes_what_converts_to_a_tensor():
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert np.asarray(max_pool(rows)).tolist() == [[[3.0], [2.0]]]
 
 
-def test_arguments_are_in_the_layers_order() -> None:
-    x = case(Config((6, 7)), distinct).x
+def test_arguments_are_in_the_layers_order():
+    x = case(Config((6, 7))).x
     names = ("pool_size", "strides", "padding", "data_format")
     values = (3, 2), (1, 2), "same", "channels_first"
     by_name = max_pool(x, **dict(zip(names, values, strict=True)))
@@ -369,9 +312,7 @@ def test_arguments_are_in_the_layers_order() -> None:
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
-        ((4,), {}, "must have 1, 2 or 3 spatial axes"),
-        ((4, 4), {}, "must have 1, 2 or 3 spatial axes"),
-        ((1, 2, 2, 2, 2, 1), {}, "must have 1, 2 or 3 spatial axes"),
+        *(((1,) * axes, {}, "must have 1, 2 or 3 spatial axes") for axes in (1, 2, 6)),
         ((1, 4, 1), {"nonfinite": "numpy"}, "`nonfinite` is unknown; received nonfinite='numpy'"),
         ((1, 4, 1), {"implementation": "fast"}, "`implementation` is unknown; received implement"),
         ((1, 4, 1), {"data_format": "last"}, "`data_format` is unknown; received data_format='la"),
@@ -392,12 +333,12 @@ def test_arguments_are_in_the_layers_order() -> None:
     ],
     ids=str,
 )
-def test_refuses(shape: tuple, options: dict, message: str) -> None:
+def test_refuses(shape, options, message):
     with pytest.raises(ValueError, match=message):
         max_pool(np.zeros(shape, "float32"), **options)
 
 
-def test_refuses_types() -> None:
+def test_refuses_types():
     x = np.zeros((1, 4, 1), "float32")
     with pytest.raises(TypeError, match="`return_indices` takes True or False; received return_i"):
         max_pool(x, return_indices=1)

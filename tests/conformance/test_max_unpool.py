@@ -1,24 +1,16 @@
 """`ops.max_unpool` in every mode against the reference: the adjoint of gathering the maxima, in every convention."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
 import reference
+from harness import runner
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
 from harness.install import needs
-from harness.runner import (
-    EVERY_MODE,
-    MODES,
-    forward_mode,
-    run,
-    second_order,
-    with_gradient,
-)
+from harness.runner import EVERY_MODE, MODES, run, run_all, with_gradient
 
 from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
 from keras_maxpool.ops import convert_indices, max_unpool
@@ -40,7 +32,7 @@ CONFIGS = [
 ]
 
 
-def unpooling(config: Config, **options: Any) -> Callable:
+def unpooling(config, **options):
     own = {"pool_size": config.pool_size, "strides": config.strides, "padding": config.padding}
     return lambda values, indices, like=None: max_unpool(
         values, indices, **own | {"data_format": "channels_last", "like": like} | options
@@ -49,10 +41,10 @@ def unpooling(config: Config, **options: Any) -> Callable:
 
 @by_mode
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_values_and_gradient(config: Config, mode: str) -> None:
+def test_values_and_gradient(config, mode):
     given, upstream = case(config, ties), case(config, distinct).x
 
-    def function(values: Any, indices: Any, like: Any) -> tuple:
+    def function(values, indices, like):
         return with_gradient(lambda v: unpooling(config)(v, indices, like))(values, like)
 
     y, gradient = run(function, mode, given.upstream, given.indices, upstream)
@@ -60,19 +52,18 @@ def test_values_and_gradient(config: Config, mode: str) -> None:
     assert_same(gradient, reference.gather(upstream, given.indices))
 
 
-@pytest.mark.parametrize(
-    ("mode", "config"),
-    [*((mode, OVERLAPPING) for mode in EVERY_MODE), *((mode, TILED) for mode in MODES)],
-    ids=str,
-)
-def test_second_order(mode: str, config: Config) -> None:
+@by_mode
+@pytest.mark.parametrize("config", [TILED, OVERLAPPING], ids=str)
+def test_second_order(mode, config):
     given, like = case(config, ties), case(config, distinct).x
 
-    def function(values: Any, tangent: Any, indices: Any, like: Any) -> tuple:
-        def unpool(values: Any) -> Any:
+    def function(values, tangent, indices, like):
+        def unpool(values):
             return unpooling(config)(values, indices, like)
 
-        return second_order(unpool)(values, like, tangent), forward_mode(unpool)(values, tangent)
+        return runner.second_order(unpool)(values, like, tangent), runner.forward_mode(unpool)(
+            values, tangent
+        )
 
     arrays = given.values, given.upstream, given.indices, like
     second, (y, derivative) = run(function, mode, *arrays)
@@ -83,46 +74,37 @@ def test_second_order(mode: str, config: Config) -> None:
     assert_same(derivative, along)
 
 
-@pytest.mark.parametrize(
-    ("mode", "config"),
-    [*((mode, TILED) for mode in MODES), *((mode, OVERLAPPING) for mode in MODES)],
-    ids=str,
-)
-def test_dtypes(mode: str, config: Config) -> None:
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("config", [TILED, OVERLAPPING], ids=str)
+def test_dtypes(mode, config):
     """Indices of 32 and of 64 bits in turn."""
     given = [case(config, ties, dtype) for dtype in FLOATS + INTEGERS]
-    indices = given[0].indices, given[0].indices.astype("int32")
     unpool = unpooling(config, output_size=config.spatial)
-
-    def function(*arrays: Any) -> list:
-        return [unpool(v, arrays[i % 2]) for i, v in enumerate(arrays[2:])]
-
-    results = run(function, mode, *indices, *(one.upstream for one in given))
-    for one, y in zip(given, results, strict=True):
+    calls = [
+        (unpool, one.upstream, one.indices.astype(["int64", "int32"][i % 2]))
+        for i, one in enumerate(given)
+    ]
+    for one, y in zip(given, run_all(mode, *calls), strict=True):
         assert_same(y, one.gradient)
 
 
 @by_mode
-def test_inferred_sizes(mode: str) -> None:
+def test_inferred_sizes(mode):
     """(n - 1) * stride - padding + window, as `torch.nn.MaxUnpool2d`; n * stride for "same"."""
-    values, indices = np.ones((1, 3, 3, 2), "float32"), np.zeros((1, 3, 3, 2), "int64")
+    last = np.ones((1, 3, 3, 2), "float32"), np.zeros((1, 3, 3, 2), "int64")
+    first = [reference.channels_first(array) for array in last]
     sizes = {"valid": (7, 7), 1: (5, 5), ((1, 0), (0, 2)): (6, 5), "same": (6, 6)}
-
-    def function(*arrays: Any) -> list:
-        last, first = arrays[:2], arrays[2:]
-        return [
-            (max_unpool(*last, 3, 2, padding), max_unpool(*first, 3, 2, padding, "channels_first"))
-            for padding in sizes
-        ]
-
-    first = reference.channels_first(values), reference.channels_first(indices)
-    results = run(function, mode, values, indices, *first)
-    for expected, (y, moved) in zip(sizes.values(), results, strict=True):
-        assert_same(y, reference.unpool(values, indices, expected))
+    calls = [
+        (partial(max_unpool, pool_size=3, strides=2, padding=padding, data_format=name), *arrays)
+        for padding, (name, arrays) in product(sizes, zip(FORMATS, (last, first), strict=True))
+    ]
+    results = run_all(mode, *calls)
+    for expected, y, moved in zip(sizes.values(), results[::2], results[1::2], strict=True):
+        assert_same(y, reference.unpool(*last, expected))
         assert_same(moved, reference.channels_first(y))
 
 
-def placed(*indices: int) -> np.ndarray:
+def placed(*indices):
     return np.reshape(indices, (1, 2, 2, 1))
 
 
@@ -139,21 +121,21 @@ ELSEWHERE = [
 
 
 @by_mode
-def test_indices_that_are_not_the_windows_own(mode: str) -> None:
-    values = [np.random.default_rng(1).integers(1, 5, i.shape) * 1.0 for _, _, i in ELSEWHERE]
-    indices = [indices for _, _, indices in ELSEWHERE]
-
-    def function(*arrays: Any) -> list:
-        pairs = zip(ELSEWHERE, arrays[::2], arrays[1::2], strict=True)
-        return [max_unpool(v, i, window, output_size=size) for (window, size, _), v, i in pairs]
-
-    arrays = [array for pair in zip(values, indices, strict=True) for array in pair]
-    for (_, size, i), v, y in zip(ELSEWHERE, values, run(function, mode, *arrays), strict=True):
-        assert_same(y, reference.unpool(v, i, size))
+def test_indices_that_are_not_the_windows_own(mode):
+    calls = [
+        (
+            partial(max_unpool, pool_size=window, output_size=size),
+            np.random.default_rng(1).integers(1, 5, indices.shape) * 1.0,
+            indices,
+        )
+        for window, size, indices in ELSEWHERE
+    ]
+    for (_, *arrays), (_, size, _), y in zip(calls, ELSEWHERE, run_all(mode, *calls), strict=True):
+        assert_same(y, reference.unpool(*arrays, size))
 
 
 @pytest.mark.parametrize("far", [6, -2, 2**40])
-def test_indices_out_of_range(far: int) -> None:
+def test_indices_out_of_range(far):
     values = np.ones((1, 1, 3, 2), "float32")
     indices = np.array([0, 0, 2, 1, far, far]).reshape(1, 1, 3, 2)
     with pytest.raises(ValueError, match=rf"received {far} at \(0, 0, 2, 0\).*like="):
@@ -161,10 +143,10 @@ def test_indices_out_of_range(far: int) -> None:
 
 
 @by_mode
-@pytest.mark.parametrize("shape", [(0, 2, 2, 3), (2, 2, 2, 0)], ids=str)
-def test_empty(shape: tuple[int, ...], mode: str) -> None:
-    y = run(max_unpool, mode, np.zeros(shape, "float32"), np.zeros(shape, "int64"))
-    assert y.shape == (shape[0], 4, 4, shape[3])
+def test_empty(mode):
+    for shape in [(0, 2, 2, 3), (2, 2, 2, 0)]:
+        y = run(max_unpool, mode, np.zeros(shape, "float32"), np.zeros(shape, "int64"))
+        assert y.shape == (shape[0], 4, 4, shape[3])
 
 
 @pytest.mark.parametrize(
@@ -173,45 +155,30 @@ def test_empty(shape: tuple[int, ...], mode: str) -> None:
     + [(mode, Config((7, 8), 2)) for mode in EVERY_MODE],
     ids=str,
 )
-def test_every_convention(mode: str, config: Config) -> None:
+def test_every_convention(mode, config):
     """Sizes that windows do not fill, so that the volume's own sizes matter; some indices are of no element."""
-    keys = [(name, data_format) for name in CONVENTIONS for data_format in FORMATS]
+    keys = list(product(CONVENTIONS, FORMATS))
     keys = keys if mode == "eager" else [*keys[1::4], *keys[2::4]]
-    expected, arrays = [], []
+    calls, expected = [], []
     for convention, data_format in keys:
-        given = case(config, distinct, data_format=data_format)
-        names = {"to": convention, "data_format": data_format}
-        converted = np.asarray(convert_indices(given.indices, given.x.shape, **names))
+        layout = {"data_format": data_format}
+        given = case(config, distinct, **layout)
+        converted = convert_indices(given.indices, given.x.shape, to=convention, **layout)
         none = given.indices == given.indices.max()
-        kept = np.where(none, -1, given.indices)
-        floats = np.where(none, -1, converted).astype(
+        indices = np.where(none, -1, converted).astype(
             "int64" if convention == "torch" else "float64"
         )
-        arrays += [given.values, floats]
-        expected.append(
-            reference.unpool(given.values, kept, config.spatial, data_format=data_format)
-        )
-
-    def function(*arrays: Any) -> list:
-        return [
-            max_unpool(
-                *pair,
-                output_size=config.spatial,
-                data_format=data_format,
-                indices_convention=convention,
-            )
-            for (convention, data_format), *pair in zip(
-                keys, arrays[::2], arrays[1::2], strict=True
-            )
-        ]
-
-    for key, wanted, y in zip(keys, expected, run(function, mode, *arrays), strict=True):
+        unpool = partial(max_unpool, indices_convention=convention, **layout)
+        calls.append((partial(unpool, output_size=config.spatial), given.values, indices))
+        kept = np.where(none, -1, given.indices)
+        expected.append(reference.unpool(given.values, kept, config.spatial, **layout))
+    for key, wanted, y in zip(keys, expected, run_all(mode, *calls), strict=True):
         assert_same(y, wanted, str(key))
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("stride", [2, 3])
-def test_pytorch_live(rank: int, stride: int) -> None:
+def test_pytorch_live(rank, stride):
     torch = needs("torch")
     config = Config((7, 6, 5)[:rank], 2, stride)
     given = case(config, distinct, data_format="channels_first")
@@ -230,30 +197,26 @@ FLOAT16 = np.zeros((1, 2, 2, 1), "float16")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("error", "message", "arguments"),
     [
-        ({"indices": FLOAT16}, TypeError, "`indices` takes int64 or int32; received float16"),
+        (TypeError, "`indices` takes int64 or int32; received float16", {"indices": FLOAT16}),
         (
-            {"indices": FLOAT16, "indices_convention": "tensorflow"},
             TypeError,
             "`indices` takes int64 or int32 or float32 or float64",
+            {"indices": FLOAT16, "indices_convention": "tensorflow"},
         ),
-        ({"indices": np.zeros((1, 2, 1, 1), int)}, ValueError, "`indices` must have the shape of "),
-        ({"like": np.zeros((1, 2, 2))}, ValueError, r"`like` must have the rank .*\(1, 2, 2\)"),
-        ({"output_size": (4, 0)}, ValueError, "`output_size` must be positive"),
-        ({"output_size": (4, 4, 4)}, ValueError, "`output_size` takes 1 or 2 integers"),
-        (
-            {"output_size": 4, "like": np.zeros((1, 4, 4, 1))},
-            ValueError,
-            "`output_size` and `like` ",
-        ),
-        ({"pool_size": 0}, ValueError, "`pool_size` must be positive"),
-        ({"values": np.ones((2, 1), "float32")}, ValueError, "`values` must have 1, 2 or 3 spati"),
-        ({"values": np.ones((1, 2, 2, 1), bool)}, TypeError, "max pooling takes"),
-        ({"data_format": "NHWC"}, ValueError, "`data_format` is unknown"),
-        ({"indices_convention": None}, ValueError, "`indices_convention` is unknown; received"),
+        (ValueError, "`indices` must have the shape of ", {"indices": np.zeros((1, 2, 1, 1), int)}),
+        (ValueError, r"`like` must have the rank .*\(1, 2, 2\)", {"like": np.zeros((1, 2, 2))}),
+        (ValueError, "`output_size` must be positive", {"output_size": (4, 0)}),
+        (ValueError, "`output_size` takes 1 or 2 integers", {"output_size": (4, 4, 4)}),
+        (ValueError, "`output_size` and `like` ", {"output_size": 4, "like": FLOAT16}),
+        (ValueError, "`pool_size` must be positive", {"pool_size": 0}),
+        (ValueError, "`values` must have 1, 2 or 3 spati", {"values": np.ones((2, 1), "float32")}),
+        (TypeError, "max pooling takes", {"values": np.ones((1, 2, 2, 1), bool)}),
+        (ValueError, "`data_format` is unknown", {"data_format": "NHWC"}),
+        (ValueError, "`indices_convention` is unknown; received", {"indices_convention": None}),
     ],
 )
-def test_refuses(arguments: dict, error: type, message: str) -> None:
+def test_refuses(error, message, arguments):
     with pytest.raises(error, match=message):
         max_unpool(**(GOOD | arguments))

@@ -1,11 +1,9 @@
 """`ops.max_pool` against PyTorch: its golden file, and live."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from golden import torch_golden
-from harness.cases import TABLE, Config, case, ties
+from harness.cases import TABLE, case, ties
 from harness.install import needs
 from harness.runner import run, with_gradient
 
@@ -17,7 +15,7 @@ GOLDEN = list(torch_golden.load())[::2]  # the reference is compared with all of
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("kind", sorted({golden.kind for golden in GOLDEN}))
-def test_golden(kind: str, rank: int) -> None:
+def test_golden(kind, rank):
     """Exact: the upstream gradients are small integers, so their sums have no rounding."""
     for golden in GOLDEN:
         if (golden.kind, golden.rank) == (kind, rank):
@@ -30,7 +28,7 @@ def test_golden(kind: str, rank: int) -> None:
                 np.testing.assert_array_equal(result, wanted, golden.name)
 
 
-def torch_takes(config: Config) -> bool:
+def torch_takes(config):
     """Symmetric pads of at most half a window."""
     return all(
         padding == "valid"
@@ -40,7 +38,7 @@ def torch_takes(config: Config) -> bool:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_pytorch_live(rank: int) -> None:
+def test_pytorch_live(rank):
     torch = needs("torch")
     configs = [config for config in TABLE if config.rank == rank and torch_takes(config)]
     assert len(configs) > 5

@@ -1,12 +1,9 @@
 """Each public layer has its whole docstring, and the formulas in it are those of the layer."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import math
 import re
-from typing import Any
 
 from harness.keras_version import keras
 from harness.layers import every_layer, layer_class
@@ -18,19 +15,19 @@ SECTIONS = ("Args", "Call arguments", "Input shape", "Output shape", "Raises", "
 AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
 
-def section(cls: Any, name: str) -> str:
+def section(cls, name):
     """The lines below a heading, which may go on after its name."""
     found = re.search(rf"^{name}(?:,[^:]*)?:\n((?:    .*\n|\n)+)", cls.__doc__ + "\n", re.M)
     assert found, name
     return found[1]
 
 
-def entries(text: str) -> list[str]:
+def entries(text):
     return re.findall(r"^    \**(\w+): ", text, re.M)
 
 
 @every_layer
-def test_every_section_is_there(family: str, rank: int) -> None:
+def test_every_section_is_there(family, rank):
     cls = layer_class(family, rank)
     found = [re.search(rf"^{name}\b", cls.__doc__, re.M) for name in SECTIONS]
     assert None not in found
@@ -53,24 +50,24 @@ def test_every_section_is_there(family: str, rank: int) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_source_is_found() -> None:
+def test_source_is_found():
     """Of the class itself, which lives in the module that a file names."""
     source = inspect.getsource(keras_maxpool.MaxPooling2D)
     assert source.startswith("@register\nclass MaxPooling2D(BaseMaxPooling):\n")
     assert inspect.getmodule(keras_maxpool.MaxPooling2D) is layers
 
 
-def evaluated(formula: str, **values: Any) -> int:
+def evaluated(formula, **values):
     functions = {"floor": math.floor, "ceil": math.ceil, "min": min}
     return eval(formula, {"__builtins__": {}}, functions | values)
 
 
-def formulas(family: str) -> list[str]:
+def formulas(family):
     text = section(layer_class(family, 1), "Output shape")
     return [code for code in re.findall(r"`([^`]+)`", text) if re.search(r"size.* [-+*/] ", code)]
 
 
-def test_the_formulas_of_pooling() -> None:
+def test_the_formulas_of_pooling():
     explicit, ceiled, named, window = formulas("MaxPooling")
     tested = 0
     for size, pool_size, strides, dilation_rate in itertools.product(
@@ -78,9 +75,7 @@ def test_the_formulas_of_pooling() -> None:
     ):
         known = {"pool_size": pool_size, "strides": strides, "dilation_rate": dilation_rate}
         length = evaluated(window, **known)
-        cases: list[tuple[str, Any, bool, tuple[int, int]]] = [
-            (named, padding, False, (0, 0)) for padding in ("same", "same_lower", "causal")
-        ]
+        cases = [(named, padding, False, (0, 0)) for padding in ("same", "same_lower", "causal")]
         for pair in itertools.product(range(3), range(2)):
             if max(pair) < length <= size + sum(pair):
                 cases += [(explicit, (pair,), False, pair), (ceiled, (pair,), True, pair)]
@@ -95,7 +90,7 @@ def test_the_formulas_of_pooling() -> None:
     assert five.shape == (None, 3, 1)
 
 
-def test_the_formulas_of_unpooling() -> None:
+def test_the_formulas_of_unpooling():
     inferred, named = formulas("MaxUnpooling")
     for size, pool_size, strides in itertools.product(range(1, 6), range(1, 4), range(1, 4)):
         known = {"pool_size": pool_size, "strides": strides}

@@ -3,8 +3,6 @@
 Run as a program, this file prints them in Markdown: python tests/docs/test_readme_faults.py
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from keras_maxpool.tools.parity.faults import FAULTS
 README = Path(__file__).parents[2] / "README.md"
 
 
-def table() -> str:
+def table():
     rows = [("what", "built-in", "keras_maxpool"), ("---",) * 3]
     for fault in FAULTS:
         builtin = re.sub("ends the process|hangs", r"**\g<0>**", fault.builtin)
@@ -27,7 +25,7 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def test_readme_has_the_table() -> None:
+def test_readme_has_the_table():
     assert f"\n\n{table()}\n\n" in README.read_text("utf-8")
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from harness.keras_version import keras
 
@@ -17,11 +16,8 @@ SIZES = {1: (11,), 2: (11, 9), 3: (5, 7, 5)}
 """Spatial sizes for each rank, which windows of two do not divide."""
 CHANNELS = 3
 
-Build = Callable[..., Any]
-"""From a symbolic input, with a mask or without, and the number of its spatial axes to the model's output or outputs.
-
-Keyword arguments go on to the max pooling layer.
-"""
+Build = Callable[[Any, int], Any]
+"""From a symbolic input, or an input and its mask, and the number of spatial axes to the model's output or outputs."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,19 @@ class Case:
         """The id in a test's name."""
         return f"{self.option}-{self.rank}d"
 
-    def model(self, known: bool = True, **forced: Any) -> keras.Model:
-        """The model, with or without known spatial sizes; the batch's size is unknown."""
+    def model(self, known: bool = True, stem: keras.layers.Layer | None = None) -> keras.Model:
+        """The model, with or without known spatial sizes, and behind a channels-last stem if there is one."""
+        first = self.data_format == "channels_first"
         sizes = SIZES[self.rank] if known else (None,) * self.rank
-        shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
-        x = keras.Input(shape, dtype=self.dtype, name="x")
+        shape = (CHANNELS, *sizes) if first and not stem else (*sizes, CHANNELS)
+        x = y = keras.Input(shape, dtype=self.dtype, name="x")
+        if stem:
+            y = stem(x)
+            y = keras.layers.Permute((self.rank + 1, *range(1, self.rank + 1)))(y) if first else y
         if not self.masked:
-            return keras.Model(x, self.build(x, self.rank, **forced))
+            return keras.Model(x, self.build(y, self.rank))
         mask = keras.Input(sizes, dtype="bool", name="mask")
-        return keras.Model([x, mask], self.build((x, mask), self.rank, **forced))
+        return keras.Model([x, mask], self.build((y, mask), self.rank))
 
     def inputs(self, batch: int = 3, more: int = 0) -> list[np.ndarray]:
         """Seeded inputs full of ties; spatial sizes are larger by `more`."""
@@ -55,12 +55,13 @@ class Case:
         sizes = tuple(size + more for size in SIZES[self.rank])
         shape = (*sizes, CHANNELS) if self.data_format == "channels_last" else (CHANNELS, *sizes)
         x = (rng.integers(-9, 9, (batch, *shape)) / 2).astype(self.dtype)
-        if not self.masked:
-            return [x]
-        mask = rng.random((batch, *sizes)) < 0.4
-        mask[0, :3] = False
-        mask[-1] = False  # a sample that shows nothing
-        return [x, mask]
+        return [x, *self.mask((batch, *sizes), rng)]
+
+    def mask(self, shape: tuple[int, ...], rng: np.random.Generator) -> list[np.ndarray]:
+        """One that hides windows and a whole sample, if the case has any."""
+        mask = rng.random(shape) < 0.4
+        mask[0, :3] = mask[-1] = False
+        return [mask] * self.masked
 
 
 def layer(family: str, rank: int, *args: Any, **kwargs: Any) -> keras.layers.Layer:
@@ -68,27 +69,28 @@ def layer(family: str, rank: int, *args: Any, **kwargs: Any) -> keras.layers.Lay
 
 
 def pooled(family: str, *args: Any, **kwargs: Any) -> Build:
-    def build(x: Any, rank: int, **forced: Any) -> Any:
-        how = kwargs | (forced if family == "MaxPool" else {})
-        pool = layer(family, rank, *args, **how)
+    def build(x: Any, rank: int) -> Any:
+        pool = layer(family, rank, *args, **kwargs)
         return pool(x[0], mask=x[1]) if isinstance(x, tuple) else pool(x)
 
     return build
 
 
-def unpooled(*args: Any, like: bool = False, size: bool = False, **options: Any) -> Build:
-    def build(x: Any, rank: int, **forced: Any) -> Any:
-        how = options | forced
-        values, indices = layer("MaxPool", rank, *args, return_indices=True, **how)(x)
-        size_of = {"output_size": SIZES[rank] if size else None}
-        unpool = layer("MaxUnpool", rank, *args, **size_of, **options)
+def unpooled(
+    *args: Any, like: bool = False, size: bool = False, kernel: str = "auto", **options: Any
+) -> Build:
+    def build(x: Any, rank: int) -> Any:
+        how = {"return_indices": True, "implementation": kernel, **options}
+        values, indices = layer("MaxPool", rank, *args, **how)(x)
+        sizes = SIZES[rank] if size else None
+        unpool = layer("MaxUnpool", rank, *args, output_size=sizes, **options)
         return unpool(values, indices, **({"like": x} if like else {}))
 
     return build
 
 
-def pairs(x: Any, rank: int, **forced: Any) -> Any:
-    return layer("MaxPool", rank, 3, 2, ((1, 0), (0, 2), (2, 1))[:rank], **forced)(x)
+def pairs(x: Any, rank: int) -> Any:
+    return layer("MaxPool", rank, 3, 2, ((1, 0), (0, 2), (2, 1))[:rank])(x)
 
 
 FIRST = "channels_first"
@@ -114,6 +116,7 @@ ALL: dict[str, Build] = {
     "indices_ieee": pooled("MaxPool", 2, return_indices=True, nonfinite="ieee"),
     "unpool": unpooled(3, 2, 1),
     "unpool_like": unpooled(2, like=True),
+    "unpool_shifted": unpooled(2, like=True, kernel="shifted"),
     "unpool_size": unpooled(2, size=True),
     "unpool_tensorflow": unpooled(2, like=True, indices_convention="tensorflow"),
     "unpool_overlapping": unpooled(3, 2, like=True),
@@ -143,12 +146,12 @@ CHANNELS_FIRST: dict[str, Build] = {
     "first_global": pooled("GlobalMaxPool", data_format=FIRST),
     "first_adaptive": pooled("AdaptiveMaxPool", 4, data_format=FIRST),
 }
+GROUPS = ((ALL, {}), (MASKED, {"masked": True}), (CHANNELS_FIRST, {"data_format": FIRST}))
 CASES = [
-    *(Case(name, rank, build) for name, build in ALL.items() for rank in (1, 2, 3)),
-    *(Case(name, rank, build, masked=True) for name, build in MASKED.items() for rank in (1, 2, 3)),
     *(
-        Case(name, rank, build, FIRST)
-        for name, build in CHANNELS_FIRST.items()
+        Case(name, rank, build, **more)
+        for builds, more in GROUPS
+        for name, build in builds.items()
         for rank in (1, 2, 3)
     ),
     Case("causal", 1, pooled("MaxPool", 3, 1, "causal", dilation_rate=2)),
@@ -158,7 +161,7 @@ CASES = [
 
 IN_EVERY_RANK = (
     *("plain", "padding", "dilated", "ceil", "direct", "indices_padding", "unpool_like"),
-    *("global_indices", "adaptive_indices", "fractional", "mask"),
+    *("global_indices", "adaptive_indices", "fractional", "mask", "causal"),
 )
 """Options that the roads which take seconds a model try in one and three dimensions too."""
 UNKNOWN_SIZES = (
@@ -166,18 +169,12 @@ UNKNOWN_SIZES = (
     *("fractional", "fractional_pseudo", "mask"),
 )
 """Options that they try without known spatial sizes too, in two dimensions; two of them in one and three."""
-BY_ROAD = [
-    pytest.param(case, True, id=str(case))
-    for case in CASES
-    if case.rank == 2 or case.option in (*IN_EVERY_RANK, "causal")
-]
+BY_ROAD = [case for case in CASES if case.rank == 2 or case.option in IN_EVERY_RANK]
 BY_ROAD_UNKNOWN = [
-    pytest.param(case, False, id=f"{case}-unknown")
+    case
     for case in CASES
     if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices"))
 ]
-
-
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64"),
     *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ onnxruntime = needs("onnxruntime")
 OPTIONS = {str(case): case for case in CASES}
 FLOATS = [
     case
-    for case in (param.values[0] for param in BY_ROAD)
+    for case in BY_ROAD
     if case.dtype == "float32" and (case.option, case.rank) != ("direct", 3)  # not in LiteRT
 ]
 BY_KIND = [
@@ -38,56 +38,41 @@ INT16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_IN
 def behind_convolution(case: Case, known: bool = True) -> tuple[keras.Model, keras.Model]:
     """The case's pooling behind a convolution, whose weights and values get quantised, and the convolution alone."""
     keras.utils.set_random_seed(3)
-    sizes = SIZES[case.rank] if known else (None,) * case.rank
-    x = keras.Input((*sizes, CHANNELS), name="x")
     convolution = getattr(keras.layers, f"Conv{case.rank}D")(CHANNELS, 3, padding="same")
-    pooled = convolved = convolution(x)
-    if case.data_format == "channels_first":
-        pooled = keras.layers.Permute((case.rank + 1, *range(1, case.rank + 1)))(convolved)
-    if not case.masked:
-        model = keras.Model(x, case.build(pooled, case.rank))
-    else:
-        mask = keras.Input(sizes, dtype="bool", name="mask")
-        model = keras.Model([x, mask], case.build((pooled, mask), case.rank))
-    return model, keras.Model(x, convolved)
+    model = case.model(known, convolution)
+    return model, keras.Model(model.inputs[0], convolution.output)
 
 
 def samples(case: Case) -> list[np.ndarray]:
-    """Normally distributed inputs, and a mask that empties windows and a sample."""
+    """Normally distributed inputs, and the mask."""
     rng = np.random.default_rng(5)
     x = rng.standard_normal((24, *SIZES[case.rank], CHANNELS), np.float32)
-    if not case.masked:
-        return [x]
-    mask = rng.random(x.shape[:-1]) < 0.4
-    mask[0, :3] = False
-    mask[-1] = False
-    return [x, mask]
+    return [x, *case.mask(x.shape[:-1], rng)]
 
 
-def representative(model: keras.Model, inputs: list[np.ndarray]) -> Callable[[], Iterator[dict]]:
-    names = [tensor.name for tensor in model.inputs]
+def int8_settings(model: keras.Model, inputs: list[np.ndarray]) -> dict[str, Any]:
+    """What a converter needs to quantise by samples."""
 
     def feeds() -> Iterator[dict]:
         for sample in zip(*inputs, strict=True):
-            yield {name: value[None] for name, value in zip(names, sample, strict=True)}
+            yield {x.name: value[None] for x, value in zip(model.inputs, sample, strict=True)}
 
-    return feeds
-
-
-def converter_of(model: keras.Model, inputs: list[np.ndarray], kind: str) -> Any:
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    return quantised(converter, representative(model, inputs), kind)
+    return {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": feeds}
 
 
-def quantised(converter: Any, feeds: Callable, kind: str) -> Any:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if kind in ("int8", "int16"):
-        converter.representative_dataset = feeds
+def converted(
+    model: keras.Model, inputs: list[np.ndarray], kind: str = "int8", converter: Any = None
+) -> bytes:
+    converter = converter or tf.lite.TFLiteConverter.from_keras_model(model)
+    for name, value in int8_settings(model, inputs).items():
+        setattr(converter, name, value)
+    if kind in ("float16", "dynamic"):
+        converter.representative_dataset = None
     if kind == "int16":
         converter.target_spec.supported_ops = [INT16, tf.lite.OpsSet.TFLITE_BUILTINS]
     if kind == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    return converter
+    return converter.convert()
 
 
 def assert_close(got: list[np.ndarray], case: Case, quanta: float) -> None:
@@ -98,9 +83,7 @@ def assert_close(got: list[np.ndarray], case: Case, quanta: float) -> None:
     """
     model, convolution = behind_convolution(case)
     inputs = samples(case)
-    convolved = np.asarray(convolution(inputs[0]))
-    bound = quanta * np.ptp(convolved) / 255
-    got = list(got)
+    bound = quanta * np.ptp(convolution(inputs[0])) / 255
     for wanted in map(np.asarray, tf.nest.flatten(predicted(model, inputs))):
         # LiteRT tells outputs by numbers of its own.
         same = [y for y in got if (y.shape, y.dtype) == (wanted.shape, wanted.dtype)]
@@ -112,30 +95,23 @@ def assert_close(got: list[np.ndarray], case: Case, quanta: float) -> None:
 
 @pytest.mark.parametrize(("case", "kind"), BY_KIND)
 def test_litert(case: Case, kind: str) -> None:
-    model, _ = behind_convolution(case)
-    converter = converter_of(model, samples(case), kind)
-    if kind == "int16" and computes_with_indices(case):
+    model, inputs = behind_convolution(case)[0], samples(case)
+    indices_inside = "mask_indices", "global_indices", "mask_global_indices"
+    if kind == "int16" and ("unpool" in case.option or case.option in indices_inside):
         with (
             pytest.warns(UserWarning, match="`return_indices` does not go through 16-bit"),
             pytest.raises(Exception),  # noqa: B017, PT011 - TensorFlow's own, of another matter
         ):
-            converter.convert()
+            converted(model, inputs, kind)
         return
     quanta = {"float16": 0.2, "dynamic": 0.2}.get(kind, 2)
-    assert_close(litert_child.run(converter.convert(), samples(case)), case, quanta)
-
-
-def computes_with_indices(case: Case) -> bool:
-    """Whether anything but the model's output depends on indices."""
-    return "unpool" in case.option or case.option in (
-        *("mask_indices", "global_indices", "mask_global_indices"),
-    )
+    assert_close(litert_child.run(converted(model, inputs, kind), inputs), case, quanta)
 
 
 @pytest.mark.parametrize("option", ["padding", "ceil", "mask", "indices_padding", "unpool_like"])
 def test_litert_of_unknown_sizes(option: str) -> None:
     case = OPTIONS[f"{option}-2d"]
-    content = converter_of(behind_convolution(case, False)[0], samples(case), "int8").convert()
+    content = converted(behind_convolution(case, False)[0], samples(case))
     assert_close(litert_child.run(content, samples(case)), case, 2)
 
 
@@ -150,28 +126,23 @@ def test_litert_of_unknown_sizes(option: str) -> None:
 def test_litert_from_a_saved_model(name: str, tmp_path: Path) -> None:
     """What was traced before anybody knew of quantisation."""
     case = OPTIONS[name]
-    model, _ = behind_convolution(case)
+    model, inputs = behind_convolution(case)[0], samples(case)
     model.export(str(tmp_path), verbose=False)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path))
-    feeds = representative(model, samples(case))
-    content = quantised(converter, feeds, "int8").convert()
-    assert_close(litert_child.run(content, samples(case)), case, 2)
+    content = converted(model, inputs, converter=converter)
+    assert_close(litert_child.run(content, inputs), case, 2)
 
 
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
 @pytest.mark.parametrize("case", FLOATS, ids=str)
 def test_onnx_runtime(case: Case, kind: str, tmp_path: Path) -> None:
-    model, _ = behind_convolution(case)
-    inputs = samples(case)
+    model, inputs = behind_convolution(case)[0], samples(case)
     predicted(model, inputs)  # Keras exports no model to ONNX that has not been called
     exported, result = tmp_path / "model.onnx", tmp_path / "quantised.onnx"
     model.export(exported, format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(exported)
-    names = [wanted.name for wanted in session.get_inputs()]
-    feeds = [
-        {name: sample["mask" in name][None] for name in names}
-        for sample in zip(*inputs, strict=True)
-    ]
+    names = [wanted.name for wanted in onnxruntime.InferenceSession(exported).get_inputs()]
+    rows = zip(*inputs, strict=True)
+    feeds = [{name: sample["mask" in name][None] for name in names} for sample in rows]
     if kind == "dynamic":
         quantization.quantize_dynamic(exported, result)
     elif "ieee" in case.option and "global" not in case.option:
@@ -201,13 +172,11 @@ def test_padding_as_zeros_behind_relu() -> None:
     x = keras.Input((12, 12, CHANNELS), name="x")
     keras.utils.set_random_seed(3)
     convolved = keras.layers.Conv2D(4, 3, activation="relu")(x)
-    ours = keras.Model(x, keras_maxpool.MaxPool2D(3, 2, 1)(convolved))
     padded = keras.layers.ZeroPadding2D(1)(convolved)
-    builtin = keras.Model(x, keras.layers.MaxPooling2D(3, 2)(padded))
+    poolings = keras_maxpool.MaxPool2D(3, 2, 1)(convolved), keras.layers.MaxPooling2D(3, 2)(padded)
     inputs = [np.random.default_rng(4).standard_normal((24, 12, 12, CHANNELS), np.float32)]
     [got], [wanted] = (
-        litert_child.run(converter_of(model, inputs, "int8").convert(), inputs)
-        for model in (ours, builtin)
+        litert_child.run(converted(keras.Model(x, pooled), inputs), inputs) for pooled in poolings
     )
     assert np.ptp(wanted) > 1
     np.testing.assert_allclose(got, wanted, rtol=0, atol=2 * np.ptp(wanted) / 255)
@@ -215,28 +184,17 @@ def test_padding_as_zeros_behind_relu() -> None:
 
 def test_ieee_is_plain_in_integers(tmp_path: Path) -> None:
     """Integers hold neither NaN nor infinities; Keras's own exporter tells of the quantisation, too."""
-    case = OPTIONS["ieee-2d"]
-    model, _ = behind_convolution(case)
-    settings = {
-        "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": representative(model, samples(case)),
-    }
-    path = tmp_path / "model.tflite"
-    model.export(path, format="litert", verbose=False, **settings)
-    assert_close(litert_child.run(path.read_bytes(), samples(case)), case, 2)
+    case, path = OPTIONS["ieee-2d"], tmp_path / "model.tflite"
+    model, inputs = behind_convolution(case)[0], samples(case)
+    model.export(path, format="litert", verbose=False, **int8_settings(model, inputs))
+    assert_close(litert_child.run(path.read_bytes(), inputs), case, 2)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "rate"), [((3, 3), 4), ((None, None), 2)], ids=["small", "unknown"]
-)
-def test_gaps_without_elements_are_refused(sizes: tuple, rate: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "rate"), [(3, 4), (None, 2)], ids=["small", "unknown"])
+def test_gaps_without_elements_are_refused(size: int | None, rate: int, tmp_path: Path) -> None:
     """Padding has no element to repeat there."""
-    x = keras.Input((*sizes, CHANNELS), name="x")
+    x = keras.Input((size, size, CHANNELS), name="x")
     model = keras.Model(x, keras_maxpool.MaxPool2D(2, 1, rate, dilation_rate=rate)(x))
-    inputs = [np.zeros((1, 3, 3, CHANNELS), np.float32)]
-    settings = {
-        "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": representative(model, inputs),
-    }
+    settings = int8_settings(model, [np.zeros((1, 3, 3, CHANNELS), np.float32)])
     with pytest.raises(ValueError, match="`dilation_rate` must leave no window with padding alone"):
         model.export(tmp_path / "model.tflite", format="litert", verbose=False, **settings)

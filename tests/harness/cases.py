@@ -212,6 +212,15 @@ CHOSEN = [
     Config((4, 5, 3), 2, (1, 2, 2), "valid", 1, True),
     Config((4, 3, 5), (1, 2, 3), None, "same_lower"),
 ]
+# In each rank one without dilation, which every kernel does; in 2D one with gaps, and one whose output and input have
+# one shape, so that a kernel of the second order may write over what it reads.
+PLAIN = {
+    1: Config((9,), 3, 2, "same"),
+    2: Config((5, 6), (3, 2), (2, 1), "same"),
+    3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
+}
+GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
+LEVEL = Config((5, 6), 3, 1, "same")
 RNG = np.random.default_rng(20240607)
 DRAWN = [config for rank in (1, 2, 3) for config in draw(rank, 24, RNG)]
 # Gaps wide enough to step over all the data.

@@ -12,12 +12,16 @@ Each backend has a module `harness.runner_<backend>` with these names:
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
     random_bits(seed, n)    the random int32 that fractional pooling draws for an integer as its seed
+
+Built on them is `run_all(mode, *calls)`: several functions, each with arrays of its own, are run as one.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+from itertools import islice
+from typing import Any
 
 from harness.keras_version import LEGACY, keras
 
@@ -34,16 +38,12 @@ with_gradient, second_order = _runner.with_gradient, _runner.second_order
 forward_mode, random_bits = _runner.forward_mode, _runner.random_bits
 EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 
-__all__ = [
-    "BACKEND",
-    "EVERY_MODE",
-    "MODES",
-    "UNKNOWN",
-    "forward_mode",
-    "in_mode",
-    "on_arrays",
-    "random_bits",
-    "run",
-    "second_order",
-    "with_gradient",
-]
+
+def run_all(mode: str, *calls: tuple) -> list[Any]:
+    """The results of calls, each a function and its arrays."""
+
+    def function(*arrays: Any) -> list[Any]:
+        left = iter(arrays)
+        return [call(*islice(left, len(own))) for call, *own in calls]
+
+    return run(function, mode, *(array for _, *own in calls for array in own))

@@ -18,11 +18,24 @@ class LastMaximum(keras_maxpool.MaxPooling2D):
         return later + tf.stop_gradient(super().call(inputs) - later)
 
 
-class NoNegatives(keras_maxpool.MaxPooling2D):
-    """Zeros win over what is negative, as where a layer pads with them."""
+def wrong(name, change):
+    """A layer of that name, of whose output and input `change` makes another output."""
 
     def call(self, inputs):
-        return tf.nn.relu(super().call(inputs))
+        return change(keras_maxpool.MaxPooling2D.call(self, inputs), inputs)
+
+    return type(name, (keras_maxpool.MaxPooling2D,), {"call": call, "__module__": __name__})
+
+
+# Zeros win over what is negative, as where a layer pads with them.
+NoNegatives = wrong("NoNegatives", lambda y, x: tf.nn.relu(y))
+# A row less than it says, and another dtype.
+Shorter = wrong("Shorter", lambda y, x: y[:, 1:])
+WrongDtype = wrong("WrongDtype", lambda y, x: tf.cast(y, "float64"))
+NoGradient = wrong("NoGradient", lambda y, x: tf.stop_gradient(y))
+# Right in the other modes, and where the batch is known.
+WrongInXla = wrong("WrongInXla", lambda y, x: y + int(current_context().mode == "xla"))
+WrongForAnyBatch = wrong("WrongForAnyBatch", lambda y, x: y + int(x.shape[0] is None))
 
 
 class WrongShape(keras_maxpool.MaxPooling2D):
@@ -33,27 +46,6 @@ class WrongShape(keras_maxpool.MaxPooling2D):
         return batch, height + 1, width, channels
 
 
-class Shorter(keras_maxpool.MaxPooling2D):
-    """Its output has a row less than it says."""
-
-    def call(self, inputs):
-        return super().call(inputs)[:, 1:]
-
-
-class WrongDtype(keras_maxpool.MaxPooling2D):
-    """Its output is of another dtype than it says."""
-
-    def call(self, inputs):
-        return tf.cast(super().call(inputs), "float64")
-
-
-class NoGradient(keras_maxpool.MaxPooling2D):
-    """It has no gradient."""
-
-    def call(self, inputs):
-        return tf.stop_gradient(super().call(inputs))
-
-
 class Failing(keras_maxpool.MaxPooling2D):
     """It fails when it is traced."""
 
@@ -61,20 +53,6 @@ class Failing(keras_maxpool.MaxPooling2D):
         if not tf.executing_eagerly():
             raise RuntimeError("not in a graph")
         return super().call(inputs)
-
-
-class WrongInXla(keras_maxpool.MaxPooling2D):
-    """It is right in the other modes."""
-
-    def call(self, inputs):
-        return super().call(inputs) + (1 if current_context().mode == "xla" else 0)
-
-
-class WrongForAnyBatch(keras_maxpool.MaxPooling2D):
-    """It is right where the batch is known."""
-
-    def call(self, inputs):
-        return super().call(inputs) + (1 if inputs.shape[0] is None else 0)
 
 
 class Forgetful(keras_maxpool.MaxPooling2D):

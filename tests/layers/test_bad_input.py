@@ -82,14 +82,10 @@ def bad_paddings(rank: int) -> Iterator[Bad]:
         *((pairs,), [[[0, 1]] * rank] * (rank + 1)),
     ]
     pads = ('"valid", "same", an integer', str(pairs))
-    for error, table, fixes in (
-        (ValueError, unknown, names),
-        (TypeError, types, pads),
-        (ValueError, values, pads),
-    ):
-        for value in table:
-            options = {"padding": value}
-            yield Bad(WINDOWED, options, error, ("`padding`", shown(options), *fixes))
+    tables = (ValueError, unknown, names), (TypeError, types, pads), (ValueError, values, pads)
+    for error, value, fixes in [(e, value, fixes) for e, table, fixes in tables for value in table]:
+        options = {"padding": value}
+        yield Bad(WINDOWED, options, error, ("`padding`", shown(options), *fixes))
     if rank > 1:
         for value in ("causal", "Causal"):
             fragments = "`padding`", "1D only", shown({"padding": value}), f"{rank}D", "pair"
@@ -107,12 +103,10 @@ def bad_paddings(rank: int) -> Iterator[Bad]:
 
 
 def bad_choices(rank: int) -> Iterator[Bad]:
+    formats = '"channels_last"', '"channels_first"'
     kernels = '"auto"', '"direct"', '"separable"', '"shifted"'
     for name, families, choices, values in [
-        (
-            *("data_format", tuple(FAMILIES), ('"channels_last"', '"channels_first"')),
-            ["NHWC", "", 1, b"channels_last", ["channels_last"], {}],
-        ),
+        ("data_format", tuple(FAMILIES), formats, ["NHWC", "", 1, b"channels_last", ["last"], {}]),
         ("nonfinite", INDEXED[:2], ('"backend"', '"ieee"'), ["numpy", "", 1, None, NAN, ["ieee"]]),
         ("implementation", INDEXED[:1], kernels, ["fast", 0, None, ["auto"], b"direct"]),
         ("indices_convention", WINDOWED, ('"torch"', '"onnx_column_major"'), ["pytorch", 0, None]),
@@ -208,12 +202,9 @@ def test_arguments(table: Callable[[int], Iterator[Bad]], family: str, rank: int
 
 
 def test_a_wrong_dtype_has_kerass_own_text() -> None:
-    texts = [
-        outcome(lambda home=home: home.MaxPool2D(dtype="nonsense"))
-        for home in (keras.layers, keras_maxpool)
-    ]
-    assert texts[0] == texts[1]
-    assert "nonsense" in texts[0][1]
+    ours = outcome(lambda: keras_maxpool.MaxPool2D(dtype="nonsense"))
+    assert ours == outcome(lambda: keras.layers.MaxPool2D(dtype="nonsense"))
+    assert "nonsense" in ours[1]
 
 
 # Bad inputs
@@ -257,7 +248,7 @@ def wrong_ranks() -> Iterator[BadInput]:
 
 
 def windows_too_large() -> Iterator[BadInput]:
-    first = {"data_format": "channels_first"}
+    first, looks = {"data_format": "channels_first"}, 'looks like data_format="channels_'
     for shape, options, *fragments in [
         ((2, 3, 1), {"pool_size": 4}, "axis 0 has 3", "spans 4", "(3,)"),
         ((2, 9, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(9, 3)"),
@@ -273,20 +264,10 @@ def windows_too_large() -> Iterator[BadInput]:
         ((None, 3, 3, 1), {"pool_size": 4}, "axis 0 has 3"),
         ((None, None, 3, 1), {"pool_size": 4}, "axis 1 has 3", "(None, 3)"),
         # In the other format the window would fit; or it would in neither.
-        (
-            (2, 3, 32, 32),
-            {"pool_size": 4},
-            "axis 0 has 3",
-            'looks like data_format="channels_first"',
-        ),
-        (
-            (2, 32, 32, 3),
-            {"pool_size": 4} | first,
-            "has 3",
-            'looks like data_format="channels_last"',
-        ),
-        ((2, 1, 8), {}, "axis 0 has 1", 'looks like data_format="channels_first"'),
-        ((2, 1, 8, 8, 8), {}, "axis 0 has 1", 'looks like data_format="channels_first"'),
+        ((2, 3, 32, 32), {"pool_size": 4}, "axis 0 has 3", f'{looks}first"'),
+        ((2, 32, 32, 3), {"pool_size": 4} | first, "has 3", f'{looks}last"'),
+        ((2, 1, 8), {}, "axis 0 has 1", f'{looks}first"'),
+        ((2, 1, 8, 8, 8), {}, "axis 0 has 1", f'{looks}first"'),
         ((2, 3, 32, 3), {"pool_size": 4}, "axis 0 has 3"),
         ((2, 64, 3, 3), {"pool_size": 4} | first, "has 3"),
     ]:
@@ -297,22 +278,13 @@ def windows_too_large() -> Iterator[BadInput]:
 
 
 def nothing_to_pool() -> Iterator[BadInput]:
+    first = {"data_format": "channels_first"}
     for family, options, shape, *fragments in [
         ("GlobalMaxPooling", {}, (2, 0, 3), "(2, 0, 3)", "no maximum", "pad"),
         ("GlobalMaxPooling", {}, (0, 4, 0, 3), "(0, 4, 0, 3)", "no maximum"),
-        (
-            *("GlobalMaxPooling", {"data_format": "channels_first"}, (2, 4, 4, 0)),
-            *("(2, 4, 4, 0)", "channels_first", "no maximum"),
-        ),
+        ("GlobalMaxPooling", first, (2, 4, 4, 0), "(2, 4, 4, 0)", "channels_first", "no maximum"),
         ("AdaptiveMaxPooling", {}, (2, 0, 4, 3), "axis 0 has no elements", "(0, 4)", "None"),
-        (
-            "FractionalMaxPooling",
-            {"pooling_ratio": 2.5},
-            (2, 5, 2, 3),
-            "axis 1",
-            "2 elements",
-            "2.5",
-        ),
+        (*FRACTIONAL, {"pooling_ratio": 2.5}, (2, 5, 2, 3), "axis 1", "2 elements", "2.5"),
         ("FractionalMaxPooling", {}, (2, 0, 4, 3), "leaves nothing of spatial axis 0", "(0, 4)"),
     ]:
         given = family, len(shape) - 2, shape, ValueError, tuple(fragments)
@@ -365,49 +337,31 @@ def test_inputs(table: Callable[[], Iterator[BadInput]]) -> None:
         assert text in graph, case  # AutoGraph puts the place in the user's code before it
 
 
+FOUR = (1, 2, 2, 3)
+
+
 @pytest.mark.parametrize("symbolic", [False, True])
-def test_inputs_of_unpooling(symbolic: bool) -> None:
-    four = (1, 2, 2, 3)
-    sized = {"output_size": 4}
-    for shapes, dtype, options, error, *fragments in [
-        ([(1, 2, 2), (1, 2, 2)], "int64", {}, ValueError, "MaxUnpool1D fits"),
-        (
-            [four, (1, 2, 1, 3)],
-            "int64",
-            {},
-            ValueError,
-            "`indices` must have the shape",
-            "(1, 2, 1, 3)",
-        ),
-        ([four, (1, 2, 2)], "int64", {}, ValueError, "`indices` must have the shape of the values"),
-        (
-            [four, four],
-            "float32",
-            {},
-            TypeError,
-            "`indices` takes int64 or int32; received float32",
-        ),
-        (
-            [four, four, (1, 4, 4)],
-            "int64",
-            {},
-            ValueError,
-            "`like` must have the rank of the values",
-        ),
-        (
-            [four, four, (1, 4, 4, 3)],
-            "int64",
-            sized,
-            ValueError,
-            "`output_size` and `like` both set",
-        ),
-    ]:
-        tensors = [
-            keras.Input(batch_shape=shape, dtype=kind) if symbolic else tf.zeros(shape, kind)
-            for shape, kind in zip(shapes, ("float32", dtype, "float32"), strict=False)
-        ]
-        pool = layer("MaxUnpooling", 2, **options)
-        assert_refused(lambda: pool(*tensors), (shapes, dtype), error, tuple(fragments))  # noqa: B023
+@pytest.mark.parametrize(
+    ("shapes", "dtype", "options", "error", "text"),
+    [
+        ([FOUR[:3]] * 2, "int64", {}, ValueError, "MaxUnpool1D fits"),
+        ([FOUR, (1, 2, 1, 3)], "int64", {}, ValueError, "2, 3); received shape (1, 2, 1, 3)"),
+        ([FOUR, FOUR[:3]], "int64", {}, ValueError, "`indices` must have the shape of the values"),
+        ([FOUR] * 2, "float32", {}, TypeError, "`indices` takes int64 or int32; received float32"),
+        ([FOUR] * 2 + [(1, 4, 4)], "int64", {}, ValueError, "`like` must have the rank of the val"),
+        ([FOUR] * 3, "int64", {"output_size": 4}, ValueError, "`output_size` and `like` both set"),
+    ],
+    ids=str,
+)
+def test_inputs_of_unpooling(
+    shapes: list, dtype: str, options: dict[str, Any], error: type, text: str, symbolic: bool
+) -> None:
+    tensors = [
+        keras.Input(batch_shape=shape, dtype=kind) if symbolic else tf.zeros(shape, kind)
+        for shape, kind in zip(shapes, ("float32", dtype, "float32"), strict=False)
+    ]
+    pool = layer("MaxUnpooling", 2, **options)
+    assert_refused(lambda: pool(*tensors), (), error, (text,))
 
 
 # Unknown arguments
@@ -446,17 +400,13 @@ def test_unknown_arguments(family: str, rank: int) -> None:
     """The error names the layer, shows them, and names the argument that was probably meant."""
     own = (*layer_class(family, rank).own_arguments, "name")
     for name, right in MEANT[family]:
-        text = assert_refused(
-            lambda name=name: layer(family, rank, **{name: 3}),
-            (name,),
-            ValueError,
-            (
-                f"{family}{rank}D does not know the argument '{name}'; received ",
-                f"'{name}': 3",
-                f"It takes {', '.join(own)}, and Keras's own activity_regularizer",
-                *([f"Write {right} in place of {name}. "] if right else []),
-            ),
-        )
+        fragments = [
+            *(f"{family}{rank}D does not know the argument '{name}'; received ", f"'{name}': 3"),
+            f"It takes {', '.join(own)}, and Keras's own activity_regularizer",
+            *([f"Write {right} in place of {name}. "] if right else []),
+        ]
+        made = lambda name=name: layer(family, rank, **{name: 3})  # noqa: E731
+        text = assert_refused(made, (name,), ValueError, tuple(fragments))
         assert ("in place of" in text) == bool(right), (name, text)
 
 

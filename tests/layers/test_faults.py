@@ -22,9 +22,8 @@ AS_IN_THE_TABLE = (
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_ours_is_right(fault: Fault) -> None:
     assert fault.probe(SIDES["ours"]) == ""
-    assert {mode: fault.probe(SIDES["ours"], mode) for mode in fault.modes} == dict.fromkeys(
-        fault.modes, ""
-    )
+    found = {mode: fault.probe(SIDES["ours"], mode) for mode in fault.modes}
+    assert found == dict.fromkeys(fault.modes, "")
 
 
 @pytest.mark.filterwarnings(

@@ -88,17 +88,12 @@ def test_one_draw_serves_all_samples_and_channels() -> None:
 def test_fit() -> None:
     """Graham's networks in small; the mean loss falls."""
     keras.utils.set_random_seed(5)
-    model = keras.Sequential(
-        [
-            keras.Input((12, 12, 2)),
-            keras.layers.Conv2D(4, 2, activation="relu"),
-            keras_maxpool.FractionalMaxPool2D(1.44, pseudo_random=True, overlapping=True, seed=1),
-            keras.layers.Conv2D(4, 2, activation="relu"),
-            keras_maxpool.FractionalMaxPooling2D(1.44, seed=2),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3, activation="softmax"),
-        ]
-    )
+    convs = [keras.layers.Conv2D(4, 2, activation="relu") for _ in range(2)]
+    first = keras_maxpool.FractionalMaxPool2D(1.44, pseudo_random=True, overlapping=True, seed=1)
+    second = keras_maxpool.FractionalMaxPooling2D(1.44, seed=2)
+    top = keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
+    blocks = convs[0], first, convs[1], second
+    model = keras.Sequential([keras.Input((12, 12, 2)), *blocks, *top])
     model.compile("adam", "sparse_categorical_crossentropy")
     rng = np.random.default_rng(5)
     y = rng.integers(0, 3, 24)

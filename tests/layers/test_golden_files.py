@@ -24,47 +24,31 @@ TRAIN_ON = (".keras", ".h5") if LEGACY else (".keras",)
 by_release = pytest.mark.parametrize("release", RELEASES)
 by_suffix = pytest.mark.parametrize("suffix", [".keras", ".h5"])
 
-# By the layer's name its class, and what `get_config` must return.
-OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "causal": (
-        "MaxPooling1D",
-        {"pool_size": (3,), "strides": (1,), "padding": "causal", "dilation_rate": (2,)},
-    ),
-    "ceil_1d": (
-        "MaxPooling1D",
-        {"pool_size": (3,), "strides": (2,), "padding": ((1, 0),), "ceil_mode": True}
-        | {"implementation": "shifted"},
-    ),
-    "pairs": (
-        "MaxPooling2D",
-        {"pool_size": (2, 3), "strides": (1, 2), "padding": ((0, 1), (2, 0)), "ceil_mode": True}
-        | {"nonfinite": "ieee", "implementation": "direct"},
-    ),
-    "same_lower": (  # written as "folded"
-        "MaxPooling2D",
-        {"pool_size": (2, 2), "strides": (2, 1), "padding": "same_lower"}
-        | {"data_format": "channels_first", "implementation": "separable"},
-    ),
-    "same": ("MaxPooling3D", {"pool_size": (2, 2, 2), "strides": (1, 1, 1), "padding": "same"}),
-    "dilated": (
-        "MaxPooling3D",
-        {"pool_size": (2, 1, 2), "strides": (1, 2, 1), "dilation_rate": (2, 1, 3)}
-        | {"nonfinite": "ieee"},
-    ),
+Wanted = dict[str, tuple[str, dict[str, Any]]]
+"""By the layer's name its class, and what `get_config` must return."""
+
+
+def pooling(pool_size: tuple, strides: tuple, padding: Any, **others: Any) -> tuple[str, dict]:
+    """Every argument of 0.1.0; a layer without one of them has its default."""
+    own = {"pool_size": pool_size, "strides": strides, "padding": padding}
+    own |= {"data_format": "channels_last", "ceil_mode": False, "nonfinite": "backend"}
+    return f"MaxPooling{len(pool_size)}D", own | {"implementation": "auto"} | others
+
+
+SHIFTED, IEEE = {"ceil_mode": True, "implementation": "shifted"}, {"nonfinite": "ieee"}
+DIRECT = {"ceil_mode": True, "implementation": "direct"}
+FOLDED = {"data_format": "channels_first", "implementation": "separable"}  # written as "folded"
+OPTIONS: Wanted = {
+    "causal": pooling((3,), (1,), "causal", dilation_rate=(2,)),
+    "ceil_1d": pooling((3,), (2,), ((1, 0),), **SHIFTED),
+    "pairs": pooling((2, 3), (1, 2), ((0, 1), (2, 0)), **DIRECT, **IEEE),
+    "same_lower": pooling((2, 2), (2, 1), "same_lower", **FOLDED),
+    "same": pooling((2, 2, 2), (1, 1, 1), "same"),
+    "dilated": pooling((2, 1, 2), (1, 2, 1), "valid", dilation_rate=(2, 1, 3), **IEEE),
 }
-DEFAULTS = {
-    "padding": "valid",
-    "data_format": "channels_last",
-    "ceil_mode": False,
-    "nonfinite": "backend",
-    "implementation": "auto",
-}
-BRANCHES = {
-    "steps": ("causal", "ceil_1d"),
-    "image": ("pairs", "same_lower"),
-    "volume": ("same", "dilated"),
-}
-FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
+BRANCHES = {"steps": ("causal", "ceil_1d"), "image": ("pairs", "same_lower")}
+BRANCHES |= {"volume": ("same", "dilated")}
+FAMILY: Wanted = {
     "masked": ("MaxPooling1D", {"pool_size": (2,), "ceil_mode": True}),
     "masked_same": ("MaxPooling1D", {"pool_size": (2,), "padding": "same"}),
     "global_1d": ("GlobalMaxPooling1D", {"keepdims": False}),
@@ -82,7 +66,7 @@ FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
         {"pooling_ratio": (1.5, 1.5, 1.25), "overlapping": True, "seed": 8},
     ),
 }
-IN_TRAINING: dict[str, tuple[str, dict[str, Any]]] = {
+IN_TRAINING: Wanted = {
     "pool": ("MaxPooling1D", {"pool_size": (2,), "strides": (2,), "return_indices": True}),
     "unpool": ("MaxUnpooling1D", {"pool_size": (2,), "strides": (2,), "output_size": (16,)}),
     "fractional": ("FractionalMaxPooling1D", {"pooling_ratio": (2.0,), "seed": 9}),
@@ -95,7 +79,7 @@ def arrays(name: str, release: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def assert_arguments(model: keras.Model, wanted: dict[str, tuple[str, dict[str, Any]]]) -> None:
+def assert_arguments(model: keras.Model, wanted: Wanted) -> None:
     inner = model.get_layer("text").layers if "masked" in wanted else []
     layers = {layer.name: layer for layer in (*model.layers, *inner)}
     for name, (cls, options) in wanted.items():
@@ -121,15 +105,15 @@ def test_options(release: str, suffix: str) -> None:
             model = keras.models.load_model(path)
     else:
         model = keras.models.load_model(path)
-    assert_arguments(model, {name: (cls, DEFAULTS | own) for name, (cls, own) in OPTIONS.items()})
+    assert_arguments(model, OPTIONS)
     given = arrays("golden", release)
     inputs = {name: given[name] for name in BRANCHES}
     for name, layers in BRANCHES.items():
         x = np.asarray(model.get_layer("dense")(inputs[name]))
         for layer in layers:
-            own = DEFAULTS | OPTIONS[layer][1]
             silent = ("nonfinite", "implementation")  # what the reference does not ask
-            x = reference.pool(x, **{k: v for k, v in own.items() if k not in silent}).values
+            own = {k: v for k, v in OPTIONS[layer][1].items() if k not in silent}
+            x = reference.pool(x, **own).values
         np.testing.assert_array_equal(given[f"{name}_pooled"], x, strict=True)
     assert_predicts(model, inputs, [given[f"{name}_pooled"] for name in BRANCHES])
 

@@ -157,10 +157,7 @@ def test_not_dense(rank: int, symbolic: bool, kind: str, fix: str) -> None:
         "indices": [partial(function, values, odd) for function in unpools],
         "like": [partial(function, values, indices, like=odd) for function in unpools],
     }
-    calls["indices"] += [
-        lambda: unpool([values, odd]),
-        lambda: ops.convert_indices(odd, x.shape),
-    ]
+    calls["indices"] += [lambda: unpool([values, odd]), lambda: ops.convert_indices(odd, x.shape)]
     for name, of_argument in calls.items():
         message = rf"`{name}` takes dense tensors; received a {kind} one of shape .*{fix}"
         for call in of_argument:

@@ -27,13 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The model does not have any trainable weights"),
 ]
 
-SHIPPED = (
-    "max_pooling_test",
-    "global_max_pooling_test",
-    "adaptive_pooling1d_test",
-    "adaptive_pooling2d_test",
-    "adaptive_pooling3d_test",
-)
+SHIPPED = "max_pooling", "global_max_pooling", *(f"adaptive_pooling{rank}d" for rank in (1, 2, 3))
 
 
 @pytest.fixture(autouse=True)
@@ -119,9 +113,8 @@ def test_indices(family: str) -> None:
         first, size = next(case[1:3] for case in CASES if case[0] == family)
         conventions = ("torch", "tensorflow") if family == "MaxPooling" else ("torch",)
         for name in conventions:
-            own = {"return_indices": True} | (
-                {"indices_convention": name} if name != "torch" else {}
-            )
+            convention = {} if name == "torch" else {"indices_convention": name}
+            own = {"return_indices": True} | convention
             check(
                 layer_class(family, rank),
                 first | own,
@@ -136,7 +129,7 @@ def shipped_tests() -> Iterator[Any]:
     """Each test of Keras's files for max pooling, as a test case whose layers are those of this package."""
     ours = {name: getattr(keras_maxpool, name) for name in keras_maxpool.__all__}
     for name in SHIPPED:
-        spec = importlib.util.find_spec(f"keras.src.layers.pooling.{name}")
+        spec = importlib.util.find_spec(f"keras.src.layers.pooling.{name}_test")
         if spec is None or spec.loader is None:  # Keras 3.7 ships no tests
             continue
         module = importlib.util.module_from_spec(spec)

@@ -21,8 +21,7 @@ import keras_maxpool
 README = Path(__file__).parents[2] / "README.md"
 
 keras_2_alone = pytest.mark.skipif(
-    not LEGACY,
-    reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1",
+    not LEGACY, reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1"
 )
 
 POOLS = {
@@ -65,9 +64,8 @@ def test_saved_model_goes_on_training(option: str, form: str, tmp_path: Path) ->
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum((each(x) - y) ** 2)
         weights = each.trainable_weights
-        keras.optimizers.SGD(0.01).apply_gradients(
-            zip(tape.gradient(loss, weights), weights, strict=True)
-        )
+        gradients = tape.gradient(loss, weights)
+        keras.optimizers.SGD(0.01).apply_gradients(zip(gradients, weights, strict=True))
     after = model.predict(x, verbose=0)
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), after)

@@ -99,16 +99,10 @@ def tokens() -> tuple[np.ndarray, list[int]]:
 def text_model(masking: str, options: dict[str, Any]) -> keras.Model:
     keras.utils.set_random_seed(0)
     embedding = keras.layers.Embedding(VOCABULARY, 4, mask_zero=masking == "Embedding")
-    model = keras.Sequential(
-        [
-            keras.Input((None,), dtype="int32"),
-            embedding,
-            *([keras.layers.Masking()] if masking == "Masking" else []),
-            keras_maxpool.MaxPool1D(**options),
-            keras_maxpool.MaxPooling1D(**options),
-            keras.layers.LSTM(3),
-        ]
-    )
+    layers = [embedding, *([keras.layers.Masking()] if masking == "Masking" else [])]
+    layers += [cls(**options) for cls in (keras_maxpool.MaxPool1D, keras_maxpool.MaxPooling1D)]
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Sequential([inputs, *layers, keras.layers.LSTM(3)])
     table = embedding.get_weights()[0]
     table[0] = 0  # of which `Masking` makes a mask
     embedding.set_weights([table])

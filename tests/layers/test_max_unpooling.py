@@ -1,4 +1,4 @@
-"""Unpooling layers as people call them: a list, Addons' names, PyTorch's sizes, TensorFlow's indices; and a SegNet."""
+"""Unpooling layers as people call them: a list, Addons' names, PyTorch's sizes, TensorFlow's indices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import reference
 import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import FORMATS, Config, case, distinct
-from harness.install import needs
 from harness.keras_version import LEGACY, keras, keras_3_alone
 
 import keras_maxpool
@@ -34,14 +33,8 @@ def test_every_way_to_call(rank: int, data_format: str) -> None:
     unpool = layer(rank, data_format=data_format)
     sized = layer(rank, data_format=data_format, output_size=list(SPATIAL[rank]))
     assert sized.get_config()["output_size"] == SPATIAL[rank]
-    for y in (
-        unpool(*pair, like=x),
-        unpool(list(pair), like=x),
-        unpool(tuple(pair), like=x),
-        unpool([*pair, x]),
-        sized(*pair),
-        sized(given.values, mask=given.indices),
-    ):
+    of_lists = unpool(list(pair), like=x), unpool(pair, like=x), unpool([*pair, x])
+    for y in (*of_lists, unpool(*pair, like=x), sized(*pair), sized(pair[0], mask=pair[1])):
         assert_same(y.numpy(), expected)
     shapes = [array.shape for array in (*pair, x)]
     for shape in (unpool.compute_output_shape(*shapes), unpool.compute_output_shape(shapes)):
@@ -71,9 +64,9 @@ def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
     restored = [unpool([*pooled, inputs]), unpool(list(pooled))]
     assert [y.shape for y in restored] == [(None, None, None, 2)] * 2
     models = [keras.Model(inputs, restored)]
-    for suffix in (".keras", ".h5"):
-        models[0].save(tmp_path / f"model{suffix}")
-        models.append(keras.saving.load_model(tmp_path / f"model{suffix}"))
+    for path in (tmp_path / "model.keras", tmp_path / "model.h5"):
+        models[0].save(path)
+        models.append(keras.saving.load_model(path))
     x = case(Config((8, 6), 2), distinct).x[..., :2]
     expected = reference.unpool(*reference.pool(x), x.shape[1:-1])
     for model in models:
@@ -164,53 +157,3 @@ def test_tensors_by_name(rank: int) -> None:
     np.testing.assert_array_equal(keras.Model(inputs, y)(given.x), expected)
     with pytest.raises(ValueError, match=r"received \['other', 0, 1\].*TF_USE_LEGACY_KERAS=1"):
         layer(rank)(code, indices=["other", 0, 1])
-
-
-# SegNet (Badrinarayanan et al. 2017): the decoder unpools with the encoder's indices
-
-SIZES, CHANNELS, CLASSES = (37, 53), (4, 6, 8, 8), 3
-
-
-def segnet() -> keras.Model:
-    keras.utils.set_random_seed(1)
-    inputs = x = keras.Input((*SIZES, 3))
-    levels = []
-    for i, filters in enumerate(CHANNELS):
-        x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"down{i}")(x)
-        # Odd sizes lose a row or column here, and get it back from `like`.
-        before = x
-        x, indices = keras_maxpool.MaxPool2D(2, return_indices=True)(x)
-        levels.append((before, indices))
-    for i, (before, indices) in reversed(list(enumerate(levels))):
-        x = keras_maxpool.MaxUnpool2D(2)(x, indices, like=before)
-        filters, activation = (CHANNELS[i - 1], "relu") if i else (CLASSES, None)
-        x = keras.layers.Conv2D(filters, 3, padding="same", activation=activation, name=f"up{i}")(x)
-    return keras.Model(inputs, x)
-
-
-IMAGES = np.random.default_rng(0).normal(size=(6, *SIZES, 3)).astype("float32")
-
-
-def test_segnet_equals_pytorch() -> None:
-    torch = needs("torch")
-    functional = torch.nn.functional
-    model = segnet()
-
-    def convolve(y: Any, name: str) -> Any:
-        kernel, bias = (torch.from_numpy(w) for w in model.get_layer(name).get_weights())
-        return functional.conv2d(y, kernel.permute(3, 2, 0, 1), bias, padding=1)
-
-    y = torch.from_numpy(IMAGES).permute(0, 3, 1, 2)
-    levels = []
-    for i in range(len(CHANNELS)):
-        y = torch.relu(convolve(y, f"down{i}"))
-        size = y.shape[2:]
-        y, indices = functional.max_pool2d(y, 2, return_indices=True)
-        levels.append((indices, size))
-    for i in reversed(range(len(CHANNELS))):
-        indices, size = levels[i]
-        y = functional.max_unpool2d(y, indices, 2, output_size=size)
-        y = convolve(y, f"up{i}")
-        y = torch.relu(y) if i else y
-    expected = y.permute(0, 2, 3, 1).numpy()
-    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), expected, atol=1e-5)

@@ -149,9 +149,8 @@ BUILDS = [
 ]
 
 
-FILES = [("keras", build, ".h5") for build in BUILDS] + [
-    ("keras", BUILDS[i], ".keras") for i in (0, 4)
-]
+FILES = [("keras", build, ".h5") for build in BUILDS]
+FILES += [("keras", BUILDS[i], ".keras") for i in (0, 4)]
 FILES += [("tf_keras", build, ".h5") for build in BUILDS]
 
 
@@ -159,12 +158,8 @@ FILES += [("tf_keras", build, ".h5") for build in BUILDS]
 @pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
 @pytest.mark.parametrize(
     ("library", "build", "form"),
-    [
-        pytest.param(
-            *file, marks=pytest.mark.slow if i > 9 else (), id=f"{file[1].name}-{file[0]}{file[2]}"
-        )
-        for i, file in enumerate(FILES)
-    ],
+    [pytest.param(*file, marks=[pytest.mark.slow] * (i > 9)) for i, file in enumerate(FILES)],
+    ids=lambda part: getattr(part, "name", part),
 )
 def test_old_files(library: str, build: Build, form: str, tmp_path: Path) -> None:
     """They predict what the old classes did, and once more as files that need no mapping.
@@ -175,9 +170,7 @@ def test_old_files(library: str, build: Build, form: str, tmp_path: Path) -> Non
     written_by = written(keras if library == "keras" or LEGACY else needs(library), path, build)
     x = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
     values, mask = pooled(x, *build.pooled)
-    own = (
-        {"FloatArgmax": standing_in(keras)["FloatArgmax"]} if build.pooling == "FloatArgmax" else {}
-    )
+    own = {name: standing_in(keras)[name] for name in {build.pooling} & {"FloatArgmax"}}
     loaded = keras.saving.load_model(path, custom_objects=OLD_LAYERS | own)
     outputs = [np.asarray(output) for output in loaded(x)]
     np.testing.assert_array_equal(outputs[0], values)

@@ -46,11 +46,8 @@ ARRAYS = [IMAGES, STEPS, MASK, VALUES, INDICES]
 EXPECTED = results_of_all(*ARRAYS)
 
 
-def model_of(known: bool) -> Any:
+def model_of(shapes: list[tuple]) -> Any:
     """All operations in one model."""
-    shapes = [a.shape[1:] for a in ARRAYS]
-    if not known:
-        shapes = [(None, None, 3), (None, 3), (None, None), (None, None, 3), (None, None, 3)]
     pairs = zip(shapes, ARRAYS, strict=True)
     inputs = [keras.Input(shape, dtype=a.dtype.name) for shape, a in pairs]
     return keras.Model(inputs, results_of_all(*inputs))
@@ -58,7 +55,7 @@ def model_of(known: bool) -> Any:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return model_of(known=True)
+    return model_of([a.shape[1:] for a in ARRAYS])
 
 
 def saved(model: Any, path: Path) -> Any:
@@ -83,6 +80,8 @@ def test_predictions_of_copies(model: Any, tmp_path: Path) -> None:
     same(keras.models.clone_model(model)(ARRAYS), EXPECTED)
     for name in ["model.keras", "model.h5"] + ["folder"] * LEGACY:
         same(saved(model, tmp_path / name)(ARRAYS), EXPECTED)
+    images, steps, mask = (None, None, 3), (None, 3), (None, None)
+    same(model_of([images, steps, mask, images, images])(ARRAYS), EXPECTED)
 
 
 @keras_3_alone
@@ -103,11 +102,6 @@ def test_a_file_names_the_public_module(model: Any, tmp_path: Path) -> None:
         cls = getattr(ops, name)
         assert cls.__module__ == "keras_maxpool.ops"
         assert keras.saving.get_registered_object(f"keras_maxpool>{name}") is cls
-
-
-def test_unknown_sizes() -> None:
-    """A model built with unknown sizes pools any."""
-    same(model_of(known=False)(ARRAYS), EXPECTED)
 
 
 def test_a_mask_alone_may_be_symbolic() -> None:
@@ -154,10 +148,8 @@ def test_the_data_format_is_that_of_the_time_when_the_model_is_made(tmp_path: Pa
 def test_the_shape_of_convert_indices_may_be_symbolic(tmp_path: Path) -> None:
     sizes = np.array(IMAGES.shape, "int32")
     expected = [ops.convert_indices(INDICES, IMAGES.shape, to="onnx")]
-    shape, indices = (
-        keras.Input(batch_shape=(4,), dtype="int32"),
-        keras.Input((None, None, 3), dtype="int64"),
-    )
+    shape = keras.Input(batch_shape=(4,), dtype="int32")
+    indices = keras.Input((None, None, 3), dtype="int64")
     model = keras.Model([indices, shape], ops.convert_indices(indices, shape, to="onnx"))
     for other in (model, saved(model, tmp_path / "model.keras")):
         same([other([INDICES, sizes])], expected)

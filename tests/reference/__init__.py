@@ -16,26 +16,8 @@ The rules:
 - A maximum is exact in any dtype, and stays in that of its input; sums and shares are in float64.
 """
 
+# ruff: noqa: F401 - this is what the tests import
 from reference.global_pooling import Whole, global_gradient, global_pool, global_tangent
 from reference.layouts import channels_first, channels_last
 from reference.unpooling import gather, gradient, unpool
 from reference.windows import Geometry, Pooled, geometry, lowest, max_pool, pool, sees_only_padding
-
-__all__ = [
-    "Geometry",
-    "Pooled",
-    "Whole",
-    "channels_first",
-    "channels_last",
-    "gather",
-    "geometry",
-    "global_gradient",
-    "global_pool",
-    "global_tangent",
-    "gradient",
-    "lowest",
-    "max_pool",
-    "pool",
-    "sees_only_padding",
-    "unpool",
-]

@@ -68,11 +68,3 @@ def from_bounds(bounds: Sequence[int], size: int, overlapping: bool) -> Cut:
     """Graham's regions: disjoint up to before the next one's start, or overlapping with it; counted from 0."""
     ends = [min(bound + overlapping, size) for bound in bounds[1:]]
     return list(bounds[:-1]), ends
-
-
-def pytorch(size: int, outputs: int, pool: int, sample: float) -> Cut:
-    """PyTorch, fractional_max_pool2d: from floor((i + u) * alpha) - floor(u * alpha), the last one at the end."""
-    alpha = (size - pool) / (outputs - 1) if outputs > 1 else 0
-    starts = [int((i + sample) * alpha) - int(sample * alpha) for i in range(outputs - 1)]
-    starts.append(size - pool)
-    return starts, [start + pool for start in starts]

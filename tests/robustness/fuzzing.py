@@ -16,7 +16,6 @@ import reference
 import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config
-from harness.processes import in_child
 from harness.runner import MODES, run, with_gradient
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -88,12 +87,6 @@ def drawn(
         return check
 
     return decorate
-
-
-def at_length(module: str, test: str, part: int, count: int) -> None:
-    """One part of a test, in a process of its own: compiled programs stay in memory."""
-    own = {"KERAS_MAXPOOL_FUZZ_PART": str(part), "KERAS_MAXPOOL_FUZZ_EXAMPLES": str(count)}
-    in_child(module, f"{test}.run", 3600, **own)
 
 
 @dataclass(frozen=True)
@@ -193,11 +186,6 @@ def fill(layout: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generat
     return rng.normal(size=shape) if few is None else rng.choice(few, shape)
 
 
-def any_dtype(rank: int, mode: str) -> Sequence[str]:
-    """Of the op: all that it takes."""
-    return FLOATS * 2 + INTEGERS
-
-
 @st.composite
 def examples(
     draw: st.DrawFn,
@@ -210,7 +198,7 @@ def examples(
     short_pads: bool = False,
     paddings: Sequence[str] = PADDINGS,
     layouts: Sequence[str] = EXACT,
-    dtypes: Callable[[int, str], Sequence[str]] = any_dtype,
+    dtypes: Sequence[str] = (*FLOATS * 2, *INTEGERS),
     kernels: Sequence[str] = KERNELS,
 ) -> Example:
     """Poolings of every rank, padding, dtype, layout and kernel.
@@ -229,7 +217,7 @@ def examples(
     rank = draw(st.integers(1, 3))
     implementation = chosen(kernels)
     few = NATIVE_3D if implementation == "direct" and rank == 3 else FLOATS + INTEGERS
-    dtype = chosen([dtype for dtype in dtypes(rank, mode) if dtype in few])
+    dtype = chosen([dtype for dtype in dtypes if dtype in few])
     limits = chosen(LIMITS[rank])
     odd = chosen(["misfit"] * misfits + ["empty"] * empties + [None] * 10)
     pools: list[int] = []

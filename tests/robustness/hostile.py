@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import operator
 import random
 import traceback
 import zipfile
@@ -27,14 +28,13 @@ Case = tuple[str, bytes]
 """A name, and the content of a file."""
 
 
-def truncated(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
-    """Cut at `count` places, the ends among them."""
+def spoiled(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
+    """Cut at `count` places, the ends among them, and one bit changed at as many.
+
+    Half of these are in the last kilobyte or the first, where the tables stand.
+    """
     for size in sorted({0, 1, len(whole) - 1, *rng.sample(range(len(whole)), count)}):
         yield f"cut to {size} bytes", whole[:size]
-
-
-def flipped(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
-    """One bit changed, at `count` places; half of them in the last kilobyte or the first, where the tables stand."""
     ends = [*range(min(1024, len(whole))), *range(max(0, len(whole) - 1024), len(whole))]
     places = rng.choices(ends, k=count // 2) + rng.choices(range(len(whole)), k=count - count // 2)
     for place in places:
@@ -44,26 +44,18 @@ def flipped(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
         yield f"bit {bit} of byte {place}", bytes(changed)
 
 
-def damaged_text(whole: bytes, count: int, rng: random.Random) -> Iterator[Case]:
-    """JSON that was cut or has a bit changed, in what is sound otherwise: no checksum sees it first."""
-    yield from truncated(whole, count, rng)
-    yield from flipped(whole, count, rng)
-
-
-def edited(config: Any, count: int, rng: random.Random) -> Iterator[tuple[str, Any]]:
-    """A JSON tree with one entry changed or left out, at `count` places."""
-    paths = list(_paths(config))
-    for path in rng.choices(paths, k=count):
+def edited(config: Any, count: int, rng: random.Random) -> Iterator[Case]:
+    """The JSON of a tree with one entry changed or left out, at `count` places."""
+    for path in rng.choices(list(_paths(config)), k=count):
         value = rng.choice((*VALUES, "left out"))
-        changed = copy.deepcopy(config)
-        holder = changed
+        changed = holder = copy.deepcopy(config)
         for step in path[:-1]:
             holder = holder[step]
         if value == "left out":
             del holder[path[-1]]
         else:
             holder[path[-1]] = value
-        yield f"{'.'.join(map(str, path))} = {value!r}", changed
+        yield f"{'.'.join(map(str, path))} = {value!r}", json.dumps(changed).encode()
 
 
 def _paths(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -92,11 +84,6 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
     return target.getvalue()
 
 
-def with_config(whole: bytes, config: Any, name: str = "config.json") -> bytes:
-    """A .keras file with another config."""
-    return zipped(members(whole) | {name: json.dumps(config).encode()})
-
-
 def in_h5(whole: bytes, change: Callable[[h5py.File], None]) -> bytes:
     """An HDF5 file, changed."""
     target = io.BytesIO(whole)
@@ -105,43 +92,40 @@ def in_h5(whole: bytes, change: Callable[[h5py.File], None]) -> bytes:
     return target.getvalue()
 
 
-def with_attribute(whole: bytes, name: str, text: bytes) -> bytes:
-    """An .h5 file with another config, as JSON, in one of its attributes."""
-
-    def change(file: h5py.File) -> None:
-        file.attrs[name] = np.bytes_(text)  # which may hold any byte
-
-    return in_h5(whole, change)
+def suffix_of(whole: bytes) -> str:
+    """That of a sound file."""
+    return ".keras" if whole.startswith(b"PK") else ".h5"
 
 
-def damaged(path: Path, count: int, seed: int) -> Iterator[Case]:
-    """`count` cases of each kind, from a sound .keras or .h5 file."""
-    rng, whole = random.Random(seed), path.read_bytes()
+def texts(whole: bytes) -> dict[str, bytes]:
+    """The JSON in a sound file, by the names of members or attributes: the model's, and last the training's."""
+    if suffix_of(whole) == ".keras":
+        return {"config.json": members(whole)["config.json"]}
+    with h5py.File(io.BytesIO(whole)) as file:
+        return {name: file.attrs[name].encode() for name in ("model_config", "training_config")}
+
+
+def with_text(whole: bytes, name: str, text: bytes) -> bytes:
+    """A file with other text in the place of its JSON."""
+    if name == "config.json":
+        return zipped(members(whole) | {name: text})
+    # NumPy's strings may hold any byte.
+    return in_h5(whole, lambda file: operator.setitem(file.attrs, name, np.bytes_(text)))
+
+
+def damaged(whole: bytes, count: int, seed: int) -> Iterator[Case]:
+    """`count` cases of each kind, from a sound .keras or .h5 file; no checksum sees first what is inside."""
+    rng, is_zip = random.Random(seed), suffix_of(whole) == ".keras"
     yield "junk", b"junk"
-    yield from truncated(whole, count, rng)
-    yield from flipped(whole, count, rng)
-    if path.suffix == ".keras":
+    yield from spoiled(whole, count, rng)
+    if is_zip:
         inside = members(whole)
-        weights = inside["model.weights.h5"]
-        for kind in (truncated, flipped):
-            for name, changed in kind(weights, count, rng):
-                yield f"weights: {name}", zipped(inside | {"model.weights.h5": changed})
-        for name, text in damaged_text(inside["config.json"], count, rng):
-            yield f"config: {name}", zipped(inside | {"config.json": text})
-        for name, config in edited(json.loads(inside["config.json"]), 4 * count, rng):
-            yield f"config: {name}", with_config(whole, config)
-    else:
-        with h5py.File(io.BytesIO(whole)) as file:
-            texts = {name: file.attrs[name].encode() for name in CONFIGS}
-        for attribute, text in texts.items():
-            for name, changed in damaged_text(text, count, rng):
-                yield f"{attribute}: {name}", with_attribute(whole, attribute, changed)
-            for name, config in edited(json.loads(text), 2 * count, rng):
-                changed = json.dumps(config).encode()
-                yield f"{attribute}: {name}", with_attribute(whole, attribute, changed)
-
-
-CONFIGS = ("model_config", "training_config")
+        for name, changed in spoiled(inside["model.weights.h5"], count, rng):
+            yield f"weights: {name}", zipped(inside | {"model.weights.h5": changed})
+    for place, text in texts(whole).items():
+        edits = edited(json.loads(text), (4 if is_zip else 2) * count, rng)
+        for name, changed in (*spoiled(text, count, rng), *edits):
+            yield f"{place}: {name}", with_text(whole, place, changed)
 
 
 def raised_by_us(error: BaseException | None) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -50,16 +49,12 @@ def at_once(work: Callable[[int], Any]) -> list[Any]:
 
 def empty_caches() -> int:
     """Those of all modules of the package; their number."""
-    found = {
-        id(item): item
-        for name, module in list(sys.modules.items())
-        if name.startswith("keras_maxpool")
-        for item in vars(module).values()
-        if hasattr(item, "cache_clear")
-    }
-    for item in found.values():
+    modules = [module for name, module in sys.modules.items() if name.startswith("keras_maxpool")]
+    found = {id(item): item for module in modules for item in vars(module).values()}
+    cached = [item for item in found.values() if hasattr(item, "cache_clear")]
+    for item in cached:
         item.cache_clear()
-    return len(found)
+    return len(cached)
 
 
 def pooled(x: tf.Tensor) -> Any:
@@ -119,11 +114,7 @@ def net() -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize(
-    ("seconds", "least_calls", "least_steps"),
-    [(4, THREADS, 1), pytest.param(30, 5 * THREADS, 20, marks=pytest.mark.slow)],
-)
-def test_calls_beside_training(seconds: int, least_calls: int, least_steps: int) -> None:
+def test_calls_beside_training() -> None:
     """All threads call a model while another one is trained."""
     keras.utils.set_random_seed(2)
     rng = np.random.default_rng(2)
@@ -135,7 +126,7 @@ def test_calls_beside_training(seconds: int, least_calls: int, least_steps: int)
     traced = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
     ways = [model, traced, model.predict_on_batch]
     wanted = [[np.asarray(way(batch)) for way in ways] for batch in batches]
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 4
 
     def train() -> int:
         steps = 0
@@ -156,21 +147,8 @@ def test_calls_beside_training(seconds: int, least_calls: int, least_steps: int)
 
     with ThreadPoolExecutor(1) as trainer:
         training = trainer.submit(train)
-        assert sum(at_once(work)) >= least_calls
-        assert training.result() >= least_steps
-
-
-def save(path: Path, name: str, seed: int) -> str:
-    """A model that is told by its name; what tells its weights."""
-    keras.utils.set_random_seed(seed)
-    stem = [keras.Input((8, 8, 2)), layers.Conv2D(64, 3, name="conv"), layers.MaxPooling2D(2)]
-    model = keras.Sequential([*stem, layers.Flatten(), layers.Dense(50 + 50 * seed)], name=name)
-    model.save(path)
-    return digest(model)
-
-
-def digest(model: keras.Model) -> str:
-    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
+        assert sum(at_once(work)) >= THREADS
+        assert training.result() >= 1
 
 
 def in_keras(content: bytes) -> str:
@@ -182,12 +160,10 @@ def in_keras(content: bytes) -> str:
 
 def in_h5(content: bytes) -> str:
     """The name, where all weights can be read, too."""
+    weights: list[h5py.Dataset] = []
     with h5py.File(io.BytesIO(content)) as file:
-        weights: list[np.ndarray] = []
-        file.visititems(
-            lambda _, item: weights.append(item[()]) if hasattr(item, "dtype") else None
-        )
-        assert len(weights) == 4
+        file.visititems(lambda _, item: weights.append(item) if hasattr(item, "dtype") else None)
+        assert len([weight[()] for weight in weights]) == 4
         return json.loads(file.attrs["model_config"])["config"]["name"]
 
 
@@ -225,15 +201,17 @@ def writing(stop: Path, *commands: list[str]) -> Iterator[list[subprocess.Popen[
 )
 def test_two_processes_write_one_file(target: str, name_in: Callable, tmp_path: Path) -> None:
     """Whoever reads it meanwhile finds one of the two files, whole; a model's in either form, and a report's."""
-    digests = {name: save(tmp_path / f"{name}.keras", name, seed) for seed, name in enumerate("ab")}
-    out, stop, sources = (
-        tmp_path / target,
-        tmp_path / "stop",
-        [f"{tmp_path}/{n}.keras" for n in "ab"],
-    )
-    commands = [["convert", source, str(out)] for source in sources]
-    if target == "out.json":
-        commands = [["report", source, "--json", str(out)] for source in sources]
+    models = {}
+    for seed, name in enumerate("ab"):
+        keras.utils.set_random_seed(seed)
+        stem = [keras.Input((8, 8, 2)), layers.Conv2D(64, 3), layers.MaxPooling2D(2)]
+        dense = [layers.Flatten(), layers.Dense(50 + 50 * seed)]
+        models[name] = keras.Sequential([*stem, *dense], name=name)
+        models[name].save(tmp_path / f"{name}.keras")
+    out, stop = tmp_path / target, tmp_path / "stop"
+    start = ["report", "--json", str(out)] if target == "out.json" else ["convert"]
+    end = [] if target == "out.json" else [str(out)]
+    commands = [[*start, f"{tmp_path}/{name}.keras", *end] for name in models]
     seen: list[str] = []
     with writing(stop, *commands) as writers:
         last, deadline = b"", time.monotonic() + 300
@@ -247,7 +225,8 @@ def test_two_processes_write_one_file(target: str, name_in: Callable, tmp_path: 
             time.sleep(0.002)
     if target != "out.json":
         loaded = keras.saving.load_model(out)
-        assert digest(loaded) == digests[loaded.name]
+        for got, wanted in zip(loaded.weights, models[loaded.name].weights, strict=True):
+            np.testing.assert_array_equal(got, wanted)
         assert type(loaded.layers[1]) is km.MaxPooling2D
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted(["a.keras", "b.keras", "stop", target])

@@ -1,4 +1,4 @@
-"""Poolings of every family, drawn by hypothesis, against the references and PyTorch.
+"""Poolings of every family, drawn by hypothesis, against the references and PyTorch, and by laws of max pooling.
 
 By default a few hundred are drawn. `pytest -m fuzz --dist load` draws 20,000 against the reference and thousands
 against each of the others, each part in a process of its own, since compiled programs stay in memory.
@@ -19,21 +19,15 @@ from conformance.regions_running import fractional_cuts
 from harness.assertions import assert_same
 from harness.cases import FLOATS
 from harness.install import needs
+from harness.processes import in_child
 from hypothesis import strategies as st
 from reference import regions as reference_regions
-from robustness.fuzzing import (
-    KERNELS,
-    Example,
-    Outcome,
-    at_length,
-    drawn,
-    examples,
-    outcome,
-)
+from robustness.fuzzing import FINITE, KERNELS, PADDINGS, Example, Outcome, drawn, examples, outcome
 
 from keras_maxpool import ops
 
 FEW = (14, 5, 3)
+OF_LAWS = (12, 5, 3)
 
 
 def fits(example: Example) -> bool:
@@ -46,10 +40,17 @@ def fits(example: Example) -> bool:
     return all(max(pads) <= (pool - 1) * gap for _, pool, _, pads, gap, _ in explicit)
 
 
-def check_gradients(
-    example: Example, ours: Any, x: np.ndarray, upstream: np.ndarray, indices: np.ndarray
+def check(
+    example: Example,
+    ours: Outcome,
+    x: np.ndarray,
+    upstream: np.ndarray,
+    values: np.ndarray,
+    indices: np.ndarray,
 ) -> None:
-    """Of windows whose maxima are at `indices`."""
+    """Values, indices, and of windows whose maxima are there the gradient, and its own gradient."""
+    assert_same(ours.values, values)
+    assert_same(ours.indices, indices)
     if not example.is_float:
         return
     layout = {"data_format": example.data_format}
@@ -73,14 +74,8 @@ def test_against_the_reference(example: Example) -> None:
     ours = outcome(example, x, upstream)
     # A window of padding alone: -inf by IEEE, TensorFlow's lowest number otherwise.
     alone = (indices < 0) & (example.nonfinite == "backend")
-    assert_same(np.where(alone, wanted, ours.values).astype(wanted.dtype), wanted)
-    assert_same(ours.indices, indices)
-    check_gradients(example, ours, x, upstream, indices)
-
-
-def of_pytorch(rank: int, mode: str) -> list[str]:
-    """What PyTorch takes."""
-    return [*FLOATS * 2, "int8", "uint8", "int16", "int32", "int64"]
+    values = np.where(alone, wanted, ours.values).astype(wanted.dtype)
+    check(example, ours._replace(values=values), x, upstream, wanted, indices)
 
 
 PYTORCH = partial(
@@ -88,7 +83,7 @@ PYTORCH = partial(
     empties=False,
     short_pads=True,
     paddings=("valid", "int", "ints"),
-    dtypes=of_pytorch,
+    dtypes=(*FLOATS * 2, "int8", "uint8", "int16", "int32", "int64"),
 )
 
 
@@ -162,9 +157,7 @@ def test_masks(example: Example) -> None:
     values, indices = example.laid_out(*pooled)
     upstream = example.integers(values.shape, "upstream")
     ours = outcome(example, x, upstream, mask=mask)
-    assert_same(ours.values, values)
-    assert_same(ours.indices, indices)
-    check_gradients(example, ours, x, upstream, indices)
+    check(example, ours, x, upstream, values, indices)
 
 
 @drawn(
@@ -195,12 +188,10 @@ def test_unpooling(example: Example, scattered: bool, indices_dtype: str) -> Non
         assert_same(gradient[0], reference.gather(x, indices, **layout))
 
 
-@drawn(
-    partial(examples, empties=False, kernels=("auto",)),
-    st.booleans(),
-    st.booleans(),
-    quick=FEW,
-)
+REGIONS = partial(examples, empties=False, kernels=("auto",))
+
+
+@drawn(REGIONS, st.booleans(), st.booleans(), quick=FEW)
 def test_global_pooling(example: Example, masked: bool, keepdims: bool) -> None:
     """One window as large as the input, whose gradient is shared by the maxima."""
     x = example.input()
@@ -233,12 +224,7 @@ def check_regions(
     options |= {"data_format": example.data_format, "return_indices": True}
     pool = example.with_gradient(lambda x: op(x, **options))
     ours = Outcome(*example.run(pool, x, upstream))
-    assert_same(ours.values, values)
-    assert_same(ours.indices, indices)
-    check_gradients(example, ours, x, upstream, indices)
-
-
-REGIONS = partial(examples, empties=False, kernels=("auto",))
+    check(example, ours, x, upstream, values, indices)
 
 
 @drawn(REGIONS, st.data(), quick=FEW)
@@ -264,9 +250,80 @@ def test_fractional_pooling(
     check_regions(example, ops.fractional_max_pool, cuts, **options)
 
 
+# Laws, which hold without a reference of the values
+
+
+@drawn(examples, st.randoms(use_true_random=False), quick=OF_LAWS)
+def test_axis_by_axis_is_all_at_once(example: Example, random: Any) -> None:
+    """In any order, with every padding."""
+    x = example.input()
+    wanted = outcome(example, x, nonfinite="ieee").values
+    order = list(range(example.rank))
+    random.shuffle(order)
+    for place in order:
+        _, pool, stride, padding, gap, _ = example.config.axes[place]
+
+        def alone(value: Any, other: Any, place: int = place) -> tuple:
+            return tuple(value if i == place else other for i in range(example.rank))
+
+        padding = padding if isinstance(padding, str) else alone(padding, (0, 0))
+        step = (alone(pool, 1), alone(stride, 1), padding, alone(gap, 1))
+        names = ("pool_size", "strides", "padding", "dilation_rate")
+        x = outcome(example, x, nonfinite="ieee", **dict(zip(names, step, strict=True))).values
+    assert_same(x, wanted)
+
+
+PADDED = partial(examples, empties=False, ceils=False, layouts=FINITE, paddings=PADDINGS[-3:])
+
+
+@drawn(PADDED, quick=OF_LAWS)
+def test_negation_gives_the_minima(example: Example) -> None:
+    """Of NumPy's windows, with padding that never wins; of integers each bit is turned, so that none overflows."""
+    x = example.input()
+    turned = np.invert if x.dtype.kind in "iu" else np.negative
+    highest = np.iinfo(x.dtype).max if x.dtype.kind in "iu" else np.inf
+    _, pools, strides, pads, gaps, _ = zip(*example.config.axes, strict=True)
+    padded = np.pad(example.last(x), [(0, 0), *pads, (0, 0)], constant_values=highest)
+    lengths = [(pool - 1) * gap + 1 for pool, gap in zip(pools, gaps, strict=True)]
+    spatial = tuple(range(1, x.ndim - 1))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, lengths, spatial)
+    seen = seen[(slice(None), *(slice(None, None, stride) for stride in strides))]
+    seen = seen[(..., *(slice(None, None, gap) for gap in gaps))]
+    (minima,) = example.laid_out(seen.min(tuple(range(x.ndim, seen.ndim))))
+    ours = outcome(example, turned(x), nonfinite="ieee")
+    assert_same(turned(ours.values), minima)
+
+
+@drawn(partial(examples, dilates=False, ceils=False, layouts=FINITE), quick=OF_LAWS)
+def test_unpooling_is_the_adjoint(example: Example) -> None:
+    """The sum of unpool(v) * w is the sum of v * w's elements at the indices, for any v and w."""
+    x = example.input()
+    indices = outcome(example, x).indices
+    v, w = example.integers(indices.shape, "v"), example.integers(x.shape, "w")
+    names = ("pool_size", "strides", "padding", "data_format")
+    options = {name: example.options[name] for name in names}
+    unpool = lambda v, i, x: ops.max_unpool(v, i, **options, like=x)  # noqa: E731
+    (spread,) = example.run(unpool, v, indices, x)
+    row = (example.batch, example.channels)
+    rows, v, indices = (
+        np.moveaxis(example.last(array), -1, 1).reshape(*row, array.size // max(math.prod(row), 1))
+        for array in (w.astype("float64"), v.astype("float64"), indices)
+    )
+    taken = np.take_along_axis(rows, np.maximum(indices, 0), 2) if rows.size else 0 * v
+    assert np.sum(spread * w.astype("float64")) == np.sum(v * taken * (indices >= 0))
+
+
+# At length
+
 MORE = {"test_against_the_reference": 20, "test_against_pytorch": 2}
+LAWS = (
+    test_axis_by_axis_is_all_at_once,
+    test_negation_gives_the_minima,
+    test_unpooling_is_the_adjoint,
+)
 PARTS = [
-    (name, part)
+    # A little more than 1,000 in each, as modes and kernels share them out, and fewer of a law.
+    (name, part, 300 if test in LAWS else 1080)
     for name, test in list(globals().items())
     if hasattr(test, "run")
     for part in range(MORE.get(name, 1))
@@ -274,7 +331,8 @@ PARTS = [
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize(("test", "part"), PARTS)
-def test_at_length(test: str, part: int) -> None:
-    # A little more than 1,000 in each, as modes and kernels share them out.
-    at_length(__file__, test, part, 1080)
+@pytest.mark.parametrize(("test", "part", "count"), PARTS)
+def test_at_length(test: str, part: int, count: int) -> None:
+    """One part, in a process of its own: compiled programs stay in memory."""
+    own = {"KERAS_MAXPOOL_FUZZ_PART": str(part), "KERAS_MAXPOOL_FUZZ_EXAMPLES": str(count)}
+    in_child(__file__, f"{test}.run", 3600, **own)

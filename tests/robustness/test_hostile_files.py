@@ -7,10 +7,9 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import keras
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 from harness.commands import complaint
 from robustness import hostile, hostile_files
-from robustness.hostile_files import HARMS, LEFT_BEHIND, VAST, Harm
+from robustness.hostile_files import HARMS, VAST
 
 import keras_maxpool as km
 from keras_maxpool.tools import limits
@@ -42,30 +41,26 @@ LOAD: list[str] = []
 # Where in the arguments of Python's audit events the path stands that is written to.
 PATHS = {"open": 0, "os.rename": 1, "os.mkdir": 0, "os.link": 1, "os.symlink": 1, "os.truncate": 0}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-PROGRAMS = (
+PROGRAMS = [
     "os.system",
     "os.exec",
     "os.fork",
     "os.posix_spawn",
     "subprocess.Popen",
     "socket.connect",
-)
+]
 
 # What Keras warns of, and our commands, is that the files are damaged.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 layers = keras.layers
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the limit is Linux's: run it there"
-)
 
 
 class Watch:
     """Notes what Python opens for writing, makes, moves or runs while it is on; HDF5's own writing it cannot see."""
 
+    on = False
+
     def __init__(self) -> None:
-        self.on = False
-        self.written: set[Path] = set()
-        self.ran: list[str] = []
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -74,18 +69,17 @@ class Watch:
         if event in PROGRAMS:
             self.ran.append(f"{event}{arguments!r}")
         path = arguments[PATHS[event]] if event in PATHS else None
-        if isinstance(path, (str, bytes, os.PathLike)) and (
-            event != "open" or arguments[2] & WRITING
-        ):
+        writes = event != "open" or arguments[2] & WRITING
+        if isinstance(path, (str, bytes, os.PathLike)) and writes:
             self.written.add(Path(os.path.realpath(os.fsdecode(path))))
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        self.written, self.ran, self.on = set(), [], True
-        try:
-            yield
-        finally:
-            self.on = False
+    def __enter__(self) -> None:
+        self.written: set[Path] = set()
+        self.ran: list[str] = []
+        self.on = True
+
+    def __exit__(self, *_: object) -> None:
+        self.on = False
 
 
 @pytest.fixture(scope="module")
@@ -93,22 +87,18 @@ def watch() -> Watch:
     return Watch()
 
 
-class Done(NamedTuple):
-    """How a command ended: its exit code and the last line that it wrote."""
-
-    code: int
-    lines: list[str]
-
-
-Run = Callable[[Path, list[str]], Done]
+Run = Callable[[bytes, str, list[str]], tuple[int, list[str]]]
 
 
 @pytest.fixture
 def run(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Run:
-    """Runs a command on a file, in a folder with a module that leaves a trace and with secrets; checks that it does
-    no harm, and takes no time to speak of."""
+    """Runs a command on a file of that content and suffix, in a folder with secrets and a module that leaves a trace.
+
+    It does no harm, takes no time to speak of, and what it refuses, it refuses in one line. Gives the exit code and
+    the lines that it wrote to stderr.
+    """
     work, files, temporary = (tmp_path / name for name in ("work", "files", "temporary"))
     for folder in (work, files, temporary):
         folder.mkdir()
@@ -120,37 +110,37 @@ def run(
     # What asks for all memory takes a second; what Keras 3.7 looks for without end half a minute.
     monkeypatch.setattr(limits, "SPARE_BYTES", 2**29)
     monkeypatch.setattr(limits, "SPARE_SECONDS", 30.0)
-    trace = f"open({str(tmp_path / 'trace')!r}, 'w').close()"
-    (work / f"{hostile_files.MODULE}.py").write_text(
-        f"{trace}\nclass Harm: pass\ndef harm(): {trace}"
-    )
+    trace = "open('trace', 'w').close()"
+    harm = f"{trace}\nclass Harm: pass\ndef harm(): {trace}"
+    (work / f"{hostile_files.MODULE}.py").write_text(harm)
     (work / "secret.txt").write_text("secret")
     (work / "secret.bin").write_bytes(bytes(216))
     with h5py.File(work / "secret.h5", "w") as secret:
         secret["x"] = np.zeros((3, 3, 2, 3), "float32")
 
-    def run(file: Path, command: list[str]) -> Done:
-        (tmp_path / "trace").unlink(missing_ok=True)  # of a Lambda that ran when its model was made
+    def run(content: bytes, suffix: str, command: list[str]) -> tuple[int, list[str]]:
+        file = files / f"in{suffix}"
+        file.write_bytes(content)
         before, begun = snapshot(work), time.perf_counter()
-        target = [files / one for one in command if one.startswith("out.")]
         arguments = [str(file) if one == "IN" else one for one in command]
         arguments = [str(files / one) if one.startswith("out.") else one for one in arguments]
         capsys.readouterr()
-        with watch.watching():
+        with watch:
             code = main(arguments) if arguments else load(file)
         out, err = capsys.readouterr()
         assert time.perf_counter() - begun < SECONDS
-        assert not (tmp_path / "trace").exists()
         assert watch.ran == []
-        allowed = (file.parent, temporary, Path(os.devnull))
+        allowed = (files, temporary, Path(os.devnull))
         assert all(any(path.is_relative_to(one) for one in allowed) for path in watch.written)
         assert snapshot(work) == before
         made = [path for path in files.iterdir() if path != file]
-        assert made == (target if code == 0 else [])
+        assert [str(path) for path in made] == [a for a in arguments if "/out." in a and code == 0]
         for path in made:
             path.unlink()
-        assert code != 2 or out == "" or not command
-        return Done(code, err.splitlines())
+        if code == 2 and command:
+            assert out == ""
+            check_refusal(file, err.splitlines())
+        return code, err.splitlines()
 
     return run
 
@@ -173,28 +163,20 @@ def load(file: Path) -> int:
     return 0
 
 
-def check_refusal(file: Path, done: Done) -> str:
+def check_refusal(file: Path, lines: list[str]) -> None:
     """One line, the last one, that names the file and says in words what is wrong with it."""
-    assert done.code == 2
-    line = done.lines[-1]
-    assert [one for one in done.lines if one.startswith("keras-maxpool: ")] == [line]
+    line = lines[-1]
+    assert [one for one in lines if one.startswith("keras-maxpool: ")] == [line]
     assert not re.search(r"Traceback|[\x00-\x1f\x7f]", line), line
-    name = re.escape(str(file))
-    target = r"\S+/out\.\w+ cannot be written"
+    name, target = re.escape(str(file)), r"\S+/out\.\w+ cannot be written"
+    loads = rf"{name} (?:does not load as a model|cannot be \w+(?: on)?)"
     said = re.fullmatch(
-        rf"keras-maxpool: (?:{name} (?:does not load as a model|cannot be \w+(?: on)?)|{target}): (.+)",
-        line,
-    ) or re.fullmatch(rf"keras-maxpool: {name} (holds a \w+, and no model)", line)
+        rf"keras-maxpool: (?:(?:{loads}|{target}): (.+)|{name} (holds a \w+, and no model))", line
+    )
     assert said, line
-    assert len(said[1].split()) >= 3, line
-    assert not re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", said[1]), line
-    return line
-
-
-def written(harm: Harm, folder: Path) -> Path:
-    file = folder / "files" / f"in{harm.suffix}"
-    file.write_bytes(harm.make(folder))
-    return file
+    words = said[1] or said[2]
+    assert len(words.split()) >= 3, line
+    assert not re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", words), line
 
 
 def every_family() -> keras.Model:
@@ -228,60 +210,56 @@ def test_damaged_files(
     make: Callable, commands: list, suffix: str, count: int, run: Run, tmp_path: Path
 ) -> None:
     """The sound file passes. A change may do no harm; then a command does its work, or finds what it cannot convert."""
-    model, sound, codes = make(), tmp_path / f"sound{suffix}", Counter[int]()
+    model, codes = make(), Counter[int]()
     model.compile("adam", keras.losses.MeanSquaredError(), metrics=["mae"])
     model.fit(np.ones((2, 12, 12, 2)), np.ones((2, 4)), verbose=0)
-    model.save(sound)
-    file = tmp_path / "files" / f"in{suffix}"
+    sound = hostile_files.in_file(model, suffix)
     for command in commands:
-        file.write_bytes(sound.read_bytes())
-        assert run(file, command).code == 0
-    for number, (_name, content) in enumerate(hostile.damaged(sound, count, seed=count)):
-        file.write_bytes(content)
-        command = commands[number % len(commands)]
-        done = run(file, command)
-        codes[done.code] += 1
-        if done.code == 2 and command:
-            check_refusal(file, done)
+        assert run(sound, suffix, command)[0] == 0
+    for number, (_, content) in enumerate(hostile.damaged(sound, count, seed=count)):
+        codes[run(content, suffix, commands[number % len(commands)])[0]] += 1
     assert codes.keys() <= {0, 1, 2}
     assert codes[2] > sum(codes.values()) / 3, codes
     assert codes[0] > 1, codes
 
 
 @pytest.mark.parametrize("name", HARMS)
-def test_hostile_files(name: str, run: Run, tmp_path: Path) -> None:
-    file = written(HARMS[name], tmp_path)
+def test_hostile_files(name: str, run: Run) -> None:
+    content = HARMS[name].content()
     commands = [command for command in COMMANDS if command != TO_BUILTIN or "pool_size" not in name]
     # Those that use up the memory take their time; TensorFlow waits ten seconds for more.
     for command in hostile_files.SLOW.get(name, commands):
-        assert HARMS[name].said in check_refusal(file, run(file, command))
+        code, lines = run(content, HARMS[name].suffix, command)
+        assert code == 2
+        assert HARMS[name].said in lines[-1]
 
 
-@pytest.mark.parametrize("name", LEFT_BEHIND)
-def test_harm_in_the_compile_settings(name: str, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_harm_in_the_compile_settings(suffix: str, run: Run) -> None:
     """A loss of anybody's own looks like one of a hostile module: neither is looked for, and the model is read."""
-    file = written(LEFT_BEHIND[name], tmp_path)
+    content = hostile_files.a_loss(hostile_files.sound(suffix))
     for command in COMMANDS:
-        code, lines = run(file, command)
+        code, lines = run(content, suffix, command)
         assert code == 0
-        assert sum(LEFT_BEHIND[name].said in line for line in lines) == (command[0] == "convert")
+        named = sum(f"it names {hostile_files.MODULE}.Harm" in line for line in lines)
+        assert named == (command[0] == "convert")
 
 
 @pytest.mark.parametrize("name", VAST)
-def test_vast_sizes_in_our_layers(name: str, run: Run, tmp_path: Path) -> None:
+def test_vast_sizes_in_our_layers(name: str, run: Run) -> None:
     """They load, and nobody makes what they would give. Most have no equal among the built-in layers."""
-    file = written(Harm(".keras", VAST[name], ""), tmp_path)
+    content = hostile_files.in_file(VAST[name]())
     for command in (*COMMANDS, LOAD):
-        assert run(file, command).code in ((0, 1) if command == TO_BUILTIN else (0,))
+        assert run(content, ".keras", command)[0] in ((0, 1) if command == TO_BUILTIN else (0,))
 
 
-@linux
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's: run it there")
 def test_a_file_that_takes_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(limits, "SPARE_SECONDS", 1.0)
     file = tmp_path / "in.keras"
-    file.write_bytes(hostile_files.thresholds(tmp_path))
+    file.write_bytes(hostile_files.thresholds())
     line = complaint(["convert", str(file), str(tmp_path / "out.keras")], capsys)
     assert "it takes more than" in line
     time.sleep(1.5)  # the alarm is off

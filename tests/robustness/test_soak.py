@@ -6,11 +6,11 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from harness.keras_version import keras
+from harness.layers import layer
 from harness.processes import in_child
 
 import keras_maxpool
@@ -25,13 +25,8 @@ FLAT = 12 * 2**20
 """Bytes by which the median of the last quarter may exceed that of the second minute: under 1 MiB a minute."""
 
 
-def resident() -> int:
-    """Bytes of this process in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-
-
 class Memory(keras.callbacks.Callback):
-    """Notes time and memory once a second, and stops the training when the time is over.
+    """Notes time and resident bytes once a second, and stops the training when the time is over.
 
     The time begins when the first epoch ends: by then all shapes are compiled, which takes XLA half a minute.
     """
@@ -51,14 +46,15 @@ class Memory(keras.callbacks.Callback):
         self.steps += 1
         passed = time.monotonic() - self.begin
         if not self.notes or passed > self.notes[-1][0] + 1:
-            self.notes.append((passed, resident()))
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.notes.append((passed, pages * PAGE))
         self.model.stop_training = passed > 60 * MINUTES
 
 
 def model() -> keras.Model:
     """Every family of layers in 1D, 2D and 3D, with indices and what unpools them, and a mask."""
     inputs = [keras.Input(shape) for shape in SHAPES]
-    heads = [head(x) for x in inputs]
+    heads = [head(x, rank) for rank, x in enumerate(inputs, 1)]
     # The mask goes on as far as the pooling whose windows it fills.
     masked = keras.layers.Masking(0.0)(inputs[0])
     masked = keras_maxpool.MaxPool1D(3, strides=2, padding="same")(masked)
@@ -66,20 +62,16 @@ def model() -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(heads)))
 
 
-def head(x: keras.KerasTensor) -> keras.KerasTensor:
-    rank = len(x.shape) - 2
-
-    def layer(family: str, *arguments: Any, **named: Any) -> keras.Layer:
-        return getattr(keras_maxpool, f"{family}{rank}D")(*arguments, **named)
-
+def head(x: keras.KerasTensor, rank: int) -> keras.KerasTensor:
     y = getattr(keras.layers, f"Conv{rank}D")(8, 3, padding="same", activation="relu")(x)
-    y, places = layer("MaxPool", 2, return_indices=True)(y)
-    y = layer("MaxPool", 3, strides=1, padding="same")(y)
-    y = layer("MaxUnpool", 2)(y, places)
-    y = layer("MaxPool", 3, strides=2, padding=1, dilation_rate=2, ceil_mode=True)(y)
-    y = layer("FractionalMaxPool", 1.4)(y)
-    y = layer("AdaptiveMaxPool", 2)(y)
-    return keras.layers.Concatenate()([layer("GlobalMaxPool")(y), keras.layers.Flatten()(y)])
+    y, places = layer("MaxPooling", rank, return_indices=True)(y)
+    y = layer("MaxPooling", rank, pool_size=3, strides=1, padding="same")(y)
+    y = layer("MaxUnpooling", rank)(y, places)
+    dilated = {"padding": 1, "dilation_rate": 2, "ceil_mode": True}
+    y = layer("MaxPooling", rank, pool_size=3, strides=2, **dilated)(y)
+    y = layer("AdaptiveMaxPooling", rank)(layer("FractionalMaxPooling", rank)(y))
+    pooled = layer("GlobalMaxPooling", rank)(y)
+    return keras.layers.Concatenate()([pooled, keras.layers.Flatten()(y)])
 
 
 def soak() -> None:

@@ -1,9 +1,5 @@
 """Channels-first inputs that one operation takes as they are, and what is said of oneDNN, which has it."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 import reference
@@ -28,7 +24,7 @@ FIRST = {"data_format": "channels_first"}
 
 
 @pytest.fixture(autouse=True)
-def _large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _large(monkeypatch):
     """Eager gradients are taken in a graph."""
     monkeypatch.setattr(plan, "LARGE", 1)
     plan.choose.cache_clear()
@@ -36,18 +32,14 @@ def _large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plan.choose.cache_clear()
 
 
-def pooling(config: Config) -> Callable:
+def pooling(config):
     return lambda x: max_pool(x, **config.arguments, **FIRST)
 
 
-def tangent_for(config: Config) -> np.ndarray:
-    """Small integers, of which each of a sample's channels has many."""
-    return case(config, distinct, **FIRST).x % 7 - 3
-
-
 @with_configs
-def test_values_and_derivatives(config: Config) -> None:
-    given, tangent, pool = case(config, ties, **FIRST), tangent_for(config), pooling(config)
+def test_values_and_derivatives(config):
+    given, pool = case(config, ties, **FIRST), pooling(config)
+    tangent = case(config, distinct, **FIRST).x % 7 - 3
     values, gradient = run(with_gradient(pool), "eager", given.x, given.upstream)
     assert_same(values, given.values)
     assert_same(gradient, given.gradient)
@@ -65,7 +57,7 @@ def test_values_and_derivatives(config: Config) -> None:
 
 
 @with_configs
-def test_maps_and_jacobians(config: Config) -> None:
+def test_maps_and_jacobians(config):
     """A map's backward pass, in which the gradient of channels first cannot be in oneDNN."""
     several = [case(config, fill, **FIRST) for fill in (ties, distinct)]
     x, upstream, _, *wanted = (np.stack(arrays) for arrays in zip(*several, strict=True))
@@ -78,7 +70,7 @@ def test_maps_and_jacobians(config: Config) -> None:
         for result, expected in zip(mapped, wanted, strict=True):
             assert_same(result.numpy(), expected)
     chosen = 0 if config.rank == 2 else 1
-    inputs, tangent = tf.constant(x[chosen]), tangent_for(config)
+    inputs, tangent = tf.constant(x[chosen]), case(config, distinct, **FIRST).x % 7 - 3
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         y = pooling(config)(inputs)
@@ -89,7 +81,7 @@ def test_maps_and_jacobians(config: Config) -> None:
 
 
 @with_configs
-def test_graphs_that_may_travel_hold_channels_last_operations(config: Config) -> None:
+def test_graphs_that_may_travel_hold_channels_last_operations(config):
     given = case(config, ties, **FIRST)
     specs = tf.TensorSpec(given.x.shape), tf.TensorSpec(given.upstream.shape)
     traced = nodes(with_gradient(pooling(config)), *specs)
@@ -101,7 +93,7 @@ def test_graphs_that_may_travel_hold_channels_last_operations(config: Config) ->
 # What is said of oneDNN, beside what TensorFlow's own functions do in a graph
 
 
-def of_a_tie(data_format: str, dtype: str) -> float:
+def of_a_tie(data_format, dtype):
     """How much of a gradient of 1 a window of zeros gets, or 0 where it cannot."""
     shape = [1 if letter in "NC" else 2 for letter in data_format]
     pool = lambda x: tf.nn.max_pool(x, shape, shape, "VALID", data_format)  # noqa: E731
@@ -114,7 +106,7 @@ def of_a_tie(data_format: str, dtype: str) -> float:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64", "int32"])
-def test_what_onednn_does(dtype: str) -> None:
+def test_what_onednn_does(dtype):
     if dtype in ("float32", "bfloat16"):
         assert onednn.favours_first_in_3d(dtype) == (of_a_tie("NDHWC", dtype) == 1)
     for rank, data_format in ((2, "NCHW"), (3, "NCDHW")):
@@ -122,11 +114,8 @@ def test_what_onednn_does(dtype: str) -> None:
         assert onednn.takes_channels_first(dtype, rank) == wanted
 
 
-@pytest.mark.parametrize(("rank", "data_format"), [(2, "NCHW"), (3, "NCDHW")])
-def test_each_rank_is_asked_for(
-    rank: int, data_format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = {data_format: 1.0}
-    monkeypatch.setattr(onednn, "_gradient_of_a_tie", lambda dtype, name: answers.get(name, 4.0))
+@pytest.mark.parametrize("only", ["NCHW", "NCDHW"])
+def test_each_rank_is_asked_for(only, monkeypatch):
+    monkeypatch.setattr(onednn, "_gradient_of_a_tie", lambda _, name: 1.0 if name == only else 4.0)
     takes = onednn.takes_channels_first.__wrapped__
-    assert [takes("float32", n) for n in (2, 3)] == [rank == 2, rank == 3]
+    assert [takes("float32", rank) for rank in (2, 3)] == [only == "NCHW", only == "NCDHW"]

@@ -1,11 +1,8 @@
 """What is traced by a converter, here a stand-in of its name, holds what its runtime has, or is refused."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +11,19 @@ import tensorflow as tf
 from keras_maxpool import ops
 from keras_maxpool.backend.tensorflow import converter
 
-MODULES = {
-    "LiteRT": "keras.src.export.litert",
-    "ONNX": "keras.src.export.onnx",
-    "OpenVINO": "keras.src.export.openvino",
-}
-by_runtime = pytest.mark.parametrize("runtime", MODULES)
+by_runtime = pytest.mark.parametrize("runtime", ["LiteRT", "ONNX", "OpenVINO"])
 
 
-def traced(runtime: str, function: Callable, spec: tf.TensorSpec, **settings: Any) -> Any:
+def traced(runtime, function, spec, **settings):
     """The function in a graph that a method of a converter to the runtime, of these settings, has traced."""
-    name = "tensorflow.lite.python.lite" if settings else MODULES[runtime]
-    module: dict[str, Any] = {"__name__": name}
+    name = "tensorflow.lite.python.lite" if settings else f"keras.src.export.{runtime.lower()}"
+    module = {"__name__": name}
     exec("def trace(self, function, spec): return function.get_concrete_function(spec)", module)
     exporter = SimpleNamespace(**settings) if settings else None
     return module["trace"](exporter, tf.function(function, autograph=False), spec)
 
 
-def refused(error: type[Exception], match: str, runtime: str, *of_function: Any, **how: Any) -> str:
+def refused(error, match, runtime, *of_function, **how):
     """The error of a conversion. LiteRT's converter drops it, so that there it is a warning, too."""
     warned = pytest.warns(UserWarning, match=match) if runtime == "LiteRT" else nullcontext()
     with warned, pytest.raises(error, match=match) as info:
@@ -39,23 +31,19 @@ def refused(error: type[Exception], match: str, runtime: str, *of_function: Any,
     return str(info.value)
 
 
-def operations(graph: Any) -> set[str]:
+def operations(graph):
     return {op.type for op in graph.graph.get_operations()}
 
 
-def spec(rank: int = 2, dtype: str = "float32", size: int | None = 6) -> tf.TensorSpec:
+def spec(rank=2, dtype="float32", size=6):
     return tf.TensorSpec([None, *[size] * rank, 3], dtype)
 
 
-def pool(x: tf.Tensor) -> tf.Tensor:
-    return ops.max_pool(x, 2)
+pool = partial(ops.max_pool, pool_size=2)
+pool_with_indices = partial(pool, return_indices=True)
 
 
-def pool_with_indices(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return ops.max_pool(x, 2, return_indices=True)
-
-
-def test_nobody_converts() -> None:
+def test_nobody_converts():
     found = []
     tf.function(lambda: found.append(converter.target()), autograph=False)()
     assert found == [(None, None)]
@@ -63,7 +51,7 @@ def test_nobody_converts() -> None:
 
 
 @by_runtime
-def test_operations(runtime: str) -> None:
+def test_operations(runtime):
     assert "MaxPool" in operations(traced(runtime, pool, spec()))
     assert ("MaxPool3D" in operations(traced(runtime, pool, spec(3)))) == (runtime != "LiteRT")
     indices = operations(traced(runtime, pool_with_indices, spec()))
@@ -79,10 +67,10 @@ def test_operations(runtime: str) -> None:
         *(("LiteRT", "float32"), ("ONNX", "float16"), ("OpenVINO", "float16")),
     ],
 )
-def test_equal_values(runtime: str, dtype: str) -> None:
+def test_equal_values(runtime, dtype):
     """A dtype that travels inside a wider one: windows of padding alone too hold its own smallest number."""
 
-    def pooled(x: tf.Tensor) -> list[tf.Tensor]:
+    def pooled(x):
         values, indices = pool_with_indices(x)
         # Empty along an axis, the input leaves nothing but padding, of which floats have no element to repeat.
         alone = [] if ends.is_floating else [ops.max_pool(x[:, :0], 2, padding=1)]
@@ -113,7 +101,7 @@ def test_equal_values(runtime: str, dtype: str) -> None:
 @pytest.mark.parametrize(
     "operation", [pool, ops.global_max_pool, lambda x: ops.adaptive_max_pool(x, 2)]
 )
-def test_refused(runtime: str, dtype: str, operation: Callable) -> None:
+def test_refused(runtime, dtype, operation):
     start = f"^{runtime} cannot pool inputs of dtype {dtype}; it takes "
     message = refused(TypeError, start, runtime, operation, spec(dtype=dtype))
     assert message.endswith('. Give the layer dtype="float32", or cast before and after it.')
@@ -122,10 +110,8 @@ def test_refused(runtime: str, dtype: str, operation: Callable) -> None:
 
 @by_runtime
 @pytest.mark.parametrize("implementation", ["direct", "separable", "shifted"])
-def test_forced_kernels(runtime: str, implementation: str) -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.max_pool(x, 2, implementation=implementation)
-
+def test_forced_kernels(runtime, implementation):
+    pooled = partial(ops.max_pool, pool_size=2, implementation=implementation)
     if (runtime, implementation) == ("LiteRT", "direct"):
         missing = r'in LiteRT, which has no .* Write implementation="aut'
         refused(ValueError, missing, runtime, pooled, spec(3))
@@ -141,10 +127,8 @@ def test_forced_kernels(runtime: str, implementation: str) -> None:
 
 @pytest.mark.parametrize("pseudo_random", [True, False])
 @by_runtime
-def test_fractional_regions(runtime: str, pseudo_random: bool) -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.fractional_max_pool(x, 1.5, pseudo_random, seed=3)
-
+def test_fractional_regions(runtime, pseudo_random):
+    pooled = partial(ops.fractional_max_pool, pooling_ratio=1.5, pseudo_random=pseudo_random)
     traced(runtime, pooled, spec())
     if runtime == "ONNX" and pseudo_random:
         traced(runtime, pooled, spec(size=None))
@@ -171,16 +155,14 @@ DATA = {"optimizations": ["DEFAULT"], "representative_dataset": iter}
         (16, {"kwargs": DATA | {"target_spec": WIDE}}),
     ],
 )
-def test_quantization_is_known(bits: int | None, settings: dict[str, Any]) -> None:
+def test_quantization_is_known(bits, settings):
     found = []
     traced("LiteRT", lambda x: found.append(converter.target()[1]) or x, spec(), **settings)
     assert found == [bits]
 
 
-def test_quantized_gaps_need_elements() -> None:
-    def pooled(x: tf.Tensor) -> tf.Tensor:
-        return ops.max_pool(x, 2, 1, 4, dilation_rate=4)
-
+def test_quantized_gaps_need_elements():
+    pooled = partial(ops.max_pool, pool_size=2, strides=1, padding=4, dilation_rate=4)
     traced("LiteRT", pooled, spec(), **DATA)
     for unfit in (spec(size=3), spec(size=None)):
         traced("LiteRT", pooled, unfit, optimizations=["DEFAULT"])
@@ -191,12 +173,11 @@ def test_quantized_gaps_need_elements() -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: ops.max_unpool(*pool_with_indices(x), 2),
-        lambda x: ops.global_max_pool(x, return_indices=True)[1],
+        pytest.param(lambda x: ops.max_unpool(*pool_with_indices(x), 2), id="unpooled"),
+        pytest.param(lambda x: ops.global_max_pool(x, return_indices=True)[1], id="global"),
     ],
-    ids=["unpooled", "global"],
 )
-def test_indices_are_not_computed_with_in_16_bits(function: Callable) -> None:
+def test_indices_are_not_computed_with_in_16_bits(function):
     wide = DATA | {"target_spec": SimpleNamespace(**WIDE)}
     traced("LiteRT", function, spec(), **DATA)
     why = "`return_indices` does not go through 16-bit"

@@ -1,7 +1,5 @@
 """The gather and the scatter by flat indices against the reference, and what is too long for a table in a graph."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -10,7 +8,7 @@ import reference
 import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import FLOATS, INTEGERS, distinct
-from harness.runner import MODES, run, with_gradient
+from harness.runner import MODES, run, run_all, with_gradient
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
 
@@ -23,36 +21,36 @@ SPATIAL = (2, 3)
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def gathered(volume: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+def gathered(volume, indices):
     return gather(volume, indices, current_context(volume))
 
 
-def scattered(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+def scattered(values, indices):
     return scatter(values, indices, SPATIAL, current_context(values))
 
 
-def example() -> tuple[np.ndarray, np.ndarray]:
+def example():
     """Values, and indices of which some repeat and some lie outside."""
     rng = np.random.default_rng(0)
     return rng.integers(1, 5, (2, 4, 3)), rng.integers(-2, 8, (2, 4, 3))
 
 
 @by_mode
-def test_scatter_and_gather(mode: str) -> None:
+def test_scatter_and_gather(mode):
     """Of every dtype."""
     values, indices = example()
     # The reference leaves out -1 alone.
     inside = np.where((indices >= 0) & (indices < math.prod(SPATIAL)), indices, -1)
     several = [values.astype(tf.as_dtype(name).as_numpy_dtype) for name in (*FLOATS, *INTEGERS)]
     volumes = [reference.unpool(v, inside, SPATIAL) for v in several]
-    spread = run(lambda i, *vs: [scattered(v, i) for v in vs], mode, indices, *several)
-    back = run(lambda i, *vs: [gathered(v, i) for v in vs], mode, indices, *volumes)
+    spread = run_all(mode, *((scattered, v, indices) for v in several))
+    back = run_all(mode, *((gathered, v, indices) for v in volumes))
     for one, volume, other in zip(spread, volumes, back, strict=True):
         assert_same(one, volume)
         assert_same(other, reference.gather(volume, inside))
 
 
-def test_indices_beyond_32_bits_are_outside() -> None:
+def test_indices_beyond_32_bits_are_outside():
     values, indices = example()
     far = indices + np.where(indices < 0, 0, 2**32)
     volume = scatter(tf.constant(values), tf.constant(far), SPATIAL, Context("eager"))
@@ -61,37 +59,31 @@ def test_indices_beyond_32_bits_are_outside() -> None:
 
 @pytest.mark.parametrize(
     ("size", "dtype"),
-    [
-        (9, tf.int32),
-        (2**31 - 2, tf.int32),
-        (2**31 - 1, tf.int64),  # one more stands for what is outside
-        (None, tf.int64),
-    ],
+    # One more stands for what is outside.
+    [(9, tf.int32), (2**31 - 2, tf.int32), (2**31 - 1, tf.int64), (None, tf.int64)],
 )
-def test_32_bits_where_they_are_enough(size: int | None, dtype: tf.DType) -> None:
+def test_32_bits_where_they_are_enough(size, dtype):
     specs = tf.TensorSpec((1, size, 1)), tf.TensorSpec((1, 1, 1), tf.int64)
     (gathers,) = [node for node in nodes(gathered, *specs) if node.op == "GatherV2"]
     assert gathers.attr["Tindices"].type == dtype.as_datatype_enum
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
-def test_indices_in_a_volume_that_32_bits_do_not_count(dtype: str) -> None:
+def test_indices_in_a_volume_that_32_bits_do_not_count(dtype):
     indices = tf.constant([[[5], [-1]]], dtype)
     # The volume itself would take gigabytes.
     ids = gather_scatter._ids(indices, (2**16, 2**15), Context("eager"), outside=-7)
     np.testing.assert_array_equal(ids, [[[5], [-7]]])
 
 
-def test_an_empty_volume() -> None:
+def test_an_empty_volume():
     indices = tf.zeros([2, 1, 1, 3], tf.int64)
     np.testing.assert_array_equal(gathered(tf.zeros([2, 0, 3, 3]), indices), np.zeros((2, 1, 1, 3)))
 
 
 @pytest.mark.parametrize("mode", [*MODES, "unknown"])
 @pytest.mark.parametrize(("huge", "segments"), [(5, False), (6, True), (9, True)])
-def test_scatter_by_segments_or_without(
-    huge: int, segments: bool, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scatter_by_segments_or_without(huge, segments, mode, monkeypatch):
     """Values that meet are added, those outside are dropped, and the gradient gathers."""
     # Five elements, and one for what is outside. Where sizes are unknown both ways are traced: the other one is zeros.
     monkeypatch.setattr(gather_scatter, "HUGE", huge)
@@ -107,7 +99,7 @@ def test_scatter_by_segments_or_without(
 
 
 @by_mode
-def test_adaptive_regions_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adaptive_regions_without_a_table(mode, monkeypatch):
     monkeypatch.setattr(shapes, "MAX_STATIC", 6)
     monkeypatch.delattr(adaptive_pool, "_static_regions")
     x = distinct((2, 7, 9, 3), "float32", np.random.default_rng(0)).astype("float32")
@@ -118,11 +110,11 @@ def test_adaptive_regions_without_a_table(mode: str, monkeypatch: pytest.MonkeyP
 
 
 @by_mode
-def test_fractional_bits_without_a_table(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fractional_bits_without_a_table(mode, monkeypatch):
     """Drawn when the graph runs, they are those that a graph holds as a constant."""
     x = distinct((2, 9, 7, 3), "float32", np.random.default_rng(1)).astype("float32")
 
-    def pooled(x: tf.Tensor) -> list[tf.Tensor]:
+    def pooled(x):
         kinds = (False, True)
         return [fractional_max_pool(x, 1.44, k, True, "channels_last", seed=3) for k in kinds]
 

@@ -1,10 +1,6 @@
 """The graphs of max pooling, its indices and unpooling: unknown sizes, operations, errors when they run."""
 
-from __future__ import annotations
-
 import tempfile
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,12 +21,12 @@ SQUARE = Config((7, 6), 3, 2, 1)
 IMAGES = np.random.default_rng(0).permutation(144).reshape(2, 4, 6, 3).astype("float32")
 
 
-def pooling(config: Config, **options: Any) -> Callable:
+def pooling(config, **options):
     return lambda x: max_pool(x, **config.arguments, **options)
 
 
-def operations(function: Callable, *specs: Any) -> list[str]:
-    return [node.op for node in nodes(function, *specs)]
+def operations(function, *shapes):
+    return [node.op for node in nodes(function, *map(tf.TensorSpec, shapes))]
 
 
 # Shapes
@@ -42,16 +38,16 @@ def operations(function: Callable, *specs: Any) -> list[str]:
     [([0, -1], False), ([1, -1], False), ([-2, -1], True), ([-1], False), ([-1], True)],
     ids=str,
 )
-def test_partly_unknown_shape(known: list[int], config: Config, jit_compile: bool) -> None:
+def test_partly_unknown_shape(known, config, jit_compile):
     """One axis besides the channels, or none."""
     given = case(config, ties)
-    spec: list = [None] * given.x.ndim
+    spec = [None] * given.x.ndim
     for axis in known:
         spec[axis] = given.x.shape[axis]
     pool = with_gradient(pooling(config, return_indices=True))
     shapes = []
 
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    def function(x, upstream):
         results = pool(x, upstream)
         shapes.extend(result.shape.as_list() for result in results)
         return results
@@ -65,7 +61,7 @@ def test_partly_unknown_shape(known: list[int], config: Config, jit_compile: boo
     assert {(len(shape), shape[-1]) for shape in shapes} == {(len(spec), 3)}
 
 
-def test_variables_and_strings() -> None:
+def test_variables_and_strings():
     rows = [[[1.0], [3.0], [2.0], [0.0]]]
     assert max_pool(tf.Variable(rows)).numpy().tolist() == [[[3.0], [2.0]]]
     with pytest.raises(TypeError, match="received inputs of dtype string"):
@@ -77,55 +73,50 @@ def test_variables_and_strings() -> None:
 
 @pytest.mark.parametrize(("channels", "pools"), [(3, 2), (40, 1)])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_auto_knows_the_channels(data_format: str, channels: int, pools: int) -> None:
+def test_auto_knows_the_channels(data_format, channels, pools):
     """Few are pooled one axis at a time."""
-    first = data_format == "channels_first"
-    spec = tf.TensorSpec((2, channels, 40, 40) if first else (2, 40, 40, channels))
-    traced = operations(lambda x: max_pool(x, 5, 1, data_format=data_format), spec)
+    shape = (2, 40, 40, channels) if data_format == "channels_last" else (2, channels, 40, 40)
+    traced = operations(lambda x: max_pool(x, 5, 1, data_format=data_format), shape)
     assert traced.count("MaxPool") == pools
 
 
-def test_the_gradient_in_3d_is_onednns_where_there_is_one() -> None:
-    shapes = (2, 4, 4, 4, 16), (2, 2, 2, 2, 16)
-    traced = operations(with_gradient(max_pool), *map(tf.TensorSpec, shapes))
+def test_the_gradient_in_3d_is_onednns_where_there_is_one():
+    traced = operations(with_gradient(max_pool), (2, 4, 4, 4, 16), (2, 2, 2, 2, 16))
     assert ("MaxPool3DGrad" in traced) == onednn.favours_first_in_3d("float32")
 
 
 @pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
-def test_channels_are_samples_in_xla(mode: str, transposes: int) -> None:
+def test_channels_are_samples_in_xla(mode, transposes):
     pool = pooling(Config((9, 9), 3), data_format="channels_first", implementation="shifted")
-    traced = operations(in_mode(pool, mode), tf.TensorSpec((2, 16, 9, 9)))
+    traced = operations(in_mode(pool, mode), (2, 16, 9, 9))
     assert traced.count("Transpose") == transposes
 
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [
-        ((2, 9, 9, 3), tf.int32),
-        ((None, 9, 9, 3), tf.int32),
-        ((None, None, 9, 3), tf.int64),
-        ((1, 2**15, 2**15, 1), tf.int32),
-        ((1, 2**16, 2**15, 1), tf.int64),
+        *(((None, 9, 9, 3), tf.int32), ((1, 2**15, 2**15, 1), tf.int32)),
+        *(((None, None, 9, 3), tf.int64), ((1, 2**16, 2**15, 1), tf.int64)),
     ],
     ids=str,
 )
-def test_argmax_counts_in_32_bits_where_they_are_enough(shape: tuple, dtype: tf.DType) -> None:
+def test_argmax_counts_in_32_bits_where_they_are_enough(shape, dtype):
     traced = nodes(lambda x: max_pool(x, 3, return_indices=True), tf.TensorSpec(shape))
     (argmax,) = [node for node in traced if node.op == "MaxPoolWithArgmax"]
     assert argmax.attr["Targmax"].type == dtype.as_datatype_enum
 
 
-def test_shifted_leaves_out_the_operation_that_few_can_run() -> None:
+def test_shifted_leaves_out_the_operation_that_few_can_run():
     pool = pooling(SQUARE, implementation="shifted", return_indices=True)
-    assert "MaxPoolWithArgmax" not in operations(pool, tf.TensorSpec((2, 7, 6, 3)))
+    assert "MaxPoolWithArgmax" not in operations(pool, (2, 7, 6, 3))
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_small_offsets_are_for_xla(mode: str) -> None:
+def test_small_offsets_are_for_xla(mode):
     """The smallest type that holds the last of so many."""
     counts, found = (2**7, 2**7 + 1, 2**15, 2**15 + 1), []
 
-    def function(x: tf.Tensor) -> tf.Tensor:
+    def function(x):
         found.extend(indexed._offset_type(count, current_context(x)) for count in counts)
         return x
 
@@ -138,7 +129,7 @@ def test_small_offsets_are_for_xla(mode: str) -> None:
 
 
 @pytest.mark.parametrize("config", [CHOSEN[4], SQUARE, CHOSEN[17]], ids=str)
-def test_indices_inside_a_map(config: Config) -> None:
+def test_indices_inside_a_map(config):
     given = case(config, ties)
     pool = pooling(config, return_indices=True)
     one = lambda x: tuple(y[0] for y in pool(x[None]))  # noqa: E731
@@ -146,7 +137,7 @@ def test_indices_inside_a_map(config: Config) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 2**16, 2**15, 1), (None, 2**11, 2**10, 2**10, 3)], ids=str)
-def test_int32_is_refused_where_it_would_wrap(shape: tuple[int | None, ...]) -> None:
+def test_int32_is_refused_where_it_would_wrap(shape):
     pool = tf.function(lambda x: max_pool(x, return_indices=True, indices_dtype="int32"))
     message = r"`indices` of int32 count fewer than 2\*\*31.*received 2147483648.*dtype=\"int64\""
     with pytest.raises(ValueError, match=message):
@@ -154,7 +145,7 @@ def test_int32_is_refused_where_it_would_wrap(shape: tuple[int | None, ...]) -> 
 
 
 @pytest.mark.parametrize("to", ["onnx", "tensorflow"])
-def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to: str) -> None:
+def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to):
     convert = tf.function(lambda indices, shape: convert_indices(indices, shape, to=to))
     indices = tf.constant([[[[7]]]])
     fitting, *large = (tf.constant([1, 2**15, 2**14, channels]) for channels in (3, 4, 5))
@@ -166,17 +157,16 @@ def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to: str) 
             convert(indices, shape)
 
 
-def argmax(batch: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def argmax(batch=False):
     """TensorFlow's own pooling of the images."""
     found = tf.nn.max_pool_with_argmax(IMAGES, 2, 2, "VALID", include_batch_in_index=batch)
     return found.output.numpy(), found.argmax.numpy()
 
 
-@pytest.mark.parametrize("batch", [False, True])
-def test_tensorflow_conventions(batch: bool) -> None:
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow_batch"])
+def test_tensorflow_conventions(name):
     """Also as floats, to which much code casts them."""
-    values, theirs = argmax(batch)
-    name = "tensorflow_batch" if batch else "tensorflow"
+    values, theirs = argmax(batch=name == "tensorflow_batch")
     _, indices = reference.pool(IMAGES)
     np.testing.assert_array_equal(convert_indices(indices, IMAGES.shape, to=name), theirs)
     np.testing.assert_array_equal(convert_indices(theirs, IMAGES.shape, source=name), indices)
@@ -191,21 +181,17 @@ def test_tensorflow_conventions(batch: bool) -> None:
 @pytest.mark.parametrize(
     ("window", "small"),
     [
-        ((2, None, "valid"), True),
-        ((4, None, "valid"), True),
-        (((1, 17), None, "valid"), False),
-        ((2, 1, "valid"), False),
-        ((2, None, "same"), False),
-        ((2, None, 1), False),
+        *(((2, None, "valid"), True), ((4, None, "valid"), True), ((2, None, "same"), False)),
+        *((((1, 17), None, "valid"), False), ((2, 1, "valid"), False), ((2, None, 1), False)),
     ],
     ids=str,
 )
-def test_small_windows_side_by_side_are_adjacent(window: tuple, small: bool) -> None:
+def test_small_windows_side_by_side_are_adjacent(window, small):
     assert adjacent_windows.are_adjacent(parse(2, *window, 1, False)) is small
 
 
 @pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), Config((5, 7), 2)])
-def test_adjacent_windows_scatter_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adjacent_windows_scatter_nothing(config, monkeypatch):
     given = case(config, distinct)
     monkeypatch.setattr(unpool, "scatter", None)
     unpooled = max_unpool(given.values, given.indices, config.pool_size, like=given.x)
@@ -214,7 +200,7 @@ def test_adjacent_windows_scatter_nothing(config: Config, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("far", [6, -2, 2**40])
 @pytest.mark.parametrize("pool", [2, 20])
-def test_indices_out_of_range(pool: int, far: int) -> None:
+def test_indices_out_of_range(pool, far):
     """A graph's error shows their range; XLA has no errors, and leaves them out."""
     values = np.ones((2, 1, 3, 2), "float32")
     indices = np.array([0, 0, 2, 1, far, far] * 2).reshape(2, 1, 3, 2)
@@ -232,7 +218,7 @@ UNKNOWN = tf.TensorSpec([None] * 4, tf.float32), tf.TensorSpec([None] * 4, tf.in
 
 @pytest.mark.parametrize("specs", [None, UNKNOWN], ids=["known", "unknown"])
 @pytest.mark.parametrize("window", [(2,), (2, 2, "same"), (5, 2, (1, 2))], ids=str)
-def test_a_convention_that_nobody_has_named(window: tuple, specs: Any) -> None:
+def test_a_convention_that_nobody_has_named(window, specs):
     """TensorFlow counts three times as many elements as there are in (4, 6)."""
     function = tf.function(lambda v, i: max_unpool(v, i, *window), input_signature=specs)
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
@@ -242,32 +228,31 @@ def test_a_convention_that_nobody_has_named(window: tuple, specs: Any) -> None:
         max_unpool(*argmax(), *window)
 
 
-def unpooled(values: Any, indices: Any) -> Any:
+def unpooled(values, indices):
     return max_unpool(values, indices, 3, 1, "same")
 
 
-def in_data(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def in_data(values, indices):
     data = tf.data.Dataset.from_tensors((values, indices)).map(unpooled)
     return next(iter(data)).numpy()
 
 
-def vectorized(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def vectorized(values, indices):
     one = lambda pair: unpooled(pair[0][None], pair[1][None])[0]  # noqa: E731
     return tf.vectorized_map(one, (values, indices)).numpy()
 
 
-def in_a_loop(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    @tf.function
-    def loop(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+def in_a_loop(values, indices):
+    def loop(values, indices):
         y = tf.zeros_like(values)
         for _ in tf.range(2):
             y = unpooled(values, indices)
         return y
 
-    return loop(tf.constant(values), tf.constant(indices)).numpy()
+    return run(loop, "graph", values, indices)
 
 
-def saved(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def saved(values, indices):
     module = tf.Module()
     specs = [tf.TensorSpec(values.shape, tf.float32), tf.TensorSpec(values.shape, tf.int64)]
     module.unpool = tf.function(unpooled, input_signature=specs)
@@ -277,7 +262,7 @@ def saved(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("way", [in_data, vectorized, in_a_loop, saved])
-def test_the_check_goes_everywhere(way: Callable) -> None:
+def test_the_check_goes_everywhere(way):
     values, indices = reference.pool(IMAGES, 3, 1, "same")
     expected = reference.unpool(values, indices, (4, 6))
     assert_same(way(values, indices), expected)
@@ -285,7 +270,7 @@ def test_the_check_goes_everywhere(way: Callable) -> None:
         way(values, indices + 1)
 
 
-def test_no_check_in_what_xla_and_the_usual_indices_need() -> None:
+def test_no_check_in_what_xla_and_the_usual_indices_need():
     """The usual ones, of windows side by side, are told from others by the comparisons that unpool them."""
     specs = [tf.TensorSpec((2, 2, 3, 3), dtype) for dtype in (tf.float32, tf.int64)]
     for mode, function in [("graph", max_unpool), ("xla", unpooled)]:

@@ -1,7 +1,5 @@
 """Graham's pooling sequences: his formula, and the same numbers in every mode."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +12,7 @@ from reference import regions as reference_regions
 from keras_maxpool.backend.tensorflow import sequences
 
 
-def test_pseudo_random_is_grahams() -> None:
+def test_pseudo_random_is_grahams():
     """Each of the phases is his formula for some u, with neither end forced; he counts from 1."""
     for size, outputs in [(9, 6), (10, 7), (10, 5), (7, 7), (25, 14), (23, 3), (5, 1)]:
         for phase in range(-1, outputs + 1):
@@ -25,7 +23,7 @@ def test_pseudo_random_is_grahams() -> None:
             assert (wanted[0], wanted[-1]) == (1, size + 1)
 
 
-def test_random_orders_the_lengths() -> None:
+def test_random_orders_the_lengths():
     """The i-th length is a long one where the position of the i-th of the sorted bits is among the first."""
     rng = np.random.default_rng(0)
     several = [rng.integers(-(2**31), 2**31, n, "int32") for n in (1, 2, 7, 100_001)]
@@ -40,10 +38,10 @@ def test_random_orders_the_lengths() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_one_seed_gives_the_same_in_every_mode(mode: str) -> None:
+def test_one_seed_gives_the_same_in_every_mode(mode):
     """Written down once: these hold for every version of the package, of TensorFlow and of Keras."""
 
-    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def draw(seed):
         rows, columns = sequences.random_bits(seed, [6, 7])
         return sequences.random(9, 6, rows), sequences.pseudo_random(10, 7, columns)
 
@@ -53,7 +51,7 @@ def test_one_seed_gives_the_same_in_every_mode(mode: str) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_known_seeds_leave_no_random_operation(known: bool) -> None:
+def test_known_seeds_leave_no_random_operation(known):
     """And so a graph that can be exported to more runtimes."""
     seed, spec = tf.constant([7, 0], tf.int64), tf.TensorSpec([2], tf.int64)
     traced = nodes(lambda given: sequences.random_bits(seed if known else given, [6, 7]), spec)

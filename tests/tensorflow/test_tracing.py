@@ -1,11 +1,6 @@
 """How the ops are traced: without autograph, and in graphs of TensorFlow 1."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +12,7 @@ from keras_maxpool.backend.tensorflow import context
 
 ONES = np.ones([1, 4, 4, 1], "float32")
 INDICES = np.zeros([1, 2, 2, 1], "int64")
-CALLS: dict[str, Callable[[], object]] = {
+CALLS = {
     "adaptive_max_pool": lambda: ops.adaptive_max_pool(ONES, 2),
     "convert_indices": lambda: ops.convert_indices(INDICES, (1, 4, 4, 1), to="onnx"),
     "fractional_max_pool": lambda: ops.fractional_max_pool(ONES, 1.5, seed=0),
@@ -28,15 +23,15 @@ CALLS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("name", ops.__all__)
-def test_autograph_rewrites_no_op(name: str) -> None:
+def test_autograph_rewrites_no_op(name):
     """It would take seconds, for nothing."""
     names = set()
 
-    def note(frame: FrameType, event: str, _: object) -> None:
+    def note(frame, event, _):
         if frame.f_code.co_name.startswith("tf__"):
             names.add(frame.f_code.co_name)
 
-    def call() -> object:
+    def call():
         return CALLS[name]()
 
     before = sys.getprofile()
@@ -50,7 +45,7 @@ def test_autograph_rewrites_no_op(name: str) -> None:
 
 X = np.random.default_rng(5).permutation(2 * 6 * 5 * 2).reshape(2, 6, 5, 2).astype("float32")
 MASK = np.random.default_rng(6).random((2, 6, 5)) > 0.3
-POOLINGS: dict[str, Callable[[Any], Any]] = {
+POOLINGS = {
     "max_pool": lambda x: ops.max_pool(x, 3, 1, return_indices=True),
     "ieee": lambda x: ops.max_pool(x, 3, 1, nonfinite="ieee", return_indices=True),
     "shifted": lambda x: ops.max_pool(x, 3, 1, implementation="shifted", return_indices=True),
@@ -61,10 +56,10 @@ POOLINGS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", POOLINGS)
-def test_a_graph_of_tensorflow_1(name: str) -> None:
+def test_a_graph_of_tensorflow_1(name):
     """Outside of `tf.function`, `==` between tensors compares their identities."""
 
-    def results(x: tf.Tensor) -> tuple[Any, ...]:
+    def results(x):
         values, indices = POOLINGS[name](x)
         return values, indices, tf.gradients(tf.reduce_sum(values**2), x)[0]
 
@@ -75,6 +70,6 @@ def test_a_graph_of_tensorflow_1(name: str) -> None:
         np.testing.assert_array_equal(result, wanted)
 
 
-def test_what_this_machine_has() -> None:
+def test_what_this_machine_has():
     kinds = {device.device_type for device in tf.config.list_physical_devices()}
     assert context.is_on_cpu() == (kinds == {"CPU"})

@@ -4,28 +4,14 @@ Inputs are full of ties, so that a gradient that went to another maximum would s
 integers, so that sums are exact.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from harness.assertions import assert_same
-from harness.cases import Case, Config, case, distinct, ties
+from harness.cases import GAPS, LEVEL, PLAIN, case, distinct, ties
 from harness.runner import MODES, run, with_gradient
-from harness.runner_tensorflow import Function
 
 from keras_maxpool.ops import max_pool
-
-PLAIN = {
-    1: Config((9,), 3, 2, "same"),
-    2: Config((5, 6), (3, 2), (2, 1), "same"),
-    3: Config((4, 5, 3), (2, 3, 2), (2, 1, 2), "same"),
-}
-GAPS = Config((5, 6), (3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2))
-# Input and output have one size, so that a kernel of the second order may write over what it reads.
-LEVEL = Config((5, 6), 3, 1, "same")
 
 ROWS = [
     ("auto", PLAIN[1]),
@@ -39,36 +25,36 @@ ROWS = [
 by_row = pytest.mark.parametrize(("implementation", "config"), ROWS, ids=str)
 
 
-def pooling(config: Config, **options: object) -> Function:
+def pooling(config, **options):
     return lambda x: max_pool(x, **config.arguments, data_format="channels_last", **options)
 
 
-def in_xla(function: Function) -> Function:
+def in_xla(function):
     return tf.function(function, jit_compile=True)
 
 
-def tf_gradients(pool: Function) -> Function:
+def tf_gradients(pool):
     """Without any tape."""
 
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    def function(x, upstream):
         values = pool(x)
         return values, tf.gradients(values, x, grad_ys=upstream)[0]
 
     return tf.function(function)
 
 
-def of_unknown_batch(pool: Function) -> Function:
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+def of_unknown_batch(pool):
+    def function(x, upstream):
         spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
         return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
 
     return function
 
 
-def data_map(pool: Function) -> Function:
+def data_map(pool):
     """In parallel, of an unknown batch: the last one is smaller."""
 
-    def function(x: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    def function(x, upstream):
         data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
         results = data.map(with_gradient(pool), num_parallel_calls=2)
         assert {spec.shape[0] for spec in results.element_spec} == {None}
@@ -77,10 +63,10 @@ def data_map(pool: Function) -> Function:
     return function
 
 
-def vectorized_map(pool: Function) -> Function:
+def vectorized_map(pool):
     """Each sample on its own, and its gradient with it."""
 
-    def one(sample: tuple) -> tuple:
+    def one(sample):
         values, gradient = with_gradient(pool)(sample[0][None], sample[1][None])
         return values[0], gradient[0]
 
@@ -89,7 +75,7 @@ def vectorized_map(pool: Function) -> Function:
 
 
 # From a pooling to a function of an input and an upstream gradient, which returns values and gradient.
-WITH_EVERY_KERNEL: dict[str, Callable[[Function], Function]] = {
+WITH_EVERY_KERNEL = {
     "tape around graph": lambda pool: with_gradient(tf.function(pool)),
     "tf.gradients": tf_gradients,
     "tape around graph of unknown batch": of_unknown_batch,
@@ -103,7 +89,7 @@ WITH_EVERY_KERNEL: dict[str, Callable[[Function], Function]] = {
     ),
 }
 # These differ from those above in ways that no kernel sees, and are slow.
-WITH_AUTO: dict[str, Callable[[Function], Function]] = {
+WITH_AUTO = {
     "tape around XLA": lambda pool: with_gradient(in_xla(pool)),
     "XLA inside graph": lambda pool: tf.function(with_gradient(in_xla(pool))),
     "graph inside XLA": lambda pool: in_xla(with_gradient(tf.function(pool))),
@@ -117,7 +103,7 @@ WITH_AUTO: dict[str, Callable[[Function], Function]] = {
     + [(way, "auto", PLAIN[rank]) for way in WITH_AUTO for rank in (2, 3)],
     ids=str,
 )
-def test_values_and_gradients(way: str, implementation: str, config: Config) -> None:
+def test_values_and_gradients(way, implementation, config):
     given = case(config, ties, batch=3)
     function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](pooling(config, implementation=implementation))
     values, gradient = function(tf.constant(given.x), tf.constant(given.upstream))
@@ -128,7 +114,7 @@ def test_values_and_gradients(way: str, implementation: str, config: Config) -> 
 # Jacobians
 
 
-def jacobian_of(given: Case) -> np.ndarray:
+def jacobian_of(given):
     """One where an output comes from an input, zero elsewhere: (*output, *input)."""
     result = np.zeros((*given.values.shape, *given.x.shape), "float32")
     for output in np.ndindex(*given.values.shape):
@@ -137,8 +123,8 @@ def jacobian_of(given: Case) -> np.ndarray:
     return result
 
 
-def jacobian(pool: Function, pfor: bool = True) -> Function:
-    def function(x: tf.Tensor) -> tf.Tensor:
+def jacobian(pool, pfor=True):
+    def function(x):
         with tf.GradientTape(persistent=not pfor) as tape:
             tape.watch(x)
             values = pool(x)
@@ -149,7 +135,7 @@ def jacobian(pool: Function, pfor: bool = True) -> Function:
 
 @by_row
 @pytest.mark.parametrize("mode", ["eager", "graph"])
-def test_jacobian(mode: str, implementation: str, config: Config) -> None:
+def test_jacobian(mode, implementation, config):
     # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
@@ -158,7 +144,7 @@ def test_jacobian(mode: str, implementation: str, config: Config) -> None:
 
 
 @pytest.mark.parametrize(("mode", "pfor"), [("xla", True), ("graph", False)])
-def test_jacobian_in_xla_and_by_a_loop(mode: str, pfor: bool) -> None:
+def test_jacobian_in_xla_and_by_a_loop(mode, pfor):
     given = case(PLAIN[2], ties)
     assert_same(run(jacobian(pooling(PLAIN[2]), pfor), mode, given.x), jacobian_of(given))
 
@@ -168,13 +154,13 @@ def test_jacobian_in_xla_and_by_a_loop(mode: str, pfor: bool) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_ties_that_only_rounding_makes(dtype: str, mode: str) -> None:
+def test_ties_that_only_rounding_makes(dtype, mode):
     """XLA, which computes in 32 bits, must not take them back."""
     # The largest comes last; all round to one number.
     x = np.array([1.0, 1.00001, 1.00002, 1.00003], "float32").reshape(1, 2, 2, 1)
     scales = np.linspace(1, 1.0625, 16, dtype="float32").reshape(16, 1, 1, 1)
 
-    def gradient(x: tf.Tensor, scales: tf.Tensor) -> tf.Tensor:
+    def gradient(x, scales):
         with tf.GradientTape() as tape:
             rounded = tf.cast(x * scales, dtype)
             tape.watch(rounded)

@@ -34,14 +34,14 @@ GRAPH = Setting(TINY, "graph", "gradient", bench_cases.BUILTIN)
 SAME = replace(TINY, pool=3, strides=1, padding="same")
 
 
-def ignore(setting):
-    pass
+def measured(*settings):
+    return bench_measure.run(settings, 0.0, lambda setting: None)
 
 
-def row(ratio, case=TINY, mode="graph", direction="forward", peer=bench_cases.BUILTIN, scale=1):
+def row(ratio, case=TINY, mode="graph", peer=bench_cases.BUILTIN, scale=1):
     """A row whose rounds took 2, 4 and 3 ms of ours."""
     ours = [0.002 * scale, 0.004 * scale, 0.003 * scale]
-    setting = Setting(case, mode, direction, peer)
+    setting = Setting(case, mode, "forward", peer)
     return bench_measure.make_row(setting, ours, [ratio * seconds for seconds in ours])
 
 
@@ -73,16 +73,13 @@ def test_what_is_promised():
     for shape, windows in PROMISED.items():
         start = f"{len(shape) - 2}D {'x'.join(map(str, shape))} "
         assert {start + window for window in windows} <= set(names)
-    for twin, count in (
-        ({"data_format": "channels_first"}, 5),
-        ({"dtype": "float16"}, 3),
-        ({"dtype": "bfloat16"}, 3),
-        ({"unknown_batch": True}, 2),
+    for name, value, count in (
+        *(("data_format", "channels_first", 5), ("unknown_batch", True, 2)),
+        *(("dtype", "float16", 3), ("dtype", "bfloat16", 3)),
     ):
-        twins = [case for case in CASES if twin.items() <= asdict(case).items()]
+        twins = [case for case in CASES if getattr(case, name) == value]
         assert len(twins) == count
-        plain = {name: getattr(TINY, name) for name in twin}
-        assert all(replace(case, **plain) in CASES for case in twins)
+        assert all(replace(case, **{name: getattr(TINY, name)}) in CASES for case in twins)
     assert {case.rank for case in CASES if case.dilation > 1} == {1, 2, 3}
     assert {case.rank for case in CASES if not isinstance(case.padding, str)} == {1, 2, 3}
     large = [case for case in CASES if case.shape in (bench_cases.IMAGES, bench_cases.VIDEO)]
@@ -106,17 +103,18 @@ def test_growth_and_names():
 
 
 def test_select():
-    def select(pattern, quick, growth):
-        return bench_cases.select(pattern, quick=quick, growth=growth)
-
-    assert select(None, False, False) == list(CASES)
-    assert select(None, False, True) == list(CASES + GROWTH)
-    assert select(None, True, False) == list(QUICK)
+    select = bench_cases.select
+    for pattern, quick, growth, wanted in (
+        (None, False, False, [*CASES]),
+        (None, False, True, [*CASES, *GROWTH]),
+        (None, True, False, [*QUICK]),
+        (None, True, True, [*QUICK, *GROWTH[::3]]),
+        ("no such case", False, True, []),
+    ):
+        assert select(pattern, quick=quick, growth=growth) == wanted
     assert set(QUICK) < set(CASES)
-    assert select(None, True, True) == [*QUICK, *GROWTH[::3]]
-    named = select("^1D .* 9/1", True, True)
-    assert [case.name for case in named] == ["1D 32x4096x64 9/1 same"]
-    assert select("no such case", False, True) == []
+    (named,) = select("^1D .* 9/1", quick=True, growth=True)
+    assert named.name == "1D 32x4096x64 9/1 same"
 
 
 def planned(case, modes=bench_cases.MODES, installed=bench_cases.OPTIONAL):
@@ -125,13 +123,11 @@ def planned(case, modes=bench_cases.MODES, installed=bench_cases.OPTIONAL):
 
 
 def test_plan():
-    assert planned(TINY, ["graph", "fit-xla"], []) == [
-        ("graph", "forward", "built-in"),
-        ("graph", "forward", "copy"),
-        ("graph", "gradient", "built-in"),
-        ("graph", "gradient", "copy"),
-        ("fit-xla", "gradient", "built-in"),
+    both = [
+        ("graph", way, peer) for way in ("forward", "gradient") for peer in ("built-in", "copy")
     ]
+    trained = ("fit-xla", "gradient", "built-in")
+    assert planned(TINY, ["graph", "fit-xla"], []) == [*both, trained]
     assert ("eager", "gradient", "PyTorch") in planned(TINY)
     assert [line[1] for line in planned(SAME) if line[2] == "OpenCV"] == ["forward"] * 3
     assert "OpenCV" not in {peer for *_, peer in planned(TINY)}
@@ -153,35 +149,30 @@ def test_data_is_distinct_and_fits_16_bits():
         assert data.upstream.min() >= 0.5
 
 
-@pytest.mark.parametrize(
-    ("mode", "case"),
-    [
-        ("eager", TINY),
-        ("eager", Case((2, 9, 4), 3, 2, "same")),
-        ("eager", Case((2, 8, 4), 3, 2, "same", data_format="channels_first")),
-        ("eager", Case((2, 9, 4), 4, 2, ((1, 2),))),
-        ("eager", Case((2, 8, 4), 3, 1, "same", dilation=3)),
-        ("eager", Case((2, 7, 6, 3), 3, 1, "same")),
-        ("eager", Case((2, 7, 6, 1), 5, 1, "same")),
-        ("eager", Case((2, 7, 6, 3), 4, 1, "same")),
-        ("eager", Case((2, 7, 6, 3), 3, 2, 2)),
-        ("eager", Case((2, 7, 6, 3), 3, 2, ((2, 0), (0, 1)))),
-        ("eager", Case((2, 7, 6, 3), 3, 1, "same", dilation=2)),
-        ("eager", Case((2, 8, 6, 5), 3, 2, "same", data_format="channels_first")),
-        ("eager", Case((2, 8, 6, 5), 3, 2, "same", dtype="bfloat16")),
-        ("graph", Case((2, 8, 6, 5), 2, 2, "same", unknown_batch=True)),
-        ("eager", Case((2, 5, 6, 4, 3), 3, 2, "same")),
-        ("eager", Case((2, 5, 6, 4, 3), 3, 1, "same", dilation=2)),
-        ("xla", TINY),
-        ("fit", replace(SAME, dilation=2)),
-        ("fit-xla", TINY),
-    ],
-    ids=str,
-)
+FIRST, SAME_3 = {"data_format": "channels_first"}, (3, 2, "same")
+EAGER = [
+    *(TINY, Case((2, 9, 4), *SAME_3), Case((2, 8, 4), *SAME_3, **FIRST)),
+    *(Case((2, 9, 4), 4, 2, ((1, 2),)), Case((2, 8, 4), 3, 1, "same", dilation=3)),
+    *(Case((2, 7, 6, 3), 3, 1, "same"), Case((2, 7, 6, 1), 5, 1, "same")),
+    *(Case((2, 7, 6, 3), 4, 1, "same"), Case((2, 7, 6, 3), 3, 2, 2)),
+    *(Case((2, 7, 6, 3), 3, 2, ((2, 0), (0, 1))), Case((2, 7, 6, 3), 3, 1, "same", dilation=2)),
+    *(Case((2, 8, 6, 5), *SAME_3, **FIRST), Case((2, 8, 6, 5), *SAME_3, dtype="bfloat16")),
+    *(Case((2, 5, 6, 4, 3), *SAME_3), Case((2, 5, 6, 4, 3), 3, 1, "same", dilation=2)),
+]
+ANY_BATCH = Case((2, 8, 6, 5), 2, 2, "same", unknown_batch=True)
+TRACED = [
+    ("graph", ANY_BATCH),
+    ("xla", TINY),
+    ("fit", replace(SAME, dilation=2)),
+    ("fit-xla", TINY),
+]
+
+
+@pytest.mark.parametrize(("mode", "case"), [*(("eager", case) for case in EAGER), *TRACED], ids=str)
 def test_sides_are_equal(mode, case):
     peers = bench_peers.installed() if mode in ("eager", "graph") else []
     settings = bench_cases.plan([case], [mode], bench_cases.DIRECTIONS, peers)
-    outcome = bench_measure.run(settings, 0.0, ignore)
+    outcome = measured(*settings)
     assert outcome.different == outcome.left_out == []
     assert [row.setting for row in outcome.rows] == settings
 
@@ -225,8 +216,7 @@ def test_wrong_layer_is_not_timed(monkeypatch):
     ):
         monkeypatch.setattr(bench_peers, "our_layer", layer)
         setting = replace(GRAPH, case=case, mode=mode)
-        outcome = bench_measure.run([setting], 0.0, ignore)
-        assert outcome == Outcome(different=[Note(setting, reason)])
+        assert measured(setting) == Outcome(different=[Note(setting, reason)])
 
 
 def test_difference():
@@ -254,11 +244,10 @@ def test_unable_peer_is_left_out_and_own_failure_is_not(monkeypatch):
         raise tf.errors.UnimplementedError(None, None, "no kernel\nfor this")
 
     monkeypatch.setattr(bench_peers, "peer", unable)
-    outcome = bench_measure.run([GRAPH], 0.0, ignore)
-    assert outcome == Outcome(left_out=[Note(GRAPH, "UnimplementedError: no kernel")])
+    assert measured(GRAPH) == Outcome(left_out=[Note(GRAPH, "UnimplementedError: no kernel")])
     monkeypatch.setattr(bench_peers, "our_layer", unable)
     with pytest.raises(tf.errors.UnimplementedError):
-        bench_measure.run([GRAPH], 0.0, ignore)
+        measured(GRAPH)
 
 
 @pytest.fixture
@@ -289,26 +278,20 @@ def test_slow_peer_is_warm_after_its_comparison(clock, monkeypatch):
     for seconds in (7.9, 8.1):
         peer = side("peer", seconds, clock, [])
         monkeypatch.setattr(bench_peers, "peer", lambda *_, peer=peer: peer)
-        bench_measure.run([replace(GRAPH, peer="copy")], 2.0, ignore)
+        bench_measure.run([replace(GRAPH, peer="copy")], 2.0, lambda setting: None)
     assert asked == [True, False]
 
 
 def test_turns(clock):
     for ours, peer, warm, rounds in (
-        (0.001, 0.001, 3, 500),
-        (0.01, 0.03, 3, 51),
-        (0.21, 0.21, 2, 5),
-        (0.5, 0.7, 1, 5),
-        (1.0, 3.0, 1, 3),
-        (10.0, 30.0, 1, 2),
-        (10.0, 30.0, 0, 2),
+        *((0.001, 0.001, 3, 500), (0.01, 0.03, 3, 51), (0.21, 0.21, 2, 5), (0.5, 0.7, 1, 5)),
+        *((1.0, 3.0, 1, 3), (10.0, 30.0, 1, 2), (10.0, 30.0, 0, 2)),
     ):
         log = []
         sides = side("ours", ours, clock, log), side("peer", peer, clock, log)
         times = bench_measure.take_turns(*sides, budget=2.0, warm_up=warm > 0)
         assert [name for name, _ in log] == ["ours", "peer"] * (warm + rounds)
-        assert False not in {enabled for _, enabled in log[: 2 * warm]}
-        assert {enabled for _, enabled in log[2 * warm :]} == {False}
+        assert [on for _, on in log] == [True] * 2 * warm + [False] * 2 * rounds
         assert gc.isenabled()
         assert times == (pytest.approx([ours] * rounds), pytest.approx([peer] * rounds))
 
@@ -369,9 +352,8 @@ def test_what_is_shown():
     notes = [Note(GRAPH, OUTPUTS)], [Note(GRAPH, "RuntimeError: [no] kernel")]
     text = rendered(Outcome([*rows, row(0.125, peer="copy")], *notes))
     ratios = re.findall(r"([\d.]+) \([\d.]+-[\d.]+\) │$", text, re.M)
-    assert ratios == ["0.25", "1.50", "2.50", "0.12"], (
-        "worst first; the floor has a table of its own"
-    )
+    # Worst first; the floor has a table of its own.
+    assert ratios == ["0.25", "1.50", "2.50", "0.12"]
     line = r"2/2.*graph.*forward.*built-in.* 3 │ +3 \(2\.5-3\.5\).*7\.5 \(6\.2"
     assert re.search(line, text)
     assert re.search(r"graph.*forward.*built-in.* 2 .* 1\.94 .* 1\.50 .* 2D 2x8x6x3 4/2 ", text)
@@ -409,9 +391,8 @@ def test_command(tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     check_piped(out)
     found = json.loads((shown / "bench.json").read_text("utf-8"))
-    assert {line["case"] for line in found["rows"]} == {"2D 8x8x8x8 2/2"}
-    assert {line["mode"] for line in found["rows"]} == {"graph", "eager"}
-    assert {line["direction"] for line in found["rows"]} == {"forward"}
+    told = {(line["case"], line["mode"], line["direction"]) for line in found["rows"]}
+    assert told == {("2D 8x8x8x8 2/2", mode, "forward") for mode in ("graph", "eager")}
     assert {line["peer"] for line in found["rows"]} >= {"built-in", "copy"}
     assert all(line["rounds"] >= 5 for line in found["rows"])
     assert found["environment"]["tensorflow"] == tf.__version__

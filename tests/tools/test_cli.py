@@ -17,8 +17,9 @@ from keras_maxpool.tools import limits
 from keras_maxpool.tools.cli import EXTRAS, main
 from keras_maxpool.tools.limits import limited_by_size
 
-posix = pytest.mark.skipif(
-    sys.platform == "win32", reason="makes links and pipes: run it on Linux or macOS"
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX alone: run it on Linux or macOS")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="Linux alone has the limit: run it there"
 )
 
 
@@ -107,9 +108,8 @@ def test_refused(arguments, said, tmp_path, monkeypatch, capsys):
     """Without a wait; nothing is made, removed, or opened for writing on the way."""
     monkeypatch.chdir(tmp_path)
     Path("in.keras").write_bytes(b"no model")
-    Path("link.keras").symlink_to("in.keras")
-    Path("dangling.keras").symlink_to("nothing.keras")
-    Path("loop.keras").symlink_to("loop.keras")
+    for name, to in (("link", "in"), ("dangling", "nothing"), ("loop", "loop")):
+        Path(f"{name}.keras").symlink_to(f"{to}.keras")
     Path("folder.keras").mkdir()
     os.mkfifo("pipe.keras")
     before = {path: path.is_symlink() for path in tmp_path.iterdir()}
@@ -148,11 +148,6 @@ def test_missing_extra(monkeypatch, capsys):
         assert capsys.readouterr() == ("", line)
 
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="Linux alone has the limit: run it there"
-)
-
-
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "in.keras"
@@ -188,9 +183,7 @@ def test_memory(file, monkeypatch):
     assert found[1] - found[0] > 15 * 2**30, "a larger file may take more"
 
 
-@pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="has no timers: run it on Linux or macOS"
-)
+@posix
 def test_time(file, monkeypatch):
     monkeypatch.setattr(limits, "SPARE_SECONDS", 0.2)
     before = signal.getsignal(signal.SIGALRM)

@@ -26,8 +26,6 @@ pytestmark = [
         "The object being serialized includes a `la",
     )
 ]
-
-
 SHAPE = (8, 8, 2)
 MSE = losses.MeanSquaredError()
 X = example((2, *SHAPE))
@@ -51,15 +49,12 @@ def cases(names, often_in_h5):
 OwnMetric = type("OwnMetric", (keras.metrics.Mean,), {})
 OwnAdam = type("OwnAdam", (optimizers.Adam,), {})
 OwnModel = type("OwnModel", (keras.Model,), {})
+OwnLayer = type("OwnLayer", (layers.Layer,), {"call": lambda self, x: x + 1.0})
+OwnLoss = type("OwnLoss", (losses.Loss,), {"call": lambda self, *pair: own_loss(*pair)})
 
 
 def own_loss(y, predicted):
     return keras.ops.mean(keras.ops.square(y - predicted))
-
-
-class OwnLoss(losses.Loss):
-    def call(self, y, predicted):
-        return own_loss(y, predicted)
 
 
 class OwnSchedule(optimizers.schedules.LearningRateSchedule):
@@ -68,11 +63,6 @@ class OwnSchedule(optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {}
-
-
-class OwnLayer(layers.Layer):
-    def call(self, x):
-        return x + 1.0
 
 
 class OwnInitializer(keras.initializers.Initializer):
@@ -116,10 +106,8 @@ def net(**settings):
     inputs = keras.Input(SHAPE)
     x = layers.Conv2D(3, 3)(inputs)
     pooled = layers.MaxPooling2D(6, name="pool")(x)
-    outputs = {
-        "a": layers.GlobalAveragePooling2D(name="a")(x),
-        "b": layers.Flatten(name="b")(pooled),
-    }
+    outputs = {"a": layers.GlobalAveragePooling2D(name="a")(x)}
+    outputs["b"] = layers.Flatten(name="b")(pooled)
     model = keras.Model(inputs, outputs, name="net")
     if settings:
         model.compile(**({"optimizer": "sgd", "loss": MSE} | settings))
@@ -127,8 +115,7 @@ def net(**settings):
 
 
 def around(inner):
-    inputs = keras.Input(SHAPE)
-    return keras.Model(inputs, inner(layers.Activation("relu")(inputs)), name="gan")
+    return chain(SHAPE, layers.Activation("relu"), inner, name="gan")
 
 
 def check_equal(new, old):
@@ -157,9 +144,9 @@ def check_converted(path, model):
 def test_there_and_back(source, target, tmp_path, capsys):
     """Suffixes may be in any case; Keras's own compile settings stay, and with .keras the optimizer's state."""
     error = keras.metrics.MeanMetricWrapper(keras.metrics.mean_absolute_error)
-    settings = {"loss_weights": {"a": 1.0, "b": 2.0}, "metrics": {"a": ["acc", error]}}
-    settings["loss"] = {"a": MSE, "b": MSE}
-    model = net(optimizer=optimizers.Adam(0.25), run_eagerly=True, **settings)
+    weights, metrics = {"a": 1.0, "b": 2.0}, {"a": ["acc", error]}
+    given = {"loss": {"a": MSE, "b": MSE}, "loss_weights": weights, "metrics": metrics}
+    model = net(optimizer=optimizers.Adam(0.25), run_eagerly=True, **given)
     model.fit(X, Y, verbose=0)
     given, there, back = tmp_path / source, tmp_path / target, tmp_path / f"back_{source}"
     saved = tmp_path / f"saved{given.suffix.lower()}"
@@ -186,7 +173,7 @@ def test_there_and_back(source, target, tmp_path, capsys):
         assert float(loaded.optimizer.learning_rate.numpy()) == 0.25
         assert source != "in.keras" or int(loaded.optimizer.iterations.numpy()) == 1
         kept = loaded.get_compile_config()
-        assert kept["loss_weights"] == settings["loss_weights"]
+        assert kept["loss_weights"] == weights
         assert [type(metric) for metric in kept["metrics"]["a"]] == [str, dict]
 
 
@@ -198,9 +185,8 @@ def test_what_is_shown(tmp_path, capsys):
     assert re.search(r"wide.*padding=\(\(1, 1\), \(1, 1\)\)", shown)
     assert err.endswith("out.keras is not written\n")
     assert files(tmp_path) == ["in.keras"]
-    done = command.Conversion(
-        keras.Sequential(), {"a/[b]": "MaxPooling1D"}, {"own": "Louder is your own"}, ("a/[b]",)
-    )
+    swapped, kept = {"a/[b]": "MaxPooling1D"}, {"own": "Louder is your own"}
+    done = command.Conversion(keras.Sequential(), swapped, kept, ("a/[b]",))
     command.render(done, "keras_maxpool", command.Console(markup=False, width=120))
     shown, _ = capsys.readouterr()
     assert re.search(r"a/\[b\].*a mask reaches it: predictions change", shown)
@@ -251,12 +237,9 @@ BATCH = 2
 
 def words():
     """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
-    stack = [
-        layers.Embedding(50, 2, mask_zero=True),
-        layers.TimeDistributed(layers.GlobalAveragePooling1D()),
-        layers.GlobalMaxPooling1D(name="pool"),
-    ]
-    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *stack])
+    each = layers.TimeDistributed(layers.GlobalAveragePooling1D())
+    steps = layers.Embedding(50, 2, mask_zero=True), each, layers.GlobalMaxPooling1D(name="pool")
+    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *steps])
 
 
 def frames():
@@ -290,9 +273,8 @@ def test_stale_masks(tmp_path, capsys):
     assert (both.masked, both.stale) == (("each_first/first",), ("each_second/second",))
     with masks_named(1) as said:
         to_keras_maxpool(model)
-    assert re.match(
-        "A mask reaches 'pool' that does not fit.*predictions stay.", str(said[0].message)
-    )
+    said = str(said[0].message)
+    assert re.match("A mask reaches 'pool' that does not fit.*predictions stay.", said)
     # For the built-in layer: ours would not honour such a mask either.
     assert "mask stops" not in {finding.kind for finding in report(model).findings}
     given, target = str(tmp_path / "in.h5"), str(tmp_path / "out.keras")
@@ -301,9 +283,9 @@ def test_stale_masks(tmp_path, capsys):
         assert main(["convert", given, target]) == 0
     out, err = capsys.readouterr()
     assert "Warning" not in err
-    assert "predictions change" not in out
     told = re.sub(r"[\s│]+", " ", out)
-    assert all(part in told for part in ("does not fit", "is ignored", "predictions stay"))
+    assert re.search("does not fit.*is ignored.*predictions stay", told)
+    assert "predictions change" not in told
     np.testing.assert_array_equal(keras.saving.load_model(target)(x), model(x))
 
 
@@ -350,7 +332,7 @@ def test_compile_settings_of_ones_own(name, suffix, tmp_path, capsys):
     assert not loaded.compiled
 
 
-OUTER = {"not compiled": {}, "Keras's loss": {"loss": MSE}, "own loss": {"loss": own_loss}}
+OUTER = {"not compiled": None, "Keras's loss": MSE, "own loss": own_loss}
 
 
 @cases(OUTER, ())
@@ -359,10 +341,9 @@ def test_an_inner_model_with_a_loss_of_ones_own(name, suffix, tmp_path):
     given, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     model = around(net(loss=own_loss))
     if OUTER[name]:
-        model.compile("sgd", **OUTER[name])
+        model.compile("sgd", OUTER[name])
     model.save(given)
-    assert main(["report", str(given)]) == 0
-    assert main(["convert", str(given), str(target)]) == 0
+    assert main(["report", str(given)]) == main(["convert", str(given), str(target)]) == 0
     check_converted(target, model)
 
 
@@ -386,12 +367,12 @@ def test_layers_of_ones_own(name, suffix, tmp_path, capsys):
     model.save(given)
     forget()
     for arguments in (["report", str(given)], ["convert", str(given), str(target)]):
+        advice = (
+            "load the model in Python, where it is defined, and use keras_maxpool.tools.convert "
+        )
         line = complaint(arguments, capsys)
         assert name in line
-        assert line.endswith(
-            "load the model in Python, where it is defined, and use keras_maxpool.tools.convert or "
-            "keras_maxpool.tools.report"
-        )
+        assert line.endswith(f"{advice}or keras_maxpool.tools.report")
         assert "as Keras writes it" not in line
     assert not target.exists()
 
@@ -406,11 +387,9 @@ def test_in_python(tmp_path):
     assert isinstance(converted.layers[2], keras_maxpool.MaxPooling2D)
     assert bits(converted(X)) == bits(model(X))
     assert [row.layer for row in report(loaded).rows] == [loaded.layers[2].name]
-
     model = net(loss=own_loss, optimizer=OwnAdam(), run_eagerly=True)
-    with pytest.warns(
-        UserWarning, match="'net' is not compiled in the new model.*custom_object_sc"
-    ):
+    said = "'net' is not compiled in the new model.*custom_object_scope"
+    with pytest.warns(UserWarning, match=said):
         converted = to_keras_maxpool(model)
     assert not converted.compiled
     check_equal(converted, model)

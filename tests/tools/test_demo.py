@@ -21,10 +21,8 @@ from keras_maxpool.tools import demo  # noqa: E402
 
 STEPS = 10
 DIGITS = demo.load_data()
-FEW = demo.Digits(
-    *(DIGITS.train_images[: 32 * STEPS], DIGITS.train_labels[: 32 * STEPS]),
-    *(DIGITS.test_images[:50], DIGITS.test_labels[:50]),
-)
+TRAIN = DIGITS.train_images[: 32 * STEPS], DIGITS.train_labels[: 32 * STEPS]
+FEW = demo.Digits(*TRAIN, DIGITS.test_images[:50], DIGITS.test_labels[:50])
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +45,9 @@ def results(monkeypatch):
 
 
 def test_load_data():
-    assert DIGITS.train_images.shape == (1437, 8, 8, 1)
-    assert DIGITS.test_images.shape == (360, 8, 8, 1)
-    assert DIGITS.train_images.dtype == DIGITS.test_images.dtype == np.float32
-    assert (DIGITS.train_images.min(), DIGITS.train_images.max()) == (0, 1)
+    train, test = DIGITS.train_images, DIGITS.test_images
+    assert (train.shape, test.shape) == ((1437, 8, 8, 1), (360, 8, 8, 1))
+    assert (train.dtype, test.dtype, train.min(), train.max()) == ("float32", "float32", 0, 1)
     assert set(DIGITS.train_labels) == set(DIGITS.test_labels) == set(range(10))
 
 
@@ -86,8 +83,8 @@ def test_command(results, capsys, asked, tmp_path):
     assert (result.ok, result.reload_error) == (True, "")
     ours, builtin = result.ours, result.builtin
     np.testing.assert_array_equal(ours.losses, builtin.losses)
-    np.testing.assert_array_equal(ours.predictions, builtin.predictions)
-    np.testing.assert_array_equal(ours.predictions, result.reloaded)
+    for predicted in (builtin.predictions, result.reloaded):
+        np.testing.assert_array_equal(ours.predictions, predicted)
     assert ours.losses[0] == pytest.approx(math.log(10), abs=0.5), "ten guesses at first"
     assert ours.losses[-1] < ours.losses[0]
     assert ours.accuracy == builtin.accuracy > 0.5
@@ -150,13 +147,8 @@ def test_stopped(monkeypatch, capsys, tmp_path):
 
 def test_compare():
     left, up = np.array([0.0, 1.0, np.nan], "float32"), np.nextafter(np.float32(1), np.float32(2))
-    for right, equal in (
-        ([0.0, 1.0, np.nan], 3),
-        ([-0.0, 1.0, np.nan], 2),
-        ([0.0, up, np.nan], 2),
-        ([0.0, 1.0], 0),
-        (None, 0),
-    ):
+    same, negative, next_up = [0.0, 1.0, np.nan], [-0.0, 1.0, np.nan], [0.0, up, np.nan]
+    for right, equal in ((same, 3), (negative, 2), (next_up, 2), ([0.0, 1.0], 0), (None, 0)):
         got = demo.compare("x", left, None if right is None else np.array(right, "float32"))
         assert (got.equal, got.total, got.ok) == (equal, 3, equal == 3)
     assert demo.compare("x", np.zeros(2, "float32"), np.zeros(2, "float64")).equal == 0

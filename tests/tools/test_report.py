@@ -74,22 +74,22 @@ def test_builtin_adaptive():
 
 def test_edges_and_overlap():
     """The dropped are the last elements that change nothing, however large they are."""
-    for arguments, dropped, overlap in (
-        ({"pool_size": 3, "strides": 2}, 1, 1),
-        ({"pool_size": 3, "strides": 2, "padding": "same"}, 0, 1),
-        ({"pool_size": 3, "strides": 2, "padding": ((0, 1),)}, 0, 1),
-        ({"pool_size": 3, "strides": 3, "padding": ((1, 0),)}, 2, 0),
-        ({"pool_size": 2, "strides": 4}, 0, -2),
-        ({"pool_size": 3, "dilation_rate": 2, "strides": 3}, 2, 2),
-        ({"pool_size": 3, "strides": 2, "ceil_mode": True}, 0, 1),
-        ({"pool_size": 4, "strides": 4, "padding": 1}, 0, 0),
+    for size, strides, more, dropped, overlap in (
+        (3, 2, {}, 1, 1),
+        (3, 2, {"padding": "same"}, 0, 1),
+        (3, 2, {"padding": ((0, 1),)}, 0, 1),
+        (3, 3, {"padding": ((1, 0),)}, 2, 0),
+        (2, 4, {}, 0, -2),
+        (3, 3, {"dilation_rate": 2}, 2, 2),
+        (3, 2, {"ceil_mode": True}, 0, 1),
+        (4, 4, {"padding": 1}, 0, 0),
     ):
-        layer = km.MaxPool1D(**arguments)
+        layer = km.MaxPool1D(size, strides, **more)
         (row,) = rows((10, 1), layer)
         matters = np.asarray(layer(np.eye(10, dtype="float32")[..., None])).any((1, 2))
         assert dropped == matters[::-1].argmax()
-        assert (row.dropped, row.overlap) == ((dropped,), (overlap,)), arguments
-        assert row.ceil_mode is arguments.get("ceil_mode", False)
+        assert (row.dropped, row.overlap) == ((dropped,), (overlap,)), (size, strides, more)
+        assert row.ceil_mode is ("ceil_mode" in more)
 
 
 def test_nested_shared_and_wrapped():
@@ -107,11 +107,8 @@ def test_nested_shared_and_wrapped():
 
 
 def test_a_nested_model_grows_as_a_flat_one():
-    def steps():
-        return [layers.Conv2D(2, 3), km.MaxPool2D(), layers.Conv2D(2, 3), km.MaxPool2D()]
-
-    flat = rows((20, 20, 2), *steps())
-    nested = rows((20, 20, 2), chain((20, 20, 2), *steps()[:2]), *steps()[2:])
+    shape, steps = (20, 20, 2), lambda: [layers.Conv2D(2, 3), km.MaxPool2D()]
+    flat, nested = rows(shape, *steps(), *steps()), rows(shape, chain(shape, *steps()), *steps())
     assert [row.receptive_field for row in nested] == [row.receptive_field for row in flat]
 
 
@@ -131,8 +128,8 @@ def test_sizes_that_are_not_known():
     assert (row.kept, row.dropped, row.bytes_saved) == (None, None, None)
     model(np.zeros((1, 8, 9, 2), "float32"))
     (row,) = report(model).rows
-    assert (row.input_shape, row.output_shape) == ((1, 8, 9, 2), (1, 3, 4, 2))
-    assert row.dropped == (1, 0)
+    sizes = row.input_shape, row.output_shape, row.dropped
+    assert sizes == ((1, 8, 9, 2), (1, 3, 4, 2), (1, 0))
     assert row.receptive_field == Unknown("Subclassed is a class with code of its own")
     assert "call" not in vars(model.pool), "the model stays as it was"
     (row,) = rows((None, 9, 3), km.MaxPool2D(2))
@@ -171,8 +168,7 @@ def test_json():
     done = report(chain((9, 12, 3), *pools, name="net"))
     told = json.loads(json.dumps(done.as_dict(), allow_nan=False))
     pool, fractional, whole = told["rows"]
-    assert told["model"] == "net"
-    assert told["input_shapes"] == [[None, 9, 12, 3]]
+    assert (told["model"], told["input_shapes"]) == ("net", [[None, 9, 12, 3]])
     assert pool["receptive_field"] == {"sizes": [2, 2], "steps": [2, 2]}
     assert pool["dropped"] == [1, 0]
     assert fractional["receptive_field"]["steps"] == [4, 3]
@@ -251,9 +247,6 @@ def test_found_and_left_alone():
         assert finding.what
     for kind, steps in LEFT:
         assert kind not in [kind for _, kind in found(*steps)], steps
-
-
-def test_cropped_says_how_much():
     finding = found((15, 17, 3), pool((2, 3)))["pool", "cropped edge"]
     assert finding.what == "no window reaches the last 1 of 15 rows and the last 2 of 17 columns"
 
@@ -271,18 +264,16 @@ def test_pooling_is_early_up_to_the_third_convolution():
 # Keras itself warns of a mask that is lost; the finding adds where, and what to do.
 @pytest.mark.filterwarnings("ignore:.*mask.*")
 def test_masks_that_stop():
-    def kinds(home, kind, mask_zero):
+    def told(home, kind, mask_zero=True):
         layer = getattr(home, kind)(**({} if "Global" in kind else {"pool_size": 2}))
         words = layers.Embedding(5, 3, mask_zero=mask_zero)
-        findings = report(chain((8,), words, layer, dtype="int32")).findings
-        return {finding.kind: finding.do for finding in findings}
+        return {kind: finding.do for (_, kind), finding in found((8,), words, layer).items()}
 
     for kind in ("MaxPooling1D", "GlobalMaxPooling1D", "AveragePooling1D"):
-        told = kinds(layers, kind, True)["mask stops"]
-        assert "keras_maxpool" in told
-        assert (kind in told) == ("Max" in kind)
-        assert "mask stops" not in kinds(layers, kind, False)
-        assert "Max" not in kind or "mask stops" not in kinds(km, kind, True)
+        do = told(layers, kind)["mask stops"]
+        assert ("keras_maxpool" in do, kind in do) == (True, "Max" in kind)
+        assert "mask stops" not in told(layers, kind, mask_zero=False)
+        assert "Max" not in kind or "mask stops" not in told(km, kind)
     assert report(tokens(layers.GlobalAveragePooling1D())).findings == ()
 
 
@@ -326,12 +317,6 @@ def test_table_and_files(given, tmp_path, capsys):
     assert page.read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_no_pooling(tmp_path, capsys):
-    chain((3,), layers.Dense(2), name="flat").save(tmp_path / "in.keras")
-    assert main(["report", str(tmp_path / "in.keras")]) == 0
-    assert capsys.readouterr().out == "flat has no pooling layers\nfindings: 0\n"
-
-
 def test_a_file_is_whole_or_as_it_was(given, tmp_path, capsys, monkeypatch):
     def half(path, text, **_):
         path.write_bytes(text[: len(text) // 2].encode())
@@ -346,11 +331,15 @@ def test_a_file_is_whole_or_as_it_was(given, tmp_path, capsys, monkeypatch):
     assert files(tmp_path) == ["a.json", "in.keras"]
 
 
-def test_arguments_that_keras_lets_pass(tmp_path, capsys):
+def test_no_pooling_and_arguments_that_keras_lets_pass(tmp_path, capsys):
+    path = str(tmp_path / "in.keras")
+    chain((3,), layers.Dense(2), name="flat").save(path)
+    assert main(["report", path]) == 0
+    assert capsys.readouterr().out == "flat has no pooling layers\nfindings: 0\n"
     pool = layers.MaxPooling2D(2, padding="same")
     pool.strides = (0.5, 2)  # as an edited config has it
-    keras.Sequential([keras.Input((8, 8, 2)), pool]).save(tmp_path / "in.keras")
-    line = complaint(["report", str(tmp_path / "in.keras")], capsys)
+    keras.Sequential([keras.Input((8, 8, 2)), pool]).save(path)
+    line = complaint(["report", path], capsys)
     assert "in.keras cannot be reported on: `strides` takes integers, not float" in line
 
 

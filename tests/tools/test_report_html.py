@@ -106,6 +106,9 @@ def drawn(rng):
     }
 
 
+POOL = "try { return keras_maxpool.pool(arguments[0]) } catch (e) { return e.message }"
+
+
 def test_panel_pools_as_the_layer_does(browser):
     rng = np.random.default_rng(11)
     refused = 0
@@ -113,10 +116,7 @@ def test_panel_pools_as_the_layer_does(browser):
         settings = drawn(rng)
         x = np.array(settings["values"], "float32")[None, ..., None]
         options = {key: value for key, value in settings.items() if key != "values"}
-        script = (
-            "try { return window.keras_maxpool.pool(arguments[0]) } catch (e) { return e.message }"
-        )
-        told = browser.execute_script(script, settings)
+        told = browser.execute_script(POOL, settings)
         try:
             values, indices = km.MaxPool2D(**options, return_indices=True)(x)
         except ValueError:
@@ -146,11 +146,9 @@ def test_panel_follows_its_fields(browser):
         return [panel.querySelector("output").textContent, count(input, ".pad"), count(input, ".window"),
           count(input, ".unread"), count(output, ".cell"), panel.classList.contains("wrong")];
     """
-    fields = {
-        **{"size_rows": 7, "size_columns": 8, "pool_size_rows": 2, "pool_size_columns": 3},
-        **{"strides_rows": 3, "strides_columns": 2, "padding": "valid"},
-        **{"dilation_rate_rows": 1, "dilation_rate_columns": 1},
-    }
+    pairs = {"size": (7, 8), "pool_size": (2, 3), "strides": (3, 2), "dilation_rate": (1, 1)}
+    fields = {f"{name}_rows": rows for name, (rows, _) in pairs.items()} | {"padding": "valid"}
+    fields |= {f"{name}_columns": columns for name, (_, columns) in pairs.items()}
     text, pads, window, unread, cells, wrong = browser.execute_script(script, fields)
     assert text.startswith("7 x 8 becomes 2 x 3. Padding: 0 above, 0 below, 0 left, 0 right.")
     # Rows 2, 5 and 6 are read by no window, nor is column 7.

@@ -1,10 +1,6 @@
 """Each check of an argument: what it lets through, in which form, and what it says of the rest."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +8,7 @@ import pytest
 from keras_maxpool import arguments
 
 
-def refused(error: type[Exception], check: Callable, *args: Any) -> str:
+def refused(error, check, *args):
     """The text of the error that a check raises."""
     with pytest.raises(error) as caught:
         check(*args)
@@ -23,11 +19,11 @@ def refused(error: type[Exception], check: Callable, *args: Any) -> str:
 class Index:
     """An integer of another library's."""
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         """Without an address, as it is part of a test's name, which two processes must agree on."""
         return "Index"
 
-    def __index__(self) -> int:
+    def __index__(self):
         return 7
 
 
@@ -39,7 +35,7 @@ class Index:
     ],
     ids=repr,
 )
-def test_one_int(value: Any, expected: int) -> None:
+def test_one_int(value, expected):
     number = arguments.one_int(value, "pads", value, "Write 1.")
     assert number == expected
     assert type(number) is int
@@ -53,13 +49,13 @@ def test_one_int(value: Any, expected: int) -> None:
     ],
     ids=repr,
 )
-def test_one_int_refuses(value: Any, kind: str) -> None:
+def test_one_int_refuses(value, kind):
     text = refused(TypeError, arguments.one_int, value, "pads", ("all", value), "Write 1.")
     # The whole of what was received, not only the item that is wrong.
     assert text == f"`pads` takes integers, not {kind}; received pads={('all', value)!r}. Write 1."
 
 
-def test_sequence() -> None:
+def test_sequence():
     for items in ([1, 2], (1, 2), (), np.array([1.5])):
         assert list(arguments.sequence(items)) == list(items)
     for value in (3, "12", b"12", None, {1: 2}, {1, 2}, range(2), np.array(3), np.array([[1, 2]])):
@@ -76,7 +72,7 @@ def test_sequence() -> None:
     ],
     ids=repr,
 )
-def test_positive_ints(value: Any, expected: tuple[int, ...]) -> None:
+def test_positive_ints(value, expected):
     numbers = arguments.positive_ints(value, len(expected), "pool_size")
     assert numbers == expected
     assert all(type(number) is int for number in numbers)
@@ -85,16 +81,14 @@ def test_positive_ints(value: Any, expected: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (0, "must be positive"),
-        ((2, -1), "must be positive"),
-        (2**31, "must be below 2**31"),
-        ((10**30, 2), "must be below 2**31"),
+        *((0, "must be positive"), ((2, -1), "must be positive")),
+        *((2**31, "must be below 2**31"), ((10**30, 2), "must be below 2**31")),
         ((), "takes 1 or 2 integers; received strides=(), which has 0"),
         ([2, 2, 2], "takes 1 or 2 integers; received strides=[2, 2, 2], which has 3"),
     ],
     ids=str,
 )
-def test_positive_ints_refuses(value: Any, why: str) -> None:
+def test_positive_ints_refuses(value, why):
     text = refused(ValueError, arguments.positive_ints, value, 2, "strides")
     assert text.startswith(f"`strides` {why}")
     assert f"received strides={value!r}" in text
@@ -102,11 +96,10 @@ def test_positive_ints_refuses(value: Any, why: str) -> None:
     assert text.endswith(fix)
 
 
-def test_positive_ints_refuses_floats_and_more_than_one_per_axis() -> None:
+def test_positive_ints_refuses_floats_and_one_of_one():
     text = refused(TypeError, arguments.positive_ints, (2, 2.0), 2, "strides")
     assert text.startswith("`strides` takes integers, not float; received strides=(2, 2.0).")
-    text = refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
-    assert "takes 1 integer;" in text  # not 1 or 1 of them
+    assert "takes 1 integer;" in refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +115,7 @@ def test_positive_ints_refuses_floats_and_more_than_one_per_axis() -> None:
     ],
     ids=str,
 )
-def test_paddings(value: Any, rank: int, expected: Any) -> None:
+def test_paddings(value, rank, expected):
     assert arguments.paddings(value, rank) == expected
 
 
@@ -140,7 +133,7 @@ def test_paddings(value: Any, rank: int, expected: Any) -> None:
     ],
     ids=str,
 )
-def test_paddings_refuses(value: Any, error: type[Exception], why: str) -> None:
+def test_paddings_refuses(value, error, why):
     text = refused(error, arguments.paddings, value, 2)
     assert text.startswith(f"`padding` {why}")
     assert f"received padding={value!r}" in text
@@ -150,7 +143,7 @@ def test_paddings_refuses(value: Any, error: type[Exception], why: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "full", "same_upper", " same", "vali"])
-def test_unknown_padding(name: str) -> None:
+def test_unknown_padding(name):
     in_1d, in_2d = (refused(ValueError, arguments.named_padding, name, rank) for rank in (1, 2))
     assert in_2d == (
         f"`padding` is unknown; received padding={name!r}. "
@@ -159,14 +152,13 @@ def test_unknown_padding(name: str) -> None:
     assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
 
 
-def test_causal_padding_is_for_1d() -> None:
-    for rank in (2, 3):
-        text = refused(ValueError, arguments.named_padding, "CAUSAL", rank)
-        assert "1D only" in text
-        assert f"received padding='CAUSAL' in {rank}D" in text
+def test_causal_padding_is_for_1d():
+    text = refused(ValueError, arguments.named_padding, "CAUSAL", 2)
+    assert "1D only" in text
+    assert "received padding='CAUSAL' in 2D" in text
 
 
-def test_flag() -> None:
+def test_flag():
     assert arguments.flag(True, "ceil_mode") is True
     assert arguments.flag(False, "ceil_mode") is False
     for value in (1, 0, None, "True", np.True_):
@@ -177,7 +169,7 @@ def test_flag() -> None:
     assert "np." in text or "numpy" in text or "bool_" in text
 
 
-def test_choice() -> None:
+def test_choice():
     assert arguments.choice("ieee", "nonfinite", arguments.NONFINITE) == "ieee"
     for value in ("IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"):
         text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
@@ -186,7 +178,7 @@ def test_choice() -> None:
         )
 
 
-def test_data_format() -> None:
+def test_data_format():
     for value in ("channels_last", "channels_first"):
         for spelling in (value, value.upper(), value.title()):
             assert arguments.data_format(spelling) == value

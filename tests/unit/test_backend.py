@@ -1,7 +1,5 @@
 """The choice of a backend: one sentence for other backends of Keras, and one list of what each has."""
 
-from __future__ import annotations
-
 import importlib
 import re
 
@@ -14,7 +12,7 @@ from keras_maxpool.compat import keras
 SENTENCE = "keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {}. "
 
 
-def test_a_backend_that_is_not_installed() -> None:
+def test_a_backend_that_is_not_installed():
     process = run_code("import keras_maxpool", KERAS_BACKEND="jax")
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
@@ -25,13 +23,13 @@ def test_a_backend_that_is_not_installed() -> None:
     assert "site-packages/keras" not in process.stderr
 
 
-def test_another_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_backend(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     with pytest.raises(ImportError, match=SENTENCE.format("torch")):
         importlib.reload(backend)
 
 
-def test_the_seam_is_documented() -> None:
+def test_the_seam_is_documented():
     """Each function of the seam has an entry in one docstring, and nothing else has."""
     entries = re.findall(r"^    (\w+)\(", backend.__doc__ or "", re.M)
     assert sorted(entries) == sorted(backend.__all__)

@@ -1,23 +1,13 @@
 """Each check of a tensor: what it lets through, and what it says of the rest."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from harness.cases import FLOATS, INTEGERS
+from unit.test_arguments import refused
 
 from keras_maxpool import arguments
 from keras_maxpool.geometry import checks
-
-
-def refused(error: type[Exception], check: Callable, *args: Any) -> str:
-    """The text of the error that a check raises."""
-    with pytest.raises(error) as caught:
-        check(*args)
-    assert caught.type is error
-    return str(caught.value)
 
 
 class Shape(list):
@@ -26,40 +16,31 @@ class Shape(list):
     rank = property(len)
 
 
-GOOD_DTYPES = [
-    *("float16", "bfloat16", "float32", "float64"),
-    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
-]
-
-
-def test_dtypes() -> None:
-    assert sorted(arguments.DTYPES) == sorted(GOOD_DTYPES)
-    for name in GOOD_DTYPES:
+def test_dtypes():
+    assert sorted(arguments.DTYPES) == sorted(FLOATS + INTEGERS)
+    for name in FLOATS + INTEGERS:
         checks.dtype(name)
         checks.dtype_or_castable(name)
 
 
-def test_names_of_dtypes() -> None:
+def test_names_of_dtypes():
     """Keras's tensors name their dtype, TensorFlow's and NumPy's hold an object with a name."""
     for dtype in ("int8", SimpleNamespace(name="int8")):
         assert checks.dtype_name(SimpleNamespace(dtype=dtype)) == "int8"
 
 
 @pytest.mark.parametrize("name", ["bool", "string", "complex64", "object", "qint8", "resource"])
-def test_dtype_refuses(name: str) -> None:
+def test_dtype_refuses(name):
     text = refused(TypeError, checks.dtype, name)
     assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them f" in text
     assert refused(TypeError, checks.dtype_or_castable, name) == text
-
-
-def test_a_float_that_keras_casts() -> None:
-    """The layer never sees one: Keras casts it to the layer's own dtype."""
+    # A layer never sees such a float: Keras casts it to the layer's own dtype.
     checks.dtype_or_castable("float8_e4m3fn")
     refused(TypeError, checks.dtype, "float8_e4m3fn")
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_layer_inputs(rank: int) -> None:
+def test_layer_inputs(rank):
     for shape in ((2,) * (rank + 2), [None] * (rank + 2), Shape([None] * (rank + 2))):
         checks.layer_inputs(shape, rank, "MaxPooling")
 
@@ -79,13 +60,13 @@ def test_layer_inputs(rank: int) -> None:
     ],
     ids=str,
 )
-def test_layer_inputs_refuses(shape: Any, rank: int, fragments: list[str]) -> None:
+def test_layer_inputs_refuses(shape, rank, fragments):
     text = refused(ValueError, checks.layer_inputs, shape, rank, "SomeLayer")
     for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
         assert fragment in text
 
 
-def test_unknown_rank() -> None:
+def test_unknown_rank():
     text = refused(ValueError, checks.layer_inputs, SimpleNamespace(rank=None), 2, "SomeLayer")
     assert "SomeLayer takes inputs of rank 4; received a tensor of unknown rank" in text
     assert "set_shape" in text

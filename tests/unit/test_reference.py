@@ -1,7 +1,5 @@
 """The reference against numbers worked out by hand: what its peers do not have, and what everything else rests on."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import ml_dtypes
@@ -13,12 +11,12 @@ from reference import regions
 NAN, INF = np.nan, np.inf
 
 
-def in_1d(numbers: list, dtype: str = "float32") -> np.ndarray:
+def in_1d(numbers, dtype="float32"):
     """One sample and one channel."""
     return np.array(numbers, dtype).reshape(1, -1, 1)
 
 
-def check(pooled: reference.Pooled, values: list, indices: list) -> None:
+def check(pooled, values, indices):
     """Compares the only sample and channel with literals."""
     np.testing.assert_array_equal(pooled.values[0, ..., 0], values)
     np.testing.assert_array_equal(pooled.indices[0, ..., 0], indices)
@@ -26,38 +24,19 @@ def check(pooled: reference.Pooled, values: list, indices: list) -> None:
 
 @pytest.mark.parametrize(
     ("axis", "expected"),
+    # size, pool, stride, padding, dilation, ceil_mode -> windows, before, after
     [
-        # size, pool, stride, padding, dilation, ceil_mode -> windows, before, after
-        ((5, 1, 3, "valid", 1, True), (2, 0, 0)),  # a third would start at 6, behind the data
-        ((8, 3, 2, "same_lower", 1, False), (4, 1, 0)),
-        ((8, 4, 1, "same", 1, False), (8, 1, 2)),
-        ((8, 4, 1, "same_lower", 1, False), (8, 2, 1)),
+        *(((8, 4, 1, "same", 1, False), (8, 1, 2)), ((8, 4, 1, "same_lower", 1, False), (8, 2, 1))),
+        *(((8, 3, 1, "causal", 1, False), (8, 2, 0)), ((8, 3, 2, "causal", 2, False), (4, 4, 0))),
+        *(((5, 3, 2, (0, 1), 1, False), (2, 0, 1)), ((5, 3, 2, (0, 1), 1, True), (3, 0, 1))),
+        *(((8, 3, 2, "same_lower", 1, False), (4, 1, 0)), ((0, 2, 2, "same", 1, False), (0, 0, 0))),
         ((12, 1, 4, "same_lower", 1, False), (3, 0, 0)),  # the stride skips data: no negative pads
-        ((8, 3, 1, "causal", 1, False), (8, 2, 0)),
-        ((8, 3, 2, "causal", 2, False), (4, 4, 0)),
-        ((0, 2, 2, "same", 1, False), (0, 0, 0)),
-        ((5, 3, 2, (0, 1), 1, False), (2, 0, 1)),
-        ((5, 3, 2, (0, 1), 1, True), (3, 0, 1)),
+        ((5, 1, 3, "valid", 1, True), (2, 0, 0)),  # a third would start at 6, behind the data
         ((4, 2, 3, (1, 1), 1, True), (2, 1, 1)),  # a third would start in the padding at the end
     ],
 )
-def test_geometry(axis: tuple, expected: tuple) -> None:
+def test_geometry(axis, expected):
     assert reference.geometry(*axis) == expected
-
-
-@pytest.mark.parametrize(
-    "axis",
-    [
-        (4, 3, 1, "valid", 2, False),
-        (1, 4, 1, (1, 1), 1, False),
-        (4, 2, 2, "same", 1, True),
-        (4, 2, 2, "causal", 1, True),
-        (4, 2, 2, "full", 1, False),
-    ],
-)
-def test_geometry_refuses(axis: tuple) -> None:
-    with pytest.raises(ValueError, match=r"no window|no meaning|unknown padding"):
-        reference.geometry(*axis)
 
 
 STEPS = in_1d([3, 1, 4, 1, 5, 9, 2, 6])
@@ -83,14 +62,14 @@ STEPS = in_1d([3, 1, 4, 1, 5, 9, 2, 6])
     ],
     ids=str,
 )
-def test_windows(x: np.ndarray, arguments: tuple, values: list, indices: list) -> None:
+def test_windows(x, arguments, values, indices):
     check(reference.pool(x, *arguments), values, indices)
 
 
 RAMP = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
 
 
-def test_padding_and_ties_in_2d() -> None:
+def test_padding_and_ties_in_2d():
     below = -1 - RAMP  # -1 at the start, -16 at the end
     check(reference.pool(below, 3, 2, "same"), [[-1, -3], [-9, -11]], [[0, 2], [8, 10]])
     check(reference.pool(below, 3, 2, "same_lower"), [[-1, -2], [-5, -6]], [[0, 1], [4, 5]])
@@ -103,7 +82,7 @@ def test_padding_and_ties_in_2d() -> None:
     ("dtype", "expected"),
     [("float16", -INF), ("float64", -INF), ("int8", -128), ("uint8", 0), ("int64", -(2**63))],
 )
-def test_window_of_padding_alone(dtype: str, expected: float) -> None:
+def test_window_of_padding_alone(dtype, expected):
     # The window's two elements are 2 apart: one falls before the only real one, one behind.
     pooled = reference.pool(in_1d([5], dtype), 2, 1, 1, 2)
     check(pooled, [expected], [-1])
@@ -113,7 +92,7 @@ def test_window_of_padding_alone(dtype: str, expected: float) -> None:
     assert reference.gather(in_1d([5], dtype), pooled.indices).tolist() == [[[0]]]
 
 
-def test_dtypes() -> None:
+def test_dtypes():
     for name in ("uint8", "int64", "uint64"):
         limits = np.iinfo(name)
         # In float64 the two largest of 64 bits would be equal.
@@ -128,7 +107,7 @@ def test_dtypes() -> None:
     assert pooled.indices.ravel().tolist() == [0, 2, 5, 6]
 
 
-def test_unpool() -> None:
+def test_unpool():
     values, indices = in_1d([9, 4, 7, 5]), in_1d([1, 3, 1, -1], "int64")
     volume = reference.unpool(values, indices, (5,))  # 9 and 7 meet, 5 goes nowhere
     assert volume.ravel().tolist() == [0, 16, 0, 4, 0]
@@ -142,7 +121,7 @@ def test_unpool() -> None:
     assert reference.unpool(in_1d([2**60, 1, 1], "int64"), indices, (1,)).item() == 2**60 + 2
 
 
-def test_global_pool() -> None:
+def test_global_pool():
     x = np.array([[[3, 8], [9, 8], [9, 1]], [[-5, NAN], [-7, 6], [-INF, NAN]]])
     values, indices, shares = reference.global_pool(x)
     np.testing.assert_array_equal(values, [[9, 8], [-5, NAN]])
@@ -154,7 +133,7 @@ def test_global_pool() -> None:
     assert tangent.tolist() == [[3, 2], [6, 9]]
 
 
-def test_global_pool_of_what_a_mask_shows() -> None:
+def test_global_pool_of_what_a_mask_shows():
     x = np.array([[[9], [4], [4]], [[9], [9], [9]]], np.int8)
     mask = np.array([[False, True, True], [False, False, False]])
     values, indices, shares = reference.global_pool(x, mask)
@@ -164,7 +143,7 @@ def test_global_pool_of_what_a_mask_shows() -> None:
     assert shares.tolist() == [[[0], [0.5], [0.5]], [[0], [0], [0]]]
 
 
-def test_regions() -> None:
+def test_regions():
     check(regions.pool(in_1d([3, 1, 2, 5, 4]), [([0, 1, 3], [2, 4, 5])]), [3, 5, 5], [0, 3, 3])
     nans = in_1d([1, NAN, 7, NAN, 7, 7])
     check(regions.pool(nans, [([0, 2, 4], [4, 3, 6])]), [NAN, 7, 7], [1, 2, 4])
@@ -173,7 +152,7 @@ def test_regions() -> None:
     check(regions.pool(RAMP, [([0, 0], [1, 3]), ([1, 3], [3, 4])]), expected, expected)
 
 
-def test_cuts() -> None:
+def test_cuts():
     assert regions.adaptive(5, 3) == ([0, 1, 3], [2, 4, 5])
     assert regions.adaptive(2, 3) == ([0, 0, 1], [1, 2, 2])
     assert regions.adaptive(2, None) == ([0, 1], [1, 2])
@@ -185,5 +164,3 @@ def test_cuts() -> None:
     assert regions.shuffled(5, 3, [30, 10, 20]) == [0, 2, 3, 5]
     assert regions.from_bounds([0, 2, 3, 5], 5, False) == ([0, 2, 3], [2, 3, 5])
     assert regions.from_bounds([0, 2, 3, 5], 5, True) == ([0, 2, 3], [3, 4, 5])
-    # alpha is 5/2: floor(5/4) less itself, floor(15/4) less that, and the end.
-    assert regions.pytorch(7, 3, 2, 0.5) == ([0, 2, 5], [2, 4, 7])

@@ -1,9 +1,5 @@
 """Both spellings lead to one class, which is saved under one name; the built-in keeps its own."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 from harness.keras_version import keras
 from harness.layers import every_layer, layer, layer_class
@@ -12,7 +8,7 @@ import keras_maxpool
 
 
 @every_layer
-def test_two_names_of_one_class(family: str, rank: int) -> None:
+def test_two_names_of_one_class(family, rank):
     cls = layer_class(family, rank)
     saved = keras.saving.serialize_keras_object(layer(family, rank, name="pool"))
     assert keras.saving.get_registered_name(cls) == f"keras_maxpool>{cls.__name__}"
@@ -34,7 +30,7 @@ def test_two_names_of_one_class(family: str, rank: int) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_beside_the_builtin(suffix: str, tmp_path: Path) -> None:
+def test_beside_the_builtin(suffix, tmp_path):
     both = keras.layers.MaxPool2D, keras_maxpool.MaxPool2D
     model = keras.Sequential([keras.Input((4, 4, 1)), *(cls(2) for cls in both)])
     model.save(tmp_path / f"model{suffix}")
@@ -42,7 +38,7 @@ def test_beside_the_builtin(suffix: str, tmp_path: Path) -> None:
     assert tuple(type(layer) for layer in loaded.layers) == both
 
 
-def test_a_subclass_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subclass_has_a_name_of_its_own(monkeypatch):
     objects = keras.saving.get_custom_objects()
 
     class Mine(keras_maxpool.MaxPool2D):
@@ -58,8 +54,8 @@ def test_a_subclass_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     assert keras.saving.get_registered_name(keras_maxpool.MaxPool2D) == "keras_maxpool>MaxPooling2D"
 
 
-def test_a_star_import_leaves_the_ops_of_keras_alone() -> None:
-    names: dict[str, object] = {"ops": keras}
+def test_a_star_import_leaves_the_ops_of_keras_alone():
+    names = {"ops": keras}
     exec("from keras_maxpool import *", names)
     assert names["ops"] is keras
     assert names.keys() - {"__builtins__", "ops"} == set(keras_maxpool.__all__)

@@ -1,7 +1,5 @@
 """The rooms of the package: who imports whom, and where array libraries are used."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from pathlib import Path
@@ -17,7 +15,7 @@ ROOMS = ("arguments", "geometry", "backend", "ops", "layers", "tools")
 ARRAY_LIBRARIES = {"tensorflow", "numpy", "jax", "torch"}
 
 
-def imports(module: str | Path) -> set[str]:
+def imports(module):
     """What a module imports: dotted names of modules, or of what is in them."""
     found = set()
     for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
@@ -29,7 +27,7 @@ def imports(module: str | Path) -> set[str]:
     return found
 
 
-def modules(*rooms: str) -> list[str]:
+def modules(*rooms):
     """The paths of all modules in the rooms."""
     paths = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")]
     found = sorted(path.as_posix() for path in paths if path.parts[0].removesuffix(".py") in rooms)
@@ -37,12 +35,12 @@ def modules(*rooms: str) -> list[str]:
     return found
 
 
-def libraries(module: str | Path) -> set[str]:
+def libraries(module):
     return {name.split(".")[0] for name in imports(module)}
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "compat"])
-def test_nothing_imports_upwards(room: str) -> None:
+def test_nothing_imports_upwards(room):
     allowed = {*ROOMS[: ROOMS.index(room) + 1], "compat"} if room in ROOMS else {"compat"}
     if room == "tools":
         allowed |= {"__version__", "old_layers"}
@@ -51,25 +49,18 @@ def test_nothing_imports_upwards(room: str) -> None:
         assert own <= allowed, module
 
 
-def test_no_array_library() -> None:
+def test_array_libraries_and_keras_stay_in_their_rooms():
+    """The backend is used by its seam. Arguments, geometry and plans need no framework at all."""
     for module in modules("arguments", "geometry", "ops", "layers", "compat"):
         if module != "compat/keras_2.py":  # Keras 2 is on TensorFlow alone
             assert not libraries(module) & ARRAY_LIBRARIES, module
-
-
-def test_the_backend_is_used_by_its_seam() -> None:
-    for module in modules("layers", "ops"):
         assert not [n for n in imports(module) if n.startswith("keras_maxpool.backend.")], module
-
-
-def test_no_keras() -> None:
-    """Arguments, geometry and plans can be read, tested and replaced without any framework."""
     for module in [*modules("arguments", "geometry"), "backend/tensorflow/plan.py"]:
         assert not libraries(module) & (ARRAY_LIBRARIES | {"keras", "tf_keras"}), module
         assert "keras_maxpool.compat.keras" not in imports(module), module
 
 
-def test_the_reference_shares_no_code() -> None:
+def test_the_reference_shares_no_code():
     """It needs NumPy, the standard library and itself."""
     needed = set().union(*map(libraries, Path(reference.__file__).parent.glob("*.py")))
     assert "numpy" in needed
@@ -77,7 +68,7 @@ def test_the_reference_shares_no_code() -> None:
 
 
 @pytest.mark.parametrize("room", ["conformance", "unit"])
-def test_tests_that_every_backend_runs_import_none(room: str) -> None:
+def test_tests_that_every_backend_runs_import_none(room):
     paths = (Path(__file__).parents[1] / room).glob("*.py")
     for path in sorted(paths):
         for node in ast.parse(path.read_text()).body:  # what a function imports is its own affair

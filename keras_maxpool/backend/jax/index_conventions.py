@@ -21,7 +21,7 @@ def convert_indices(
     if indices.dtype == jnp.int32:
         counted = {"torch": spatial, "tensorflow": sizes[1:]}
         for convention in (source, to):
-            fix = f'"{convention}" needs indices in 64 bits, which JAX has with jax_enable_x64.'
+            fix = f'"{convention}" needs indices in 64 bits, which JAX has with JAX_ENABLE_X64=1.'
             int32_limit(counted.get(convention, sizes), fix)
     sample, channel = (_positions(indices, axis) for axis in (0, channels_axis))
     # The elements before an index's own volume, which some conventions count too.
