@@ -1,4 +1,4 @@
-"""Max pooling for Keras on TensorFlow: a drop-in for the built-in layers, with the options they lack."""
+"""Max pooling for Keras on TensorFlow and JAX: a drop-in for the built-in layers, with the options they lack."""
 
 from keras_maxpool import compat  # noqa: F401 isort: skip
 from keras_maxpool import ops as ops

@@ -1,6 +1,10 @@
 """What each test process does before its first test."""
 
 import gc
+import os
+
+# For the dtypes that the other backends have; tests/jax says what differs without it. Read when JAX is imported.
+os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 
 def pytest_collection_finish() -> None:

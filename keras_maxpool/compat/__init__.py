@@ -2,10 +2,13 @@
 
 import os
 
-BACKENDS = ("tensorflow", "jax")
 REFUSAL = (
     "keras_maxpool needs Keras on TensorFlow or JAX; this Keras is set to run on {}. Set the environment variable "
     "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax before Keras is first imported, or the backend in its keras.json."
+)
+NOT_INSTALLED = (
+    "KERAS_BACKEND=jax asks for JAX, which is not installed. Install it with pip install 'keras_maxpool[jax]', or set "
+    "KERAS_BACKEND=tensorflow."
 )
 # TensorFlow compares with the same strings when it chooses `tf.keras`.
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
@@ -17,8 +20,10 @@ else:
         import keras  # type: ignore[no-redef]
     except ImportError:
         # Importing Keras fails where its backend is not installed.
-        if os.environ.get("KERAS_BACKEND", "tensorflow") in BACKENDS:
+        name = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if name == "tensorflow":
             raise
-        raise ImportError(REFUSAL.format(os.environ["KERAS_BACKEND"])) from None
+        message = NOT_INSTALLED if name == "jax" else REFUSAL.format(name)
+        raise ImportError(message) from None
 
 __all__ = ["LEGACY", "REFUSAL", "keras"]

@@ -74,14 +74,15 @@ def max_pool(
         nonfinite: the result for NaN, and for windows without a value above the dtype's lowest finite
             number. `"backend"` is TensorFlow's answer at no cost, which depends on the mode. `"ieee"` is
             the answer of NumPy and PyTorch in every mode, at the cost of a second pooling: NaN
-            propagates, and -inf stays -inf.
+            propagates, and -inf stays -inf. On JAX both are `"ieee"`, at no cost.
         implementation: `"auto"`, or the kernel to use: `"direct"` (one `tf.nn.max_pool`),
             `"separable"` (one per spatial axis) or `"shifted"` (slices and their maximum). They
-            differ in speed alone.
+            differ in speed alone. JAX has one kernel, whatever the name.
         mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
             formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
             wins. The result of a window with no visible element is 0, with the index -1.
         indices_dtype: `"int64"` or `"int32"`. The latter counts volumes of fewer than 2**31 elements.
+            JAX has the former where `JAX_ENABLE_X64=1` is set, and returns int32 otherwise.
 
     Returns:
         The pooled tensor, with the dtype of `inputs`; with `return_indices`, a pair of that and the

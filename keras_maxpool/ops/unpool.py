@@ -69,7 +69,7 @@ def max_unpool(
         TypeError: if an argument has the wrong type, or a tensor the wrong dtype.
         ValueError: if an argument is out of range, shapes do not fit together, or an index is beyond
             the output. For the latter a graph raises a `tf.errors.InvalidArgumentError` when it runs.
-            XLA and exported models have no errors then, and drop such values.
+            XLA, `jax.jit` and exported models have no errors then, and drop such values.
 
     Example:
     >>> import keras_maxpool, numpy as np

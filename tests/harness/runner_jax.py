@@ -9,9 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# As on the other backends, for the dtypes of 64 bits; what JAX does without them has tests of its own.
-jax.config.update("jax_enable_x64", True)
-
 MODES = ("eager", "jit")
 UNKNOWN = None
 

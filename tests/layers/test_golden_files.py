@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-import tensorflow as tf
 from golden.make_golden_files import FOLDER
 from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.runner import BACKEND
 from reference import regions
 
 import keras_maxpool
@@ -168,7 +168,10 @@ def test_in_training(release: str, suffix: str) -> None:
 
 
 @by_release
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a SavedModel is TensorFlow's: KERAS_BACKEND")
 def test_is_served(release: str) -> None:
+    import tensorflow as tf
+
     served = tf.saved_model.load(FOLDER / f"{TRAINED}_{release}.saved_model")
     given = arrays(TRAINED, release)
     (y,) = served.signatures["serving_default"](tf.constant(given["x"])).values()

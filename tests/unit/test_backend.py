@@ -9,14 +9,25 @@ from harness.processes import run_code
 from keras_maxpool import backend
 from keras_maxpool.compat import keras
 
-SENTENCE = "keras_maxpool needs Keras on TensorFlow; this Keras is set to run on {}. "
+SENTENCE = "keras_maxpool needs Keras on TensorFlow or JAX; this Keras is set to run on {}. "
 
 
-def test_a_backend_that_is_not_installed():
-    process = run_code("import keras_maxpool", KERAS_BACKEND="jax")
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        (
+            "jax",
+            "KERAS_BACKEND=jax asks for JAX, which is not installed. Install it with pip install",
+        ),
+        ("torch", SENTENCE.format("torch")),
+    ],
+)
+def test_a_backend_that_is_not_installed(backend, message):
+    code = f"import sys; sys.modules[{backend!r}] = None; import keras_maxpool"
+    process = run_code(code, KERAS_BACKEND=backend)
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
-    assert last.startswith(f"ImportError: {SENTENCE.format('jax')}")
+    assert last.startswith(f"ImportError: {message}")
     assert "KERAS_BACKEND=tensorflow" in last
     # Nothing of what went wrong inside.
     assert "During handling" not in process.stderr

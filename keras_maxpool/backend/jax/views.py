@@ -13,7 +13,6 @@ from jax import lax
 from keras_maxpool.geometry.views import Views, split_into_steps, views_of_window
 from keras_maxpool.geometry.window import Axis, Window
 
-
 AT_ONCE, MAX_VIEWS = 4, 64
 """A window of no more than AT_ONCE strides, and MAX_VIEWS elements, is pooled in one step."""
 
