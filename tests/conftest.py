@@ -3,7 +3,7 @@
 import gc
 import os
 
-# For the dtypes that the other backends have; tests/jax says what differs without it. Read when JAX is imported.
+# For the dtypes that other backends have; tests/jax_backend says what differs without it. JAX reads it when imported.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 

@@ -70,6 +70,19 @@ def check(folder: str) -> None:
         np.testing.assert_allclose(predicted, then["predicted"], rtol=1e-5, atol=1e-5)
 
 
+def test_a_saved_model(tmp_path: Path) -> None:
+    """Keras exports through jax2tf, with an unknown batch size."""
+    import tensorflow as tf
+
+    model, ([x, tokens], _) = make(), arrays()
+    model.export(str(tmp_path), verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path))
+    for n in (2, 4):
+        served = loaded.serve([tf.constant(x[:n]), tf.constant(tokens[:n], tf.int32)])
+        wanted = model.predict([x[:n], tokens[:n]], verbose=0)
+        np.testing.assert_allclose(served, wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(("source", "to"), [BACKENDS, BACKENDS[::-1]])
 def test_a_file_goes_round(tmp_path: Path, source: str, to: str) -> None:
     for backend, function in ((source, "save"), (to, "check")):
