@@ -155,6 +155,21 @@ def mask_fits(mask: Any, inputs: Shape, data_format: str) -> bool:
     return same_sizes(given, wanted)
 
 
+def no_mask(given: Any) -> TypeError:
+    """Returns the error for a mask that does not convert to a tensor."""
+    return TypeError(
+        f"`mask` takes a tensor of booleans, or what converts to one; received mask={given!r}. "
+        "Write one boolean for each spatial element of a sample."
+    )
+
+
+def not_dense(value: Any, name: str, kind: str, fix: str) -> TypeError:
+    """Returns the error for the argument `name`, a tensor that is "ragged" or "sparse"."""
+    return TypeError(
+        f"`{name}` takes dense tensors; received a {kind} one of shape {value.shape}. Write {fix}."
+    )
+
+
 def mask(given: Any, inputs: Shape, data_format: str) -> None:
     """Refuses a mask tensor that does not fit the inputs."""
     if dtype_name(given) != "bool":

@@ -99,7 +99,9 @@ def test_golden_pytorch():
         assert_same(gradient, case.gradient)
 
 
-@pytest.mark.skipif(UNKNOWN is None, reason="this backend knows all sizes")
+@pytest.mark.skipif(
+    UNKNOWN is None, reason="this backend knows all sizes: set KERAS_BACKEND=tensorflow"
+)
 def test_of_unknown_size_zero_is_an_error():
     """And no end of the process."""
     with pytest.raises(Exception, match="Spatial axis 0 has no elements"):

@@ -40,15 +40,12 @@ def with_gradient(pool: Function) -> Function:
             return values, tuple(others)
 
         if not jnp.issubdtype(x.dtype, jnp.floating):
-            return (*_flat(first_and_others(x)), None)
+            values, others = first_and_others(x)
+            return values, *others, None
         values, pull, others = jax.vjp(first_and_others, x, has_aux=True)
         return values, *others, pull(upstream)[0]
 
     return function
-
-
-def _flat(results: tuple[jax.Array, tuple]) -> tuple[jax.Array, ...]:
-    return results[0], *results[1]
 
 
 def second_order(pool: Function) -> Function:

@@ -168,7 +168,9 @@ def test_in_training(release: str, suffix: str) -> None:
 
 
 @by_release
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="a SavedModel is TensorFlow's: KERAS_BACKEND")
+@pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="a SavedModel is TensorFlow's: set KERAS_BACKEND=tensorflow"
+)
 def test_is_served(release: str) -> None:
     import tensorflow as tf
 

@@ -5,10 +5,9 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from keras_maxpool.backend.jax import regions
+from keras_maxpool.backend.jax import layout, regions
 from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
@@ -27,8 +26,7 @@ def _adaptive_max_pool(
 ) -> Any:
     shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
     if 0 in shape:
-        y = jnp.zeros(shape, x.dtype)
-        return (y, jnp.zeros(shape, index_dtype("int64"))) if return_indices else y
+        return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
     sizes = spatial_sizes(x.shape, data_format)
     axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
     return regions.pool(x, axes, data_format, return_indices)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from keras_maxpool import arguments
-from keras_maxpool.backend.jax import regions, sequences
+from keras_maxpool.backend.jax import layout, regions, sequences
 from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import output_shapes
@@ -46,8 +46,7 @@ def _fractional_max_pool(
 ) -> Any:
     shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
     if 0 in shape:
-        y = jnp.zeros(shape, x.dtype)
-        return (y, jnp.zeros(shape, index_dtype("int64"))) if return_indices else y
+        return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
     sizes, outputs = (spatial_sizes(s, data_format) for s in (x.shape, shape))
     sequence = sequences.pseudo_random if pseudo_random else sequences.random
     counts = [1] * len(sizes) if pseudo_random else outputs

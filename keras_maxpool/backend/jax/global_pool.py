@@ -32,8 +32,7 @@ def _global_max_pool(
 ) -> Any:
     shape = output_shapes.global_max_pooled(x.shape, data_format, keepdims)
     if 0 in x.shape:
-        y = jnp.zeros(shape, x.dtype)
-        return (y, jnp.zeros(shape, index_dtype("int64"))) if return_indices else y
+        return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
     channel = x.ndim - 1 if data_format == "channels_last" else 1
     axes = tuple(axis for axis in range(1, x.ndim) if axis != channel)
     visible = None if mask is None else masks.over_channels(mask, data_format)

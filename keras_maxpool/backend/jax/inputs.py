@@ -8,6 +8,7 @@ from jax import dtypes
 from jax.experimental.sparse import JAXSparse
 
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 
 
 def convert_to_tensor(value: Any, name: str) -> Any:
@@ -32,9 +33,7 @@ def as_dense(value: Any, name: str) -> Any:
         "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",
         "sparse": f"{name}.todense()",
     }
-    raise TypeError(
-        f"`{name}` takes dense tensors; received a {kind} one of shape {value.shape}. Write {fix[kind]}."
-    )
+    raise checks.not_dense(value, name, kind, fix[kind])
 
 
 def _kind(value: Any) -> str | None:

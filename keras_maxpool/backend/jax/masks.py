@@ -23,10 +23,7 @@ def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> An
     try:
         array = inputs.convert_to_tensor(mask, "mask")
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`mask` takes a tensor of booleans, or what converts to one; received mask={mask!r}. "
-            "Write one boolean for each spatial element of a sample."
-        ) from error
+        raise checks.no_mask(mask) from error
     checks.mask(array, shape, data_format)
     return array
 

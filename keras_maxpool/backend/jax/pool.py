@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from keras_maxpool.backend.jax import gradients, masks, views
+from keras_maxpool.backend.jax import gradients, layout, masks, views
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
@@ -40,8 +40,7 @@ def _max_pool(
 ) -> Any:
     shape = output_shapes.max_pooled(x.shape, window, data_format)
     if 0 in shape:
-        y = jnp.zeros(shape, x.dtype)
-        return y if indices is None else (y, jnp.zeros(shape, indices))
+        return layout.zeros(x, shape, indices)
     sizes = spatial_sizes(x.shape, data_format)
     pooling = views.plan(window, sizes, 1 if data_format == "channels_last" else 2, x.ndim)
     lowest = masks.lowest(x.dtype)

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 
 
 def convert_to_tensor(value: Any, name: str) -> Any:
@@ -31,9 +32,7 @@ def as_dense(value: Any, name: str) -> Any:
         "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",
         "sparse": f"tf.sparse.to_dense({name})",
     }
-    raise TypeError(
-        f"`{name}` takes dense tensors; received a {kind} one of shape {value.shape}. Write {fix[kind]}."
-    )
+    raise checks.not_dense(value, name, kind, fix[kind])
 
 
 def index_dtype(name: str) -> str:
