@@ -33,8 +33,9 @@ def same_sizes(a: Shape, b: Shape) -> bool:
 
 
 def dtype_name(x: Any) -> str:
-    """Returns the name of a tensor's dtype, which Keras's own tensors have as a string."""
-    return getattr(x.dtype, "name", x.dtype)
+    """Returns the name of a tensor's dtype, which Keras's own tensors have as a string, and PyTorch's as "torch." of it."""
+    name = getattr(x.dtype, "name", None)
+    return str(x.dtype).removeprefix("torch.") if name is None else name
 
 
 def dtype(name: str) -> None:

@@ -29,7 +29,7 @@ BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
     raise ImportError(
-        f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow or jax."
+        f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow, jax or torch."
     )
 _runner = importlib.import_module(f"harness.runner_{BACKEND}")
 MODES, UNKNOWN = _runner.MODES, _runner.UNKNOWN
