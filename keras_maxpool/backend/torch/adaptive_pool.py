@@ -19,7 +19,7 @@ def adaptive_max_pool(
     """Computes `adaptive_max_pool` for checked arguments."""
     shape = output_shapes.adaptive_max_pooled(tuple(x.shape), outputs, data_format)
     if 0 in shape:
-        return layout.empty_result(x, shape, "int64" if return_indices else None)
+        return layout.without_elements(x, shape, "int64" if return_indices else None)
     first = layout.channels_first(x, data_format)
     sizes = [*zip(first.shape[2:], outputs, strict=True)]
     if not x.is_floating_point():

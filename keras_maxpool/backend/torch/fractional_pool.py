@@ -26,7 +26,7 @@ def fractional_max_pool(
     shape = output_shapes.fractional_max_pooled(tuple(x.shape), ratios, data_format)
     words = _seed(seed, x.device)
     if 0 in shape:
-        return layout.empty_result(x, shape, "int64" if return_indices else None)
+        return layout.without_elements(x, shape, "int64" if return_indices else None)
     sizes, outputs = (spatial_sizes(tuple(s), data_format) for s in (x.shape, shape))
     sequence = sequences.pseudo_random if pseudo_random else sequences.random
     counts = [1] * len(sizes) if pseudo_random else outputs

@@ -5,6 +5,8 @@ from math import prod
 
 import torch
 
+UNSIGNED = torch.uint16, torch.uint32, torch.uint64
+
 
 def gather(x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """Returns the elements of `x` (batch, channels, *spatial) at flat indices (batch, channels, *any)."""
@@ -23,5 +25,10 @@ def scatter(values: torch.Tensor, indices: torch.Tensor, spatial: Sequence[int])
 
 
 def _wide(x: torch.Tensor) -> torch.Tensor:
-    """Returns 16-bit floats in 32 bits, so that sums of them, here or in the gradient, are rounded once."""
-    return x.to(torch.float32) if x.dtype in (torch.float16, torch.bfloat16) else x
+    """Returns 16-bit floats in 32 bits, so that sums of them, here or in the gradient, are rounded once.
+
+    Unsigned integers, for which PyTorch has no sums, come with the same bits.
+    """
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return x.to(torch.float32)
+    return x.to(torch.int64) if x.dtype in UNSIGNED else x

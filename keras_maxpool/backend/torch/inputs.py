@@ -14,6 +14,12 @@ def convert_to_tensor(value: Any, name: str) -> Any:
     value = as_dense(value, name)
     if isinstance(value, (torch.Tensor, keras.KerasTensor)):
         return value
+    return _constant(value)
+
+
+# PyTorch's compiler would trace NumPy's functions, and end in errors of its own.
+@torch.compiler.disable
+def _constant(value: Any) -> torch.Tensor:
     return keras.ops.convert_to_tensor(value)
 
 

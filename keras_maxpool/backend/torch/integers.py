@@ -19,6 +19,11 @@ def from_signed(y: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return (y ^ SMALLEST).view(dtype) if dtype == torch.uint64 else y.to(dtype)
 
 
+def signed_value(value: float | int, like: torch.Tensor) -> torch.Tensor:
+    """Returns a value of the dtype of `like` as `as_signed` has it."""
+    return as_signed(like.new_full([], value))
+
+
 def lowest(dtype: torch.dtype) -> float | int:
     """Returns the value that never wins a maximum: -inf, or an integer type's smallest value."""
     return -torch.inf if dtype.is_floating_point else torch.iinfo(dtype).min

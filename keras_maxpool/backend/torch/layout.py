@@ -19,10 +19,13 @@ def restored(x: torch.Tensor, data_format: str) -> torch.Tensor:
     return x if data_format == "channels_first" else x.movedim(1, -1)
 
 
-def empty_result(x: torch.Tensor, shape: Sequence[int], indices: str | None) -> Any:
-    """Returns a result of `shape`, which has a 0 in it, and a second of the dtype `indices`, if one is given.
+def without_elements(
+    x: torch.Tensor, shape: Sequence[int], indices: str | None, value: float | int = 0
+) -> Any:
+    """Returns a result of `shape` where nothing is pooled: `value`, and indices of -1 of a dtype, if one is given.
 
     It depends on `x`, whose gradient is zeros.
     """
-    y = (x.sum() if x.is_floating_point() else x.new_zeros([])).expand(shape)
-    return y if indices is None else (y, x.new_zeros(shape, dtype=getattr(torch, indices)))
+    y = (x.sum() if x.is_floating_point() else x.new_zeros([])) + value
+    y = y.expand(shape)
+    return y if indices is None else (y, x.new_full(shape, -1, dtype=getattr(torch, indices)))

@@ -62,6 +62,9 @@ def pool_with_indices(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, to
     """Returns the maximum of each window, and the flat index of the first one in the unpadded volume."""
     sizes = tuple(x.shape[2:])
     padding = plan(window, sizes)
+    if window.rank == 3:
+        # With channels last, PyTorch 2.13 has wrong indices for windows of -inf, or of the smallest integer.
+        x = x.contiguous()
     y, indices = _pool(x, window, padding, True)
     if padding.around is not None:
         indices = _in_unpadded(indices, window, sizes, padding.around)

@@ -1,13 +1,13 @@
 """`max_pool` on PyTorch: its own pooling, or comparisons where that treats NaN, masks or padding in another way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 
 from keras_maxpool.backend.torch import first_maxima, layout, masks, native
-from keras_maxpool.backend.torch.integers import as_signed, from_signed, lowest
+from keras_maxpool.backend.torch.integers import as_signed, from_signed, lowest, signed_value
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.window import Window
 
@@ -26,18 +26,22 @@ def max_pool(
     """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
     visible = None if mask is None else masks.of_elements(mask, x, data_format)
     shape = output_shapes.max_pooled(tuple(x.shape), window, data_format)
-    if 0 in shape:
-        return layout.empty_result(x, shape, indices)
+    # The value of a window without an element.
+    none = lowest(x.dtype) if mask is None else 0
+    if 0 in (*x.shape, *shape):
+        return layout.without_elements(x, shape, indices, none)
     first = layout.channels_first(as_signed(x), data_format)
-    sizes = first.shape[2:]
-    axes = zip(window.axes, sizes, strict=True)
+    if _rounds_every_sum(x, window):
+        first = first.float()
+    axes = zip(window.axes, first.shape[2:], strict=True)
+    at = None
     if visible is not None or any(axis.has_window_of_padding(size) for axis, size in axes):
-        y, at = _compared(first, window, visible)
+        y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
+        y = torch.where(at < 0, signed_value(none, x), y)
     elif nonfinite == "ieee" and x.is_floating_point():
-        pool = partial(native.pool_with_indices, window=window)
-        y, at = first_maxima.pool_twice(first, pool)
+        y, at = first_maxima.pool_twice(first, partial(native.pool_with_indices, window=window))
     elif indices is None:
-        return layout.restored(from_signed(native.pool(first, window), x.dtype), data_format)
+        y = native.pool(first, window)
     else:
         y, at = native.pool_with_indices(first, window)
     y = layout.restored(from_signed(y, x.dtype), data_format)
@@ -46,18 +50,21 @@ def max_pool(
     return y, layout.restored(at, data_format).to(getattr(torch, indices))
 
 
-def _compared(
-    x: torch.Tensor, window: Window, visible: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    axes = [*zip(window.axes, x.shape[2:], strict=True)]
-    views = []
-    for axis, size in axes:
+def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
+    """Returns whether PyTorch would sum this gradient in 16 bits, and round it with every window."""
+    overlapping = any(axis.stride < axis.length for axis in window.axes)
+    return x.requires_grad and x.element_size() < 4 and overlapping and x.device.type == "cpu"
+
+
+def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
+    """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
+    views, pads = [], []
+    for axis, size in zip(window.axes, sizes, strict=True):
         end = (axis.output_size(size) - 1) * axis.stride + 1
         starts = range(0, axis.length, axis.dilation)
         views.append([slice(start, start + end, axis.stride) for start in starts])
-    pads = [axis.pads(size) for axis, size in axes]
-    y, at = first_maxima.pool_views(x, views, pads, visible)
-    return torch.where(at < 0, lowest(x.dtype) if visible is None else 0, y), at
+        pads.append(axis.pads(size))
+    return views, pads
 
 
 def check_implementation(implementation: str, window: Window, dtype: Any = None) -> None:

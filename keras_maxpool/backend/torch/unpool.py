@@ -31,8 +31,8 @@ def max_unpool(
         indices = convert_indices(indices.long(), shape, "torch", convention, data_format)
     spatial = spatial_sizes(shape, data_format)
     _refuse_outside(indices, data_format, spatial)
-    values, indices = (layout.channels_first(x, data_format) for x in (values, indices))
-    return layout.restored(scatter(values, indices, spatial), data_format)
+    first, at = (layout.channels_first(x, data_format) for x in (values, indices))
+    return layout.restored(scatter(first, at, spatial), data_format)
 
 
 def _refuse_outside(indices: torch.Tensor, data_format: str, spatial: tuple[int, ...]) -> None:
