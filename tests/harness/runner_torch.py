@@ -1,4 +1,4 @@
-"""The runner of PyTorch: eager, compiled, and compiled for any shape. What it offers is described in `harness.runner`."""
+"""The runner of PyTorch: eager, and compiled. What it offers is described in `harness.runner`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import torch
+from torch.utils._pytree import tree_map_only
 
 MODES = ("eager", "compile")
 UNKNOWN = None
@@ -31,22 +32,18 @@ def _tensor(array: Any) -> torch.Tensor:
     return torch.tensor(array)
 
 
-def _array(result: Any) -> Any:
-    if isinstance(result, (tuple, list)):
-        return type(result)(map(_array, result))
-    if result is None:
-        return None
-    result = result.detach()
-    if result.dtype == torch.bfloat16:
-        return result.float().numpy().astype(ml_dtypes.bfloat16)
-    return result.numpy()
+def as_array(tensor: Any) -> np.ndarray:
+    tensor = getattr(tensor, "value", tensor).detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.float().numpy().astype(ml_dtypes.bfloat16)
+    return tensor.numpy()
 
 
 def on_arrays(function: Function, mode: str) -> Function:
     function = in_mode(function, mode)
 
     def convert_and_run(*arrays: np.ndarray) -> Any:
-        return _array(function(*map(_tensor, arrays)))
+        return tree_map_only(torch.Tensor, as_array, function(*map(_tensor, arrays)))
 
     return convert_and_run
 

@@ -35,9 +35,7 @@ def global_max_pool(
     return values, first.reshape(shape)
 
 
-def _maximum(
-    x: torch.Tensor, visible: torch.Tensor | None, none: torch.Tensor
-) -> torch.Tensor:
+def _maximum(x: torch.Tensor, visible: torch.Tensor | None, none: torch.Tensor) -> torch.Tensor:
     """Returns the maxima of the visible elements, or `none`; ties share the gradient evenly, those of NaN too."""
     fixed = x.detach()
     y = fixed if visible is None else torch.where(visible, fixed, lowest(x.dtype))

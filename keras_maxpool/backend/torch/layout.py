@@ -26,6 +26,6 @@ def without_elements(
 
     It depends on `x`, whose gradient is zeros.
     """
-    y = (x.sum() if x.is_floating_point() else x.new_zeros([])) + value
+    y = x.sum() + value if x.is_floating_point() else x.new_full([], value)
     y = y.expand(shape)
     return y if indices is None else (y, x.new_full(shape, -1, dtype=getattr(torch, indices)))
