@@ -4,7 +4,7 @@ import os
 
 REFUSAL = (
     "keras_maxpool needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on {}. Set the environment "
-    "variable KERAS_BACKEND to tensorflow, jax or torch before Keras is first imported, or the backend in its keras.json."
+    "variable KERAS_BACKEND to tensorflow, jax or torch before Keras is first imported, or the backend in keras.json."
 )
 NOT_INSTALLED = (
     "KERAS_BACKEND={0} asks for {1}, which is not installed. Install it with pip install {0}, or set "

@@ -26,7 +26,7 @@ def adaptive_max_pool(
         views = [_views(size, output, x.device) for size, output in sizes]
         return regions.pool(x, views, data_format, return_indices)
     function = FUNCTIONS[len(outputs) - 1]
-    pool = partial(function, output_size=[size if n is None else n for size, n in sizes])
+    pool: Any = partial(function, output_size=[size if n is None else n for size, n in sizes])
     if not return_indices:
         return layout.restored(pool(first), data_format)
     y, at = first_maxima.pool_twice(first, partial(pool, return_indices=True))

@@ -1,7 +1,7 @@
 """First maxima where PyTorch's own pooling has no answer, or another one: found by comparisons, or by a second pooling.
 
-The first maximum in row-major order wins. NaN wins over numbers, and the first NaN over others. Gradients of every order
-are those of the elements at the flat indices. All tensors have channels first.
+The first maximum in row-major order wins. NaN wins over numbers, and the first NaN over others. Gradients of every
+order are those of the elements at the flat indices. All tensors have channels first.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Views = Sequence[slice | torch.Tensor]
 
 
 def pool_twice(x: torch.Tensor, pool_with_indices: Callable[[torch.Tensor], Pair]) -> Pair:
-    """Returns the maxima and their indices by a pooling that takes the last NaN of a window: NaN is pooled once more."""
+    """Returns the maxima and their indices; a second pooling finds the first NaN, where PyTorch has the last."""
     fixed = x.detach()
     y, indices = pool_with_indices(fixed)
     _, of_nan = pool_with_indices(fixed.isnan().to(x.dtype))

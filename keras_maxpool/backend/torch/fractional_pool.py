@@ -27,12 +27,14 @@ def fractional_max_pool(
     words = _seed(seed, x.device)
     if 0 in shape:
         return layout.without_elements(x, shape, "int64" if return_indices else None)
+    sizes: Any
+    outputs: Any
     sizes, outputs = (spatial_sizes(tuple(s), data_format) for s in (x.shape, shape))
     sequence = sequences.pseudo_random if pseudo_random else sequences.random
     counts = [1] * len(sizes) if pseudo_random else outputs
     bits = sequences.random_bits(words, sum(counts))
     views, extra = [], 1 if overlapping else 0
-    for size, output, own in zip(sizes, outputs, bits.split(list(counts)), strict=True):
+    for size, output, own in zip(sizes, outputs, torch.split(bits, list(counts)), strict=True):
         bounds = sequence(size, output, own)
         ends = (bounds[1:] + extra).clamp(max=size)
         views.append(regions.between(bounds[:-1], ends, ceil_divide(size, output) + extra))

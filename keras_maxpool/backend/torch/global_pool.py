@@ -19,7 +19,7 @@ def global_max_pool(
 ) -> Any:
     """Computes `global_max_pool` for checked arguments and a checked shape."""
     visible = None if mask is None else masks.of_elements(mask, x, data_format).flatten(2)
-    shape = output_shapes.global_max_pooled(tuple(x.shape), data_format, keepdims)
+    shape: Any = output_shapes.global_max_pooled(tuple(x.shape), data_format, keepdims)
     if 0 in x.shape:
         return layout.without_elements(x, shape, "int64" if return_indices else None)
     flat = layout.channels_first(as_signed(x), data_format).flatten(2)

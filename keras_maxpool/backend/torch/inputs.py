@@ -1,11 +1,11 @@
-"""Converts what a user passes to tensors, and refuses sparse, nested and ragged ones."""
+"""Converts what a user passes to tensors, and refuses sparse and ragged ones."""
 
 from typing import Any
 
+import keras
 import numpy as np
 import torch
 
-from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks
 
 
@@ -29,7 +29,6 @@ def as_dense(value: Any, name: str) -> Any:
     if kind is not None:
         fix = {
             "ragged": f"{name}.to_tensor(), and where the layer takes a mask, mask=tf.sequence_mask(lengths)",
-            "nested": f"{name}.to_padded_tensor(0), and where the layer takes a mask, a mask of its lengths",
             "sparse": f"{name}.to_dense()",
         }
         raise checks.not_dense(value, name, kind, fix[kind])
@@ -41,10 +40,8 @@ def as_dense(value: Any, name: str) -> Any:
 
 
 def _kind(value: Any) -> str | None:
-    """Returns "ragged", "nested", "sparse" or None, also for a symbolic tensor."""
+    """Returns "ragged", "sparse" or None, also for a symbolic tensor."""
     if isinstance(value, torch.Tensor):
-        if value.is_nested:
-            return "nested"
         return None if value.layout == torch.strided else "sparse"
     # TensorFlow's own types are told by their names, as nothing here imports it.
     name = type(value).__name__ if type(value).__module__.startswith("tensorflow.") else ""

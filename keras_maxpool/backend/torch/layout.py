@@ -20,7 +20,7 @@ def restored(x: torch.Tensor, data_format: str) -> torch.Tensor:
 
 
 def without_elements(
-    x: torch.Tensor, shape: Sequence[int], indices: str | None, value: float | int = 0
+    x: torch.Tensor, shape: Sequence[Any], indices: str | None, value: float | int = 0
 ) -> Any:
     """Returns a result of `shape` where nothing is pooled: `value`, and indices of -1 of a dtype, if one is given.
 

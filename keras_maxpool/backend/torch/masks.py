@@ -24,7 +24,7 @@ def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> An
 
 def where_mask_fits(mask: Any, x: torch.Tensor, data_format: str) -> Any:
     """Returns `mask`, but True everywhere if its sizes are not those of `x`."""
-    shape = checks.mask_shape(tuple(x.shape), data_format)
+    shape: Any = checks.mask_shape(tuple(x.shape), data_format)
     if mask.ndim == 1 or tuple(mask.shape[1:]) == shape[1:]:
         return mask
     return torch.ones(shape, dtype=torch.bool, device=x.device)

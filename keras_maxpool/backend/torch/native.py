@@ -11,6 +11,10 @@ import torch.nn.functional as F  # noqa: N812
 from keras_maxpool.backend.torch.integers import lowest
 from keras_maxpool.geometry.window import Axis, Window, ceil_divide
 
+FEW, FEW_IN_1D = 4, 16
+"""PyTorch pools fewer channels than these faster in a copy with channels first: 8x11x11x11x3 7/1 takes 0.67 ms, not
+1.42, and 8x21987x1 3/1 takes 0.11 ms, not 3.6."""
+
 
 @dataclass(frozen=True)
 class Padding:
@@ -75,15 +79,16 @@ def _pool(x: torch.Tensor, window: Window, padding: Padding, return_indices: boo
     if padding.around is not None:
         pads = [pad for pair in reversed(padding.around) for pad in pair]
         x = F.pad(x, pads, value=lowest(x.dtype))
-    if window.rank == 3:
-        arguments = window.pool, window.strides, padding.own, window.dilation
-        return F.max_pool3d(x, *arguments, padding.ceil_mode, return_indices)
-    if window.rank == 2:
-        arguments = window.pool, window.strides, padding.own, window.dilation
-        return F.max_pool2d(x, *arguments, padding.ceil_mode, return_indices)
-    # PyTorch's own 1D pooling copies an input with channels last.
-    arguments = (1, *window.pool), (1, *window.strides), (0, *padding.own), (1, *window.dilation)
-    result = F.max_pool2d(x.unsqueeze(2), *arguments, padding.ceil_mode, return_indices)
+    options: dict[str, Any] = {"ceil_mode": padding.ceil_mode, "return_indices": return_indices}
+    numbers = window.pool, window.strides, padding.own, window.dilation
+    function: Any = F.max_pool3d if window.rank == 3 else F.max_pool2d
+    if window.rank > 1:
+        return function(x.contiguous() if x.shape[1] < FEW else x, *numbers, **options)
+    if x.shape[1] < FEW_IN_1D and x.is_floating_point() and not return_indices:
+        return F.max_pool1d(x, *numbers, **options)
+    # PyTorch's own 1D pooling copies an input with channels last, and takes no integers.
+    as_2d = ((0 if n is padding.own else 1, *n) for n in numbers)
+    result = function(x.unsqueeze(2), *as_2d, **options)
     return tuple(t.squeeze(2) for t in result) if return_indices else result.squeeze(2)
 
 

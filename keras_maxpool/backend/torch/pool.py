@@ -34,7 +34,7 @@ def max_pool(
     if _rounds_every_sum(x, window):
         first = first.float()
     axes = zip(window.axes, first.shape[2:], strict=True)
-    at = None
+    at: Any = None
     if visible is not None or any(axis.has_window_of_padding(size) for axis, size in axes):
         y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
         y = torch.where(at < 0, signed_value(none, x), y)
@@ -58,7 +58,7 @@ def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
 
 def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
     """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
-    views, pads = [], []
+    views, pads = list[first_maxima.Views](), []
     for axis, size in zip(window.axes, sizes, strict=True):
         end = (axis.output_size(size) - 1) * axis.stride + 1
         starts = range(0, axis.length, axis.dilation)

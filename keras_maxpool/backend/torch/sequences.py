@@ -1,8 +1,8 @@
 """The random regions of fractional max pooling along one axis.
 
-As in Graham, "Fractional Max-Pooling" (2014, arXiv:1412.6071), section 2, counted from 0, with the bits that TensorFlow draws
-from the same seed: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). Words of 32 bits
-are held in int64, whose products wrap.
+As in Graham, "Fractional Max-Pooling" (2014, arXiv:1412.6071), section 2, counted from 0, with the bits that TensorFlow
+draws from the same seed: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). Words of
+32 bits are held in int64.
 """
 
 import torch
