@@ -5,6 +5,8 @@ draws from the same seed: Philox4x32-10 (Salmon et al., "Parallel random numbers
 32 bits are held in int64.
 """
 
+from typing import Any
+
 import torch
 
 MASK = 0xFFFFFFFF
@@ -44,7 +46,7 @@ def random_bits(seed: list[torch.Tensor], count: int) -> torch.Tensor:
     return torch.stack(drawn, 1).reshape(-1)[:count]
 
 
-def _philox(counter: list[torch.Tensor], key: list) -> list[torch.Tensor]:
+def _philox(counter: list[torch.Tensor], key: list[Any]) -> list[torch.Tensor]:
     """Returns four random words for each counter of four, after ten rounds."""
     a, b, c, d = counter
     k, m = key
