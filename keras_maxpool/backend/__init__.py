@@ -45,5 +45,8 @@ if name == "tensorflow":
 elif name == "jax":
     from keras_maxpool.backend.jax import *  # noqa: F403
     from keras_maxpool.backend.jax import __all__ as __all__
+elif name == "torch":
+    from keras_maxpool.backend.torch import *  # noqa: F403
+    from keras_maxpool.backend.torch import __all__ as __all__
 else:
     raise ImportError(REFUSAL.format(name))

@@ -3,11 +3,11 @@
 import os
 
 REFUSAL = (
-    "keras_maxpool needs Keras on TensorFlow or JAX; this Keras is set to run on {}. Set the environment variable "
-    "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax before Keras is first imported, or the backend in its keras.json."
+    "keras_maxpool needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on {}. Set the environment "
+    "variable KERAS_BACKEND to tensorflow, jax or torch before Keras is first imported, or the backend in keras.json."
 )
 NOT_INSTALLED = (
-    "KERAS_BACKEND=jax asks for JAX, which is not installed. Install it with pip install 'keras_maxpool[jax]', or set "
+    "KERAS_BACKEND={0} asks for {1}, which is not installed. Install it with pip install {0}, or set "
     "KERAS_BACKEND=tensorflow."
 )
 # TensorFlow compares with the same strings when it chooses `tf.keras`.
@@ -23,7 +23,8 @@ else:
         name = os.environ.get("KERAS_BACKEND", "tensorflow")
         if name == "tensorflow":
             raise
-        message = NOT_INSTALLED if name == "jax" else REFUSAL.format(name)
+        names = {"jax": "JAX", "torch": "PyTorch"}
+        message = NOT_INSTALLED.format(name, names[name]) if name in names else REFUSAL.format(name)
         raise ImportError(message) from None
 
 __all__ = ["LEGACY", "REFUSAL", "keras"]

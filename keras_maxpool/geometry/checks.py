@@ -33,8 +33,9 @@ def same_sizes(a: Shape, b: Shape) -> bool:
 
 
 def dtype_name(x: Any) -> str:
-    """Returns the name of a tensor's dtype, which Keras's own tensors have as a string."""
-    return getattr(x.dtype, "name", x.dtype)
+    """Returns the name of a tensor's dtype, which is a string in Keras's own tensors, and has no name in PyTorch's."""
+    name = getattr(x.dtype, "name", None)
+    return str(x.dtype).removeprefix("torch.") if name is None else name
 
 
 def dtype(name: str) -> None:
@@ -66,7 +67,7 @@ def size_limits(shape: Shape, subject: str, fix: str = "Use smaller tensors.") -
     known = [size for size in shape if isinstance(size, int)]
     if (
         all(0 <= size < arguments.AXIS_LIMIT for size in known)
-        and prod(filter(None, known)) < 2**63
+        and prod([size for size in known if size]) < 2**63
     ):
         return
     shown = tuple(size if isinstance(size, int) else None for size in shape)

@@ -12,6 +12,7 @@ Each backend has a module `harness.runner_<backend>` with these names:
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
     random_bits(seed, n)    the random int32 that fractional pooling draws for an integer as its seed
+    as_array(tensor)        a tensor as a NumPy array
 
 Built on them is `run_all(mode, *calls)`: several functions, each with arrays of its own, are run as one.
 """
@@ -29,13 +30,14 @@ BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 
 if importlib.util.find_spec(f"harness.runner_{BACKEND}") is None:
     raise ImportError(
-        f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow or jax."
+        f"The tests have no runner for KERAS_BACKEND={BACKEND}: use tensorflow, jax or torch."
     )
 _runner = importlib.import_module(f"harness.runner_{BACKEND}")
 MODES, UNKNOWN = _runner.MODES, _runner.UNKNOWN
 in_mode, on_arrays, run = _runner.in_mode, _runner.on_arrays, _runner.run
 with_gradient, second_order = _runner.with_gradient, _runner.second_order
 forward_mode, random_bits = _runner.forward_mode, _runner.random_bits
+as_array = _runner.as_array
 EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
 
 

@@ -13,6 +13,7 @@ MODES = ("eager", "jit")
 UNKNOWN = None
 
 Function = Callable[..., Any]
+as_array = np.asarray
 
 
 def in_mode(function: Function, mode: str) -> Function:

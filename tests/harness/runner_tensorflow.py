@@ -13,6 +13,7 @@ MODES = ("eager", "graph", "xla")
 UNKNOWN = "unknown"
 
 Function = Callable[..., Any]
+as_array = np.asarray
 
 
 def in_mode(function: Function, mode: str) -> Function:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from harness.keras_version import keras, keras_3_alone
 from harness.layers import FAMILIES, by_family, every_layer, inputs_of, layer_class, model_of
+from harness.runner import as_array
 
 import keras_maxpool
 
@@ -79,15 +80,15 @@ def test_weights_made_in_build(family: str, rank: int, tmp_path: Path) -> None:
     cls = subclass(family, rank, Scaled)
     arrays = inputs_of(family, rank)
     model = model_of(cls(**ARGUMENTS[family], start=2.0), arrays)
-    pooled = np.asarray(layer_class(family, rank)(**ARGUMENTS[family])(*arrays))
-    np.testing.assert_allclose(model(arrays), 2 * pooled, rtol=1e-6)
+    pooled = as_array(layer_class(family, rank)(**ARGUMENTS[family])(*arrays))
+    np.testing.assert_allclose(as_array(model(arrays)), 2 * pooled, rtol=1e-6)
 
     fit_one_step(model, arrays, eagerly=rank != 2)
     axes = tuple(range(pooled.ndim - 1))
     trained = 2 - RATE * 2 * 2 * (pooled.astype("float64") ** 2).sum(axes) / pooled.size
     np.testing.assert_allclose(model.layers[-1].scale, trained, rtol=1e-5)
 
-    outputs = np.asarray(model(arrays))
+    outputs = as_array(model(arrays))
     custom_objects = {cls.__name__: cls}
     model.save_weights(tmp_path / "of_model.weights.h5")
     clone = keras.models.clone_model(model)
@@ -117,14 +118,14 @@ def test_layers_made_in_init(family: str) -> None:
 
     for each in (model, apart):
         fit_one_step(each, arrays, eagerly=True)
-    trained, wanted = (np.asarray(each.trainable_weights[0]) for each in (model, apart))
+    trained, wanted = (as_array(each.trainable_weights[0]) for each in (model, apart))
     np.testing.assert_allclose(trained, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_a_layer_called_at_once_is_built() -> None:
     layer = subclass("MaxPooling", 2, Scaled)(2, start=3.0)
     x = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
-    assert np.asarray(layer(x))[0, :, :, 0].tolist() == [[15, 21], [39, 45]]
+    assert as_array(layer(x))[0, :, :, 0].tolist() == [[15, 21], [39, 45]]
     assert len(layer.weights) == 1
 
 
@@ -164,8 +165,8 @@ def test_a_call_of_another_signature(family: str) -> None:
         layer = doubled(kind)()
         model = keras.Model(inputs, layer(embedding(inputs), factor=3.0))
         embedding.set_weights(weights)
-        got = [np.asarray(model(x)), np.asarray(model(x, training=True))]
-        got.append(np.asarray(layer(embedding(x))))
+        got = [as_array(model(x)), as_array(model(x, training=True))]
+        got.append(as_array(layer(embedding(x))))
         if kind is ours:
             wanted = got
     for ours_output, builtin_output in zip(wanted, got, strict=True):

@@ -1,0 +1,50 @@
+"""Masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from keras_maxpool.backend.torch import inputs, native
+from keras_maxpool.geometry import checks
+from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.geometry.window import Window
+
+
+def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> Any:
+    """Returns `mask` as a tensor that fits inputs of `shape`, or raises an error."""
+    mask = inputs.as_dense(mask, "mask")
+    try:
+        tensor = inputs.convert_to_tensor(mask, "mask")
+    except (TypeError, ValueError) as error:
+        raise checks.no_mask(mask) from error
+    checks.mask(tensor, shape, data_format)
+    return tensor
+
+
+def where_mask_fits(mask: Any, x: torch.Tensor, data_format: str) -> Any:
+    """Returns `mask`, but True everywhere if its sizes are not those of `x`."""
+    shape: Any = checks.mask_shape(tuple(x.shape), data_format)
+    if mask.ndim == 1 or tuple(mask.shape[1:]) == shape[1:]:
+        return mask
+    return torch.ones(shape, dtype=torch.bool, device=x.device)
+
+
+def of_elements(mask: Any, x: torch.Tensor, data_format: str) -> torch.Tensor:
+    """Returns a mask of `x`, (batch,) or (batch, *spatial), checked, as booleans (batch, 1, *spatial)."""
+    mask = convert_mask(mask, tuple(x.shape), data_format)
+    sizes = spatial_sizes(tuple(x.shape), data_format)
+    if mask.ndim == 1:
+        mask = mask.reshape(-1, *(1 for _ in sizes)).expand(len(x), *sizes)
+    return mask.unsqueeze(1)
+
+
+def pool_mask(mask: Any, window: Window) -> torch.Tensor:
+    """Returns the outgoing mask: whether `mask` is True for any element of a window."""
+    # Some masks in Keras are numbers.
+    visible = inputs.convert_to_tensor(mask, "mask").bool()
+    sizes = zip(window.axes, visible.shape[1:], strict=True)
+    shape = (len(visible), *(axis.output_size(size) for axis, size in sizes))
+    if 0 in shape:
+        return visible.new_zeros(shape)
+    return native.pool(visible.float().unsqueeze(1), window).squeeze(1) > 0

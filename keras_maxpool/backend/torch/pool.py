@@ -1,0 +1,76 @@
+"""`max_pool` on PyTorch: its own pooling, or comparisons where that treats NaN, masks or padding in another way."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+
+from keras_maxpool.backend.torch import first_maxima, layout, masks, native
+from keras_maxpool.backend.torch.integers import as_signed, from_signed, lowest, signed_value
+from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry.window import Window
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def max_pool(
+    x: torch.Tensor,
+    window: Window,
+    data_format: str,
+    nonfinite: str,
+    implementation: str,
+    mask: Any = None,
+    indices: str | None = None,
+) -> Any:
+    """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
+    visible = None if mask is None else masks.of_elements(mask, x, data_format)
+    shape = output_shapes.max_pooled(tuple(x.shape), window, data_format)
+    # The value of a window without an element.
+    none = lowest(x.dtype) if mask is None else 0
+    if 0 in (*x.shape, *shape):
+        return layout.without_elements(x, shape, indices, none)
+    first = layout.channels_first(as_signed(x), data_format)
+    if _rounds_every_sum(x, window):
+        first = first.float()
+    axes = zip(window.axes, first.shape[2:], strict=True)
+    at: Any = None
+    if visible is not None or any(axis.has_window_of_padding(size) for axis, size in axes):
+        y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
+        y = torch.where(at < 0, signed_value(none, x), y)
+    elif nonfinite == "ieee" and x.is_floating_point():
+        y, at = first_maxima.pool_twice(first, partial(native.pool_with_indices, window=window))
+    elif indices is None:
+        y = native.pool(first, window)
+    else:
+        y, at = native.pool_with_indices(first, window)
+    y = layout.restored(from_signed(y, x.dtype), data_format)
+    if indices is None:
+        return y
+    return y, layout.restored(at, data_format).to(getattr(torch, indices))
+
+
+def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
+    """Returns whether PyTorch would sum this gradient in 16 bits, and round it with every window."""
+    overlapping = any(axis.stride < axis.length for axis in window.axes)
+    return x.requires_grad and x.element_size() < 4 and overlapping and x.device.type == "cpu"
+
+
+def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
+    """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
+    views, pads = list[first_maxima.Views](), []
+    for axis, size in zip(window.axes, sizes, strict=True):
+        end = (axis.output_size(size) - 1) * axis.stride + 1
+        starts = range(0, axis.length, axis.dilation)
+        views.append([slice(start, start + end, axis.stride) for start in starts])
+        pads.append(axis.pads(size))
+    return views, pads
+
+
+def check_implementation(implementation: str, window: Window, dtype: Any = None) -> None:
+    """Accepts every implementation, as PyTorch has one for all of their names."""
+
+
+def do_not_convert(function: Function) -> Function:
+    """Returns the function: PyTorch runs Python as it is."""
+    return function
