@@ -99,7 +99,9 @@ if (panel.classList.contains("wrong")) return panel.querySelector("output").text
 const [input, output] = panel.querySelectorAll("svg");
 const texts = (svg, kind = ".cell:not(.pad)") =>
   [...svg.querySelectorAll(`${kind} text`)].map((text) => text.textContent);
-const found = { said: panel.querySelector("output").textContent };
+const first = input.querySelector(".cell:not(.pad) rect");
+const corner = ["y", "x"].map((axis) => Math.floor(first.getAttribute(axis)));
+const found = { said: panel.querySelector("output").textContent, corner };
 for (const view of ["gradient", "values", "indices"]) {
   panel.querySelector(`[value="${view}"]`).click();
   found[view] = [texts(input), texts(output)];
@@ -161,13 +163,14 @@ def test_panel_pools_as_the_reference_does(browser, file):
             assert browser.execute_script(READ, fields).startswith("Not possible: "), fields
             continue
         outputs = [axis.output_size for axis in axes]
-        window = int(rng.integers(np.prod(outputs)))
+        empty = windows.pool(np.zeros((1, *size, 1)), *arguments).indices.ravel() < 0
+        window = int(empty.argmax() if empty.any() else rng.integers(empty.size))
+        nowhere += empty.any()
         shown = browser.execute_script(READ, fields | {"window": window})
 
         x = numbers(shown["values"][0]).reshape(1, *size, 1)
         expected = windows.pool(x, *arguments)
         values, indices = (part.ravel() for part in expected)
-        nowhere += (indices < 0).sum()
         gradient = unpooling.gradient(x.shape, expected.indices, np.ones_like(expected.values))
         for view, pair in {
             "values": (x, np.where(indices < 0, np.nan, values)),
@@ -184,6 +187,8 @@ def test_panel_pools_as_the_reference_does(browser, file):
         again = windows.pool(x, ast.literal_eval(call.args[0]), **named)
         np.testing.assert_array_equal(again.indices, expected.indices, layer)
         (top, bottom), (left, right) = [(axis.before, axis.after) for axis in axes]
+        assert shown["corner"] == [top, left], fields
+        assert ("only padding" in shown["said"]) == empty[window], fields
         said = f"Padding: {top} above, {bottom} below, {left} left, {right} right."
         assert (said in shown["said"]) == any((top, bottom, left, right)), fields
 
