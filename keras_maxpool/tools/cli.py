@@ -256,6 +256,21 @@ def _report_options(command: ArgumentParser) -> None:
     _add_file(also, "--json", "write all of it to this file, too")
 
 
+def _explain(args: Namespace) -> int:
+    """Answer "MaxPool or MaxPooling?" in a few lines. With --html, write a page instead: the answer, and a panel to try
+    windows, strides, padding, dilation and ceil mode on, with indices, gradients, and common pitfalls.
+
+    The page is one file and needs no network. Exit code: 0, or 2 for a wrong argument or a file that cannot be written.
+    """
+    from keras_maxpool.tools import explain
+
+    return explain.main(args.html)
+
+
+def _explain_options(command: ArgumentParser) -> None:
+    _add_file(command, "--html", "write the page to this file: open it in a browser")
+
+
 def _add_file(
     command: Any, name: str, text: str, kind: Any = types.output_file, metavar: str = "FILE"
 ) -> None:
@@ -268,5 +283,6 @@ COMMANDS = (
     (_parity, _parity_options, "compare the layers with the built-in ones, and list the built-in's known faults"),
     (_convert, _convert_options, "replace the pooling layers in a saved model by keras_maxpool's, or back"),
     (_report, _report_options, "what the pooling layers of a saved model do to its data, and what looks wrong"),
+    (_explain, _explain_options, "MaxPool or MaxPooling? The answer, and a page to try windows and pitfalls on"),
 )  # fmt: skip
 """What runs each command, what adds its options, and its line in the list of commands."""

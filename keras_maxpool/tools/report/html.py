@@ -1,43 +1,22 @@
-"""Renders a report as one page that needs nothing else: no network, no fonts, no libraries."""
+"""Renders a report as a page: figures, table, findings, receptive fields, and a panel set to the model's windows."""
 
-import base64
-import hashlib
-import json
 from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Any
 
+from keras_maxpool.tools import page as pages
+from keras_maxpool.tools.page.panel import LARGEST, Preset, panel
 from keras_maxpool.tools.report.model import Report
 from keras_maxpool.tools.report.picture import picture
 from keras_maxpool.tools.report.rows import Row
 from keras_maxpool.tools.report.text import COLUMNS, cells, total_saved, unknowns
 
-LARGEST = 16
-"""Rows and columns of the panel's input at most."""
-
-EXAMPLE = {
-    "name": "an example",
-    "size": (8, 8),
-    "pool_size": (3, 3),
-    "strides": (2, 2),
-    "padding": "same",
-    "dilation_rate": (1, 1),
-    "ceil_mode": False,
-}
+EXAMPLE = Preset("an example", (8, 8), (3, 3), (2, 2), "same")
 
 
 def page(report: Report) -> str:
-    """Returns the page, as HTML. It runs its own script and style alone: names from a file stay text."""
-    data = files("keras_maxpool.tools.report").joinpath("page")
-    css, template = (data.joinpath(name).read_text("utf-8") for name in ("page.css", "page.html"))
-    js = "".join(data.joinpath(name).read_text("utf-8") for name in ("pooling.js", "panel.js"))
-    return Template(template).substitute(
+    """Returns the page, as HTML. Names from a file stay text."""
+    body = pages.fill(
+        "report.html",
         model=escape(report.model),
-        css=css,
-        css_hash=_hash(css),
-        js=js,
-        js_hash=_hash(js),
         figures=_figures(report),
         headings="".join(
             f'<th scope="col" title="{escape(what)}">{name}</th>' for name, what in COLUMNS.items()
@@ -46,14 +25,9 @@ def page(report: Report) -> str:
         terms="".join(f"<dt>{name}</dt><dd>{what}</dd>" for name, what in COLUMNS.items()),
         findings=_findings(report),
         growth=picture(report),
-        presets=escape(json.dumps(_presets(report))),
-        largest=LARGEST,
+        panel=_panel(report),
     )
-
-
-def _hash(text: str) -> str:
-    """Returns the hash by which a Content-Security-Policy allows a script or style."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return pages.page(f"Pooling in {report.model}", body)
 
 
 def _figures(report: Report) -> str:
@@ -90,33 +64,26 @@ def _findings(report: Report) -> str:
     return found + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
-def _presets(report: Report) -> list[dict[str, Any]]:
-    """Returns the panel's examples: the model's 2D windows, on inputs that are cropped as the model's are."""
+def _panel(report: Report) -> str:
+    presets = _presets(report)
+    options = "".join(
+        f'<option value="{index}">{escape(preset.name)}</option>'
+        for index, preset in enumerate(presets)
+    )
+    return panel(presets, f'<label>start from <select name="preset">{options}</select></label>')
+
+
+def _presets(report: Report) -> list[Preset]:
+    """Returns the panel's presets: the model's 2D windows, on inputs that are cropped as the model's are."""
     found = []
     for row in report.rows:
-        if row.pool_size is None or len(row.pool_size) != 2 or row.padding == "causal":
+        pool, strides, dilation = row.pool_size, row.strides, row.dilation_rate
+        if not pool or not strides or not dilation or len(pool) != 2 or row.padding == "causal":
             continue
         sizes = row.spatial_sizes or (None, None)
-        found.append(
-            {
-                "name": row.layer,
-                "size": [
-                    _small(*of_axis)
-                    for of_axis in zip(
-                        sizes,
-                        row.pool_size,
-                        row.strides or (),
-                        row.dilation_rate or (),
-                        strict=True,
-                    )
-                ],
-                "pool_size": row.pool_size,
-                "strides": row.strides,
-                "padding": row.padding,
-                "dilation_rate": row.dilation_rate,
-                "ceil_mode": row.ceil_mode,
-            }
-        )
+        size = tuple(map(_small, sizes, pool, strides, dilation))
+        window = pool, strides, row.padding, dilation, row.ceil_mode
+        found.append(Preset(row.layer, size, *window))
     return [*found, EXAMPLE]
 
 

@@ -1,6 +1,7 @@
 // The panel: settings in, the windows on a grid and what they give out.
 
 const SVG = "http://www.w3.org/2000/svg";
+const STEP = 700; // milliseconds from window to window
 const panel = document.getElementById("panel");
 const field = (name) => panel.querySelector(`[name="${name}"]`);
 const whole = (name) => Number(field(name).value);
@@ -8,9 +9,24 @@ const presets = JSON.parse(panel.dataset.presets);
 
 let seed = 1;
 let chosen = 0; // which window is shown, in row-major order
+let given = null; // the values of the preset, if it has some
+let base = null; // the preset that was chosen, and what is shown: it or what its button leads to
+let shown = null;
+let timer = null; // runs while the window moves by itself
 
-// The same numbers for the same seed, from 0 to 99.
+// What the cells say in each view: those of the input, those of the output.
+const VIEWS = {
+  values: (settings, result) => [settings.values, result.values],
+  indices: (settings, result) => [
+    settings.values.map((row, y) => row.map((_, x) => y * row.length + x)),
+    result.indices,
+  ],
+  gradient: (settings, result) => [result.gradient, result.values.map((row) => row.map(() => 1))],
+};
+
+// The preset's values, or the same numbers for the same seed, from 0 to 99.
 function numbers(rows, columns) {
+  if (given && given.length === rows && given[0].length === columns) return given;
   let state = seed;
   return Array.from({ length: rows }, () =>
     Array.from({ length: columns }, () => {
@@ -42,9 +58,13 @@ function settingsFromFields() {
 }
 
 function fill(preset) {
+  shown = preset;
+  given = preset.values;
+  chosen = 0;
   for (const name of ["size", "pool_size", "strides", "dilation_rate"]) {
-    field(`${name}_rows`).value = preset[name][0];
-    field(`${name}_columns`).value = preset[name][1];
+    const [rows, columns] = preset[name] ?? preset.pool_size;
+    field(`${name}_rows`).value = rows;
+    field(`${name}_columns`).value = columns;
   }
   const named = typeof preset.padding === "string";
   field("padding").value = named ? preset.padding : "explicit";
@@ -54,6 +74,38 @@ function fill(preset) {
     });
   }
   field("ceil_mode").checked = preset.ceil_mode;
+  panel.querySelector(`[name="view"][value="${preset.view}"]`).checked = true;
+  panel.querySelector(".said p").textContent = preset.says;
+  draw();
+}
+
+function choose(index) {
+  base = presets[index];
+  for (const button of panel.querySelectorAll(`button[name="preset"]`)) {
+    button.setAttribute("aria-pressed", button.value === String(index));
+  }
+  field("then").hidden = !base.then;
+  field("then").textContent = base.then?.name ?? "";
+  field("then").setAttribute("aria-pressed", false);
+  fill(base);
+}
+
+// The layer that the settings describe, as Python.
+function layer({ pool_size, strides, padding, dilation_rate, ceil_mode }) {
+  const short = ([rows, columns]) => (rows === columns ? `${rows}` : `(${rows}, ${columns})`);
+  const parts = [short(pool_size)];
+  if (short(strides) !== short(pool_size)) parts.push(`strides=${short(strides)}`);
+  if (typeof padding !== "string") {
+    const sides = padding.flat();
+    const equal = sides.every((pad) => pad === sides[0]);
+    const pairs = padding.map((pair) => `(${pair.join(", ")})`);
+    parts.push(`padding=${equal ? sides[0] : `(${pairs.join(", ")})`}`);
+  } else if (padding !== "valid") {
+    parts.push(`padding="${padding}"`);
+  }
+  if (short(dilation_rate) !== "1") parts.push(`dilation_rate=${short(dilation_rate)}`);
+  if (ceil_mode) parts.push("ceil_mode=True");
+  return `MaxPool2D(${parts.join(", ")})`;
 }
 
 function element(name, attributes, text) {
@@ -86,7 +138,7 @@ function drawGrid(svg, rows, onCell) {
   );
 }
 
-function inputCells(settings, result, at) {
+function inputCells(settings, result, at, texts) {
   const [[top, bottom], [left, right]] = result.pads;
   const height = settings.values.length;
   const width = settings.values[0].length;
@@ -101,8 +153,8 @@ function inputCells(settings, result, at) {
   const window = new Set(elements(settings, axes, ...at).map(([y, x]) => key(y, x)));
   const winner = result.indices[at[0]][at[1]];
   const winners = new Set(result.indices.flat());
-  return Array.from({ length: top + height + bottom }, (_, row) =>
-    Array.from({ length: left + width + right }, (_, column) => {
+  return Array.from({ length: top + height + bottom + result.over[0] }, (_, row) =>
+    Array.from({ length: left + width + right + result.over[1] }, (_, column) => {
       const [y, x] = [row - top, column - left];
       if (y < 0 || x < 0 || y >= height || x >= width) {
         const offset = [
@@ -121,9 +173,29 @@ function inputCells(settings, result, at) {
       if (window.has(key(y, x))) kinds.push("window");
       if (winners.has(key(y, x))) kinds.push("winner");
       if (key(y, x) === winner) kinds.push("here");
-      return { text: settings.values[y][x], kind: kinds.join(" ") };
+      return { text: texts[y][x], kind: kinds.join(" ") };
     }),
   );
+}
+
+// The result, in words.
+function sentences(settings, { shape, pads, over, values, indices }, at) {
+  const [[top, bottom], [left, right]] = pads;
+  const said = [
+    `${layer(settings)}: ${settings.values.length} x ${settings.values[0].length} becomes ${shape[0]} x ${shape[1]}.`,
+  ];
+  if (top + bottom + left + right) {
+    said.push(`Padding: ${top} above, ${bottom} below, ${left} left, ${right} right.`);
+  }
+  if (over[0] + over[1]) said.push(`The last windows hang over by ${over[0]} below, ${over[1]} right.`);
+  const index = indices[at[0]][at[1]];
+  const name = `Window ${chosen + 1} of ${shape[0] * shape[1]}:`;
+  if (index < 0) {
+    said.push(`${name} only padding, so the index is -1, and the gradient goes nowhere.`);
+  } else {
+    said.push(`${name} the maximum is ${values[at[0]][at[1]]}, at index ${index}. Its gradient goes there.`);
+  }
+  return said.join(" ");
 }
 
 function draw() {
@@ -134,31 +206,30 @@ function draw() {
     settings = settingsFromFields();
     result = pool(settings);
   } catch (error) {
+    stop();
     said.textContent = `Not possible: ${error.message}.`;
     panel.classList.add("wrong");
     return;
   }
   panel.classList.remove("wrong");
-  const [rows, columns] = result.shape;
-  const count = rows * columns;
+  const columns = result.shape[1];
+  const count = result.shape[0] * columns;
   chosen = Math.min(chosen, count - 1);
   const at = [Math.floor(chosen / columns), chosen % columns];
-  const slider = field("window");
-  slider.max = count - 1;
-  slider.value = chosen;
-  const [[top, bottom], [left, right]] = result.pads;
-  said.textContent =
-    `${settings.values.length} x ${settings.values[0].length} becomes ${rows} x ${columns}. ` +
-    `Padding: ${top} above, ${bottom} below, ${left} left, ${right} right. ` +
-    `Window ${chosen + 1} of ${count} gives ${result.values[at[0]][at[1]] ?? "padding"}.`;
-  drawGrid(input, inputCells(settings, result, at));
-  const cells = result.values.map((values, y) =>
-    values.map((value, x) => ({
-      text: value ?? "",
+  field("window").max = count - 1;
+  field("window").value = chosen;
+  said.textContent = sentences(settings, result, at);
+  const view = panel.querySelector(`[name="view"]:checked`).value;
+  const [inputs, outputs] = VIEWS[view](settings, result);
+  drawGrid(input, inputCells(settings, result, at, inputs));
+  const cells = outputs.map((texts, y) =>
+    texts.map((text, x) => ({
+      text: text ?? "",
       kind: y * columns + x === chosen ? "read window here" : "read",
     })),
   );
   drawGrid(output, cells, (window) => {
+    stop();
     if (window !== chosen) {
       chosen = window;
       draw();
@@ -166,25 +237,42 @@ function draw() {
   });
 }
 
-const choice = field("preset");
-for (const preset of presets) choice.append(new Option(preset.name));
-choice.addEventListener("change", () => {
-  chosen = 0;
-  fill(presets[choice.selectedIndex]);
-  draw();
+function stop() {
+  clearInterval(timer);
+  timer = null;
+  field("play").textContent = "play";
+  panel.querySelector("output").ariaLive = "polite";
+}
+
+function play() {
+  field("play").textContent = "pause";
+  panel.querySelector("output").ariaLive = "off"; // not each window is read out
+  timer = setInterval(() => {
+    chosen = (chosen + 1) % (Number(field("window").max) + 1);
+    draw();
+  }, STEP);
+}
+
+panel.addEventListener("click", ({ target }) => {
+  if (target.matches(`button[name="preset"]`)) choose(target.value);
 });
+panel.addEventListener("change", ({ target }) => {
+  if (target.matches(`select[name="preset"]`)) choose(target.value);
+});
+field("then").addEventListener("click", () => {
+  const pressed = shown === base;
+  field("then").setAttribute("aria-pressed", pressed);
+  fill(pressed ? base.then : base);
+});
+field("play").addEventListener("click", () => (timer === null ? play() : stop()));
 field("window").addEventListener("input", () => {
+  stop();
   chosen = whole("window");
-  draw();
 });
 field("new_values").addEventListener("click", () => {
   seed += 1;
+  given = null;
   draw();
 });
-panel.addEventListener("input", (event) => {
-  if (event.target.closest(".settings")) draw();
-});
-fill(presets[0]);
-draw();
-
-window.keras_maxpool = { pool };
+panel.addEventListener("input", draw);
+choose(0);

@@ -1,7 +1,8 @@
 "use strict";
 // Max pooling of one 2D channel, by the rules of keras_maxpool.MaxPooling2D.
 
-// One axis: {size, pool, stride, dilation, padding, ceil}; gives {length, before, after, outputs}.
+// One axis: {size, pool, stride, dilation, padding, ceil}; gives {before, after, outputs, over}: the
+// padding, how many windows there are, and by how much the last one hangs over the padding.
 function axisGeometry(axis) {
   for (const name of ["size", "pool", "stride", "dilation"]) {
     if (!Number.isInteger(axis[name]) || axis[name] < 1) {
@@ -16,7 +17,7 @@ function axisGeometry(axis) {
     const surplus = Math.max((outputs - 1) * stride + length - size, 0);
     const small = Math.floor(surplus / 2);
     const before = axis.padding === "same" ? small : surplus - small;
-    return { length, before, after: surplus - before, outputs };
+    return { before, after: surplus - before, outputs, over: 0 };
   }
   const [before, end] = axis.padding === "valid" ? [0, 0] : axis.padding;
   if (![before, end].every((pad) => Number.isInteger(pad) && pad >= 0)) {
@@ -35,14 +36,15 @@ function axisGeometry(axis) {
     outputs = Math.min(Math.ceil(room / stride) + 1, Math.ceil((size + before) / stride));
   }
   if (outputs < 1) throw new Error(`the window spans ${length} and is larger than its input`);
-  const after = Math.max((outputs - 1) * stride + length - size - before, end);
-  return { length, before, after, outputs };
+  const over = Math.max((outputs - 1) * stride + length - size - before - end, 0);
+  return { before, after: end, outputs, over };
 }
 
 // settings: {values: rows of numbers, pool_size, strides, dilation_rate: [rows, columns],
 //   padding: "valid", "same", "same_lower" or [[top, bottom], [left, right]], ceil_mode}.
-// Gives {shape, values, indices, pads}: the output's shape, its maxima, and where each was found, as
-// row * columns + column; null and -1 for a window of padding alone.
+// Gives {shape, values, indices, pads, over, gradient}: the output's shape, its maxima, and where each was found, as
+// row * columns + column; null and -1 for a window of padding alone. `over` is by how many rows and
+// columns the last windows hang over the padding. `gradient` is the input's, for an output's gradient of 1 everywhere.
 function pool(settings) {
   const { values } = settings;
   const sizes = [values.length, values[0].length];
@@ -57,6 +59,7 @@ function pool(settings) {
     }),
   );
   const shape = axes.map((axis) => axis.outputs);
+  const gradient = values.map((row) => row.map(() => 0));
   const maxima = [];
   const indices = [];
   for (let row = 0; row < shape[0]; row++) {
@@ -71,11 +74,15 @@ function pool(settings) {
           best = index;
         }
       }
+      const [y, x] = [Math.floor(best / sizes[1]), best % sizes[1]];
       indices[row].push(best);
-      maxima[row].push(best < 0 ? null : values[Math.floor(best / sizes[1])][best % sizes[1]]);
+      maxima[row].push(best < 0 ? null : values[y][x]);
+      if (best >= 0) gradient[y][x] += 1;
     }
   }
-  return { shape, values: maxima, indices, pads: axes.map(({ before, after }) => [before, after]) };
+  const pads = axes.map(({ before, after }) => [before, after]);
+  const over = axes.map((axis) => axis.over);
+  return { shape, values: maxima, indices, pads, over, gradient };
 }
 
 // The [row, column] of each input element in one window, in row-major order, without padding.
