@@ -21,9 +21,10 @@ from keras_maxpool.tools.bench import measure as bench_measure
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import CASES, GROWTH, QUICK, Case, Setting
 from keras_maxpool.tools.bench.measure import Note, Outcome
-from keras_maxpool.tools.cli import EXTRAS, main
+from keras_maxpool.tools.cli import main
+from keras_maxpool.tools.commands import NEEDED
 
-for module in EXTRAS["bench"]:
+for module in NEEDED["bench"]:
     needs(module)
 
 from keras_maxpool.tools.bench import command as bench  # noqa: E402
