@@ -64,7 +64,8 @@ def _bench(args: Namespace) -> int:
     outputs and gradients before they are timed. A ratio is the peer's time over ours, round by round, as a median with
     its quartiles: above 1, ours is faster.
 
-    The tables go to stdout, the progress to stderr. Times mean little where other work runs at the same time; ratios
+    The tables go to stdout, the progress to stderr: for each peer, the geometric mean of the ratios and the worst of
+    them, by mode and direction. Times mean little where other work runs at the same time; ratios
     are less affected. Exit code: 0 if every comparison is equal, 1 if one is not, 2 for a wrong argument or a missing
     package, 130 after Ctrl-C. Needs: pip install rich matplotlib; for the other peers, pip install torch
     opencv-python-headless
@@ -77,6 +78,7 @@ def _bench(args: Namespace) -> int:
         args.directions,
         quick=args.quick,
         growth=args.growth,
+        every_row=args.all,
         json_file=args.json,
         plot_file=args.plot,
     )
@@ -114,6 +116,11 @@ def _bench_options(command: ArgumentParser) -> None:
         "--growth",
         action="store_true",
         help="a second table: how cost grows with batch, channels and window, ours and the built-in's",
+    )
+    command.add_argument(
+        "--all",
+        action="store_true",
+        help="the row of every case, too, the worst ratio first; from 120 columns on with quartiles",
     )
     _add_file(command, "--json", "write all figures to this file, too")
     _add_file(command, "--plot", "draw the ratios into this file", types.png_file, "FILE.png")

@@ -28,7 +28,7 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     except FileError as error:
         progress.print(f"keras-maxpool: {error}")
         return 2
-    show(done, consoles.tables(**consoles.PLAIN))
+    show(done, Console(**consoles.PLAIN))
     for file in filter(None, (html_file, json_file)):
         progress.print(f"wrote {file}")
     return 0
