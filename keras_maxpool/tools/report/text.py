@@ -144,7 +144,7 @@ def _axes(values: Sequence[Any] | None) -> str:
     return ", ".join(UNKNOWN if value is None else str(value) for value in values)
 
 
-def _number(step: Fraction | None) -> str:
+def _number(step: int | Fraction | None) -> str:
     return NOTHING if step is None else f"{float(step):.4g}"
 
 
