@@ -11,6 +11,9 @@ from pathlib import Path
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
+TARGETS = ("keras_maxpool", "builtin")
+"""Whose layers a model can be given."""
+
 
 def integer(low: int, high: int | None = None) -> Callable[[str], int]:
     """Returns a parser of integers from low to high, both included."""

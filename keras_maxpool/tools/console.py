@@ -1,6 +1,5 @@
-"""Consoles of the commands: results on stdout, progress on stderr."""
+"""What the commands' consoles share: plain text, lines and bars of progress on stderr, names that fit a column."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,19 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-PIPED_WIDTH = 160
-"""Columns of a table where no terminal sets them: cut to 80 columns it cannot be read."""
-
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
 """Options for text that may look like markup, such as the name of a layer."""
 
 Advance = Callable[[str, int, int], None]
 """Called with the name of a step, the number of steps that are done, and the number of all."""
-
-
-def tables(**options: Any) -> Console:
-    """Returns the console for results."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, **options)
 
 
 def notes() -> Console:
@@ -40,3 +31,11 @@ def progress() -> Iterator[Advance]:
             bar.update(task, completed=done, total=total, description=step)
 
         yield advance
+
+
+def shortened(name: str, width: int) -> str:
+    """Returns a name in so many characters, without its middle if it is longer."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"

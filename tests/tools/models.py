@@ -15,9 +15,11 @@ def chain(shape, *steps, name=None, dtype="float32"):
     return keras.Model(inputs, x, name=name)
 
 
-def tokens(*steps, steps_in=6):
+def tokens(*steps, steps_in=6, name=None):
     """The layers after an embedding that masks 0."""
-    return chain((steps_in,), layers.Embedding(5, 2, mask_zero=True), *steps, dtype="int32")
+    return chain(
+        (steps_in,), layers.Embedding(5, 2, mask_zero=True), *steps, dtype="int32", name=name
+    )
 
 
 def example(shape, seed=0):

@@ -21,13 +21,14 @@ from keras_maxpool.tools.bench import measure as bench_measure
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import CASES, GROWTH, QUICK, Case, Setting
 from keras_maxpool.tools.bench.measure import Note, Outcome
-from keras_maxpool.tools.cli import EXTRAS, main
+from keras_maxpool.tools.cli import main
+from keras_maxpool.tools.commands import NEEDED
 
-for module in EXTRAS["bench"]:
+for module in NEEDED["bench"]:
     needs(module)
 
-from keras_maxpool.tools.bench import command as bench  # noqa: E402
 from keras_maxpool.tools.bench import plot as bench_plot  # noqa: E402
+from keras_maxpool.tools.bench import tables  # noqa: E402
 
 TINY = Case((2, 8, 6, 3), 2, 2)
 GRAPH = Setting(TINY, "graph", "gradient", bench_cases.BUILTIN)
@@ -47,7 +48,7 @@ def row(ratio, case=TINY, mode="graph", peer=bench_cases.BUILTIN, scale=1):
 
 def rendered(outcome):
     console = Console(file=io.StringIO(), width=200)
-    bench.render(outcome, console)
+    tables.render(outcome, console, every_row=True)
     return console.file.getvalue()
 
 
@@ -352,11 +353,11 @@ def test_what_is_shown():
     notes = [Note(GRAPH, OUTPUTS)], [Note(GRAPH, "RuntimeError: [no] kernel")]
     text = rendered(Outcome([*rows, row(0.125, peer="copy")], *notes))
     ratios = re.findall(r"([\d.]+) \([\d.]+-[\d.]+\) │$", text, re.M)
-    # Worst first; the floor has a table of its own.
-    assert ratios == ["0.25", "1.50", "2.50", "0.12"]
-    line = r"2/2.*graph.*forward.*built-in.* 3 │ +3 \(2\.5-3\.5\).*7\.5 \(6\.2"
+    # Worst first, a table for each peer.
+    assert ratios == ["1.50", "2.50", "0.25", "0.12"]
+    line = r"2/2.*graph.*forward.* 3 │ +3 \(2\.5-3\.5\).*7\.5 \(6\.2"
     assert re.search(line, text)
-    assert re.search(r"graph.*forward.*built-in.* 2 .* 1\.94 .* 1\.50 .* 2D 2x8x6x3 4/2 ", text)
+    assert re.search(r"graph.*forward.* 2 .* 1\.94 .* 1\.50 .* 2D 2x8x6x3 4/2 ", text)
     assert f"DIFFERENT: {GRAPH}: the outputs differ" in text
     assert f"left out: {GRAPH}: RuntimeError: [no] kernel" in text
 
@@ -366,7 +367,7 @@ def test_growth_is_shown_by_size():
     text = rendered(Outcome([row(2.0, grown[0]), row(500.0, grown[1], scale=2)]))
     assert re.search(r"batch │ +1 │ +3 \(.*\) │ +1\.0 │ +6 \(.*\) │ +1\.0 │ +2\.00", text)
     assert re.search(r"batch │ +2 │ +6 \(.*\) │ +2\.0 │ +3000 \(.*\) │ +500\.0 │ +500\.00", text)
-    assert "summary" not in text
+    assert "geometric mean" not in text
 
 
 def test_plot_is_a_png(tmp_path):
@@ -396,7 +397,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert {line["peer"] for line in found["rows"]} >= {"built-in", "copy"}
     assert all(line["rounds"] >= 5 for line in found["rows"])
     assert found["environment"]["tensorflow"] == tf.__version__
-    assert out.count("2D 8x8x8x8 2/2") == len(found["rows"]) + len(found["summary"])
+    assert out.count("2D 8x8x8x8 2/2") == len(found["summary"])
     assert "geometric mean" in out
     rows = len(found["rows"])
     assert f"{rows}/{rows}" in err, "the progress belongs here"

@@ -1,21 +1,32 @@
 """The command line: help, what is refused, missing extras; and the bounds of work on a file."""
 
+import logging
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
+import tomllib
+import warnings
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 from harness.commands import complaint
 from harness.install import needs
-from harness.processes import run_code
+from harness.processes import child_path
+from tools.models import tokens
 
 import keras_maxpool
 from keras_maxpool.tools import limits
-from keras_maxpool.tools.cli import EXTRAS, main
+from keras_maxpool.tools.cli import main
+from keras_maxpool.tools.commands import NEEDED
 from keras_maxpool.tools.limits import limited_by_size
+from keras_maxpool.tools.quiet import quiet
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX alone: run it on Linux or macOS")
 linux = pytest.mark.skipif(
@@ -40,26 +51,81 @@ def test_help(capsys):
         assert [word for word in words.split() if word not in out] == []
 
 
-def test_help_imports_no_tool_and_version_is_said():
-    """In a fresh process, by way of `python -m`."""
-    code = """
-import atexit, runpy, sys
-import keras_maxpool
-before = set(sys.modules)
-def new():
-    names = {name.partition(".")[0] for name in set(sys.modules) - before}
-    print("new:", sorted(names & {"keras", "rich", "sklearn", "tensorflow"}))
-atexit.register(new)
-from keras_maxpool.tools.cli import main
-try:
-    main(["demo", "--help"])
-except SystemExit:
-    sys.argv = ["keras-maxpool", "--version"]
-    runpy.run_module("keras_maxpool", run_name="__main__")
-"""
-    done = run_code(code)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"\nkeras-maxpool {keras_maxpool.__version__}\nnew: []\n")
+@pytest.fixture
+def script(tmp_path):
+    """Runs the script that pip installs, in a folder of its own."""
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
+    module, _, function = project["project"]["scripts"]["keras-maxpool"].partition(":")
+    path = tmp_path / "keras-maxpool"
+    path.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    environment = {**os.environ, "PYTHONPATH": child_path()}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+
+    def run(command, *python_options):
+        words = [sys.executable, *python_options, str(path), *command.split()]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, done.stderr
+
+    return run
+
+
+def test_help_and_version_import_no_keras(script):
+    for command in ("--version", "--help", *(f"{name} --help" for name in EXAMPLES)):
+        out, imports = script(command, "-X", "importtime")
+        assert out == f"keras-maxpool {keras_maxpool.__version__}\n" or out.startswith("usage: ")
+        assert re.search(r"\| +argparse$", imports, re.M), "the listing is there"
+        assert not re.findall(r"\| +(?:keras|tensorflow|numpy|rich)$", imports, re.M), command
+
+
+BAR = r"━+ \d+/\d+ +\d:\d\d:\d\d *"
+EXAMPLES = {
+    "demo": (
+        "--epochs 1",
+        rf"keras_maxpool   {BAR}\nkeras.layers    {BAR}\nsave and reload {BAR}\n",
+    ),
+    "bench": ("--quick --cases 8x8x8x8 --modes xla --directions gradient", rf"{BAR}\n"),
+    "parity": ("--quick", rf"{BAR}\n"),
+    "convert": (
+        "in.h5 out.h5",
+        "reading in.h5\nconverting net\nnote: The state of the optimizer of 'net' does not fit the weights that are "
+        "trainable now; it starts from zero.\nwriting out.h5\n",
+    ),
+    "report": ("in.h5", "reading in.h5\nfollowing net\n"),
+}
+"""Of each command: its arguments, and the pattern of its stderr."""
+
+
+# Keras warns of the mask here, too.
+@pytest.mark.filterwarnings("ignore:.*mask")
+@pytest.mark.parametrize(
+    "name",
+    ["demo", "bench", "convert", "report", pytest.param("parity", marks=pytest.mark.slow)],
+)
+def test_stderr_holds_the_commands_own_progress_alone(name, script, tmp_path):
+    for module in NEEDED.get(name, {}):
+        needs(module)
+    arguments, wanted = EXAMPLES[name]
+    if " in.h5" in f" {arguments}":
+        model = tokens(keras.layers.MaxPooling1D(2), keras.layers.Flatten(), name="net")
+        model.compile("adam", keras.losses.MeanSquaredError())
+        model.fit(np.zeros((2, 6)), np.zeros((2, 6)), verbose=0)
+        model.save(tmp_path / "in.h5")
+    out, err = script(f"{name} {arguments}")
+    assert re.fullmatch(wanted, err), err
+    assert out
+
+
+def test_warnings_are_said_in_one_line(capsys):
+    with quiet():
+        for said in ("one\nand two", "Skipping variable loading for optimizer 'adam', because it"):
+            warnings.warn(said, UserWarning, stacklevel=1)
+        assert not tf.get_logger().isEnabledFor(logging.WARNING), "it would warn of retracing"
+    state = "The optimizer's state in the file does not fit its optimizer; it starts from zero."
+    assert capsys.readouterr() == ("", f"note: one and two\nnote: {state}\n")
+    with pytest.warns(UserWarning, match="later"):
+        warnings.warn("later", UserWarning, stacklevel=1)
+    assert tf.get_logger().isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +187,7 @@ def test_refused(arguments, said, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(Path, "open", watched)
     if arguments.startswith("bench"):
-        for module in EXTRAS["bench"]:
+        for module in NEEDED["bench"]:
             needs(module)
     assert said in complaint(arguments.split(), capsys)
     assert {path: path.is_symlink() for path in tmp_path.iterdir()} == before
@@ -137,14 +203,14 @@ def test_missing_extra(monkeypatch, capsys):
         ("bench", ["rich"], "rich"),
         ("bench", ["matplotlib"], "matplotlib"),
     ):
-        for module in EXTRAS[command]:
+        for module in NEEDED[command]:
             needs(module)
         with monkeypatch.context() as patch:
             for module in modules:
                 # None is how Python marks a module that cannot be imported.
                 patch.setitem(sys.modules, module, None)
             assert main([command]) == 2
-        line = f"keras-maxpool: needs {packages}: pip install 'keras_maxpool[{command}]'\n"
+        line = f"keras-maxpool: needs {packages}: pip install {packages.replace(' and', '')}\n"
         assert capsys.readouterr() == ("", line)
 
 

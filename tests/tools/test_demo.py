@@ -12,9 +12,10 @@ from harness.commands import check_piped, check_stopped
 from harness.install import needs
 
 import keras_maxpool
-from keras_maxpool.tools.cli import EXTRAS, main
+from keras_maxpool.tools.cli import main
+from keras_maxpool.tools.commands import NEEDED
 
-for module in EXTRAS["demo"]:
+for module in NEEDED["demo"]:
     needs(module)
 
 from keras_maxpool.tools import demo  # noqa: E402

@@ -367,7 +367,7 @@ def test_report(capsys):
     text = console.file.getvalue()
     assert re.search(r"│ 2D eager │ +2 │ +1 │ +1 │ +0 │", text)
     assert re.search(r"│ 3D eager │ +0 │ +0 │ +0 │ +1 │", text)
-    assert re.search(r"│ a fault +│ does it +│ does not +│ did \[it\] +│", text)
+    assert re.search(r"│ a fault +│ does it: did \[it\] +│ does not +│", text)
     assert f"known faults not met: another; {FAULTS[0].name}\n" in text
     assert "the built-in is unable: no [double]\n" in text
     assert "DIFFERENT: 2D eager: gradient of [this]: 1 of 2 differ" in text

@@ -3,6 +3,7 @@
 `render` and `refuse` show what was done; `main` is the command.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,27 +19,38 @@ from keras_maxpool.tools.observe import silent_about_masks
 def render(done: Conversion, to: str, console: Console) -> None:
     """Shows each layer, and whether it was replaced."""
     if done.swapped or done.kept:
-        table = Table("layer", "class", "now of", "note")
         home = "keras.layers" if to == "builtin" else "keras_maxpool"
+        table = _table(console, (*done.swapped, *done.kept), f"now of {home}", "note")
         for path, kind in done.swapped.items():
             note = "a mask reaches it: predictions change" if path in done.masked else ""
             if path in done.stale:
                 note = "a mask reaches it that does not fit: it is ignored, and predictions stay"
-            table.add_row(path, kind, home, note)
+            table.add_row(_name(path, console), kind, note)
         for path, reason in done.kept.items():
-            table.add_row(path, "", "", f"stays as it is: {reason}")
-        for column in table.columns:
-            column.overflow = "fold"
+            table.add_row(_name(path, console), "", f"stays as it is: {reason}")
         console.print(table)
     console.print(f"layers swapped: {len(done.swapped)}")
 
 
 def refuse(error: CannotConvertError, console: Console) -> None:
     """Shows each layer that cannot be converted, and why."""
-    table = Table("layer", "why it cannot be converted")
+    table = _table(console, tuple(error.reasons), "why it cannot be converted")
     for path, reason in error.reasons.items():
-        table.add_row(path, reason)
+        table.add_row(_name(path, console), reason)
     console.print(table)
+
+
+def _table(console: Console, paths: Sequence[str], *headings: str) -> Table:
+    """Returns a table whose first column holds these layers' names unbroken."""
+    table = Table()
+    table.add_column("layer", min_width=max(len(_name(path, console)) for path in paths))
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def _name(path: str, console: Console) -> str:
+    return consoles.shortened(path, console.width // 3)
 
 
 def main(source: Path, target: Path, to: str) -> int:

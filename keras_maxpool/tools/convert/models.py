@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_maxpool import arguments
+from keras_maxpool.tools.argument_types import TARGETS
 from keras_maxpool.tools.convert import swap
 from keras_maxpool.tools.convert.rebuild import copy_training_state, rebuild
 from keras_maxpool.tools.errors import one_line
@@ -142,7 +143,7 @@ def convert(model: keras.Model, to: str = "keras_maxpool") -> Conversion:
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` takes a keras.Model; received {type(model).__name__}.")
-    away = arguments.choice(to, "to", swap.TARGETS) == "builtin"
+    away = arguments.choice(to, "to", TARGETS) == "builtin"
     before = list(walk(model))
     reasons = {n.path: why for n in before if away and (why := swap.obstacle(n.layer))}
     if reasons:

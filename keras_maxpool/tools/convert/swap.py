@@ -20,9 +20,6 @@ OPTIONS = {
 }
 """The layers that both packages have, by name, with the options that both have."""
 
-TARGETS = ("keras_maxpool", "builtin")
-"""Whose layers a model can be given."""
-
 KERAS_OPTIONS = ("name", "trainable", "dtype")
 
 BUILTIN = {getattr(keras.layers, name): name for name in OPTIONS}

@@ -7,6 +7,8 @@ shows it all.
 import os
 from pathlib import Path
 
+from rich.console import Console
+
 from keras_maxpool.tools import console
 from keras_maxpool.tools.parity import files, report
 from keras_maxpool.tools.parity import run as parity_run
@@ -34,7 +36,7 @@ def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with console.progress() as advance:
         outcome = run(quick=quick, advance=advance)
-    report.render(outcome, console.tables())
+    report.render(outcome, Console())
     if junit_file:
         junit_file.write_bytes(files.to_junit(outcome))
     if json_file:

@@ -40,13 +40,14 @@ def render(outcome: Outcome, console: Console) -> None:
 def _render_findings(findings: Sequence[Finding], console: Console) -> None:
     met = [finding for finding in findings if finding.met]
     if met:
-        table = Table("known fault", "the built-in", "ours", "found here", title="known faults met")
+        table = Table("known fault", "the built-in, and what it did here", "ours")
+        table.title = "known faults met"
         for finding in met:
             fault = finding.fault
             # As Text, since it may hold brackets, which rich takes for markup.
             found = Text(finding.builtin)
             found.truncate(SHOWN, overflow="ellipsis")
-            table.add_row(fault.name, fault.builtin, fault.ours, found)
+            table.add_row(fault.name, Text(f"{fault.builtin}: ").append(found), fault.ours)
         console.print(table)
     absent = [finding.fault.name for finding in findings if not finding.met]
     if absent:

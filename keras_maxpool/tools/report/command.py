@@ -9,6 +9,7 @@ from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.atomic_file import draft
 from keras_maxpool.tools.limits import limited_by_size
 from keras_maxpool.tools.model_file import FileError, file_message, read
+from keras_maxpool.tools.observe import silent_about_masks
 from keras_maxpool.tools.report.html import page
 from keras_maxpool.tools.report.model import Report, report
 from keras_maxpool.tools.report.text import show
@@ -18,7 +19,7 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     """Reports on the model in a file; returns 0, or 2 for a file that cannot be read or written."""
     progress = consoles.notes()
     try:
-        with limited_by_size(source):
+        with limited_by_size(source), silent_about_masks():
             done = _reported(source, progress)
         if html_file:
             _write(html_file, page(done))
@@ -27,7 +28,7 @@ def main(source: Path, html_file: Path | None, json_file: Path | None) -> int:
     except FileError as error:
         progress.print(f"keras-maxpool: {error}")
         return 2
-    show(done, consoles.tables(**consoles.PLAIN))
+    show(done, Console(**consoles.PLAIN))
     for file in filter(None, (html_file, json_file)):
         progress.print(f"wrote {file}")
     return 0

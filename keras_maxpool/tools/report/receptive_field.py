@@ -38,11 +38,12 @@ class Field:
 
     Attributes:
         sizes: the largest size along each spatial axis; None is the whole axis.
-        steps: the step from one output to the next along each spatial axis; None where the size is.
+        steps: the step from one output to the next along each spatial axis: an integer, or a Fraction after
+            upsampling or uneven regions; None where the size is.
     """
 
     sizes: tuple[int | None, ...]
-    steps: tuple[Fraction | None, ...]
+    steps: tuple[int | Fraction | None, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _field(calls: Sequence[Call]) -> Field | Unknown:
 
 def _follow(
     calls: Sequence[Call], tensor: Tensor, axis: int | None
-) -> tuple[int | None, Fraction | None]:
+) -> tuple[int | None, int | Fraction | None]:
     """Returns the size and step along one axis of a tensor; with None, that all of it can be followed to the inputs."""
     start = [WHOLE] * (len(tensor.shape) - 1)
     if axis is not None:
@@ -114,7 +115,7 @@ def _hull(parts: list[list[Range]]) -> list[Range]:
     ]
 
 
-def _largest(found: dict[Tensor, list[Range]]) -> tuple[int | None, Fraction | None]:
+def _largest(found: dict[Tensor, list[Range]]) -> tuple[int | None, int | Fraction | None]:
     """Returns the size and step in the input with the largest size; inputs of lower rank than another do not count."""
     rank = max((len(tensor.shape) for tensor in found), default=0)
     fields = [_size_and_step(s) for tensor, s in found.items() if len(tensor.shape) == rank]
@@ -123,12 +124,12 @@ def _largest(found: dict[Tensor, list[Range]]) -> tuple[int | None, Fraction | N
     )
 
 
-def _size_and_step(ranges: list[Range]) -> tuple[int | None, Fraction | None]:
+def _size_and_step(ranges: list[Range]) -> tuple[int | None, int | Fraction | None]:
     for low, high in ranges:
         if np.isfinite(low).all():
             sizes = high - low + 1
             if sizes[-1] > 2 * sizes[:-1].max():
                 raise CannotFollowError("branches with different steps meet before it")
             step = Fraction(int(low[-1] - low[0]), FAR).limit_denominator(FINEST)
-            return int(sizes.max()), step
+            return int(sizes.max()), int(step) if step.denominator == 1 else step
     return None, None

@@ -8,6 +8,7 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
+from keras_maxpool.tools.console import shortened
 from keras_maxpool.tools.report.model import Report
 from keras_maxpool.tools.report.receptive_field import Field, Unknown
 from keras_maxpool.tools.report.rows import Row
@@ -25,6 +26,9 @@ COLUMNS = {
     "saved": "bytes of one sample's input, less those of the output",
 }
 """The table's columns, with their meaning."""
+
+OTHERS = 58
+"""Columns of a terminal that the window, shapes and effect of a 2D layer take."""
 
 UNKNOWN = "?"
 NOTHING = "-"
@@ -80,11 +84,15 @@ def show(report: Report, console: Console) -> None:
     if not report.rows:
         console.print(f"{report.model} has no pooling layers")
     else:
-        table = Table(*COLUMNS, title=f"pooling layers of {report.model}", show_lines=True)
-        for row in report.rows:
-            table.add_row(*cells(row))
-        for column in table.columns:
-            column.overflow = "fold"
+        # What the other columns leave, and no less than a class's name takes.
+        room = max(console.width - OTHERS, 22)
+        names = [shortened(row.layer, room) for row in report.rows]
+        table = Table(title=f"pooling layers of {report.model}", show_lines=True)
+        table.add_column("layer", no_wrap=True)
+        for heading in ("window", "shapes", "effect"):
+            table.add_column(heading)
+        for name, row in zip(names, report.rows, strict=True):
+            table.add_row(f"{name}\n{row.package}\n{row.kind}", *_columns(row))
         console.print(table)
         console.print(f"saved for each sample: {total_saved(report)}")
     for line in unknowns(report):
@@ -96,10 +104,22 @@ def show(report: Report, console: Console) -> None:
         )
 
 
+def _columns(row: Row) -> list[str]:
+    """Returns a row's figures in few columns of several lines, so that they fit a narrow terminal."""
+    cell = dict(zip(COLUMNS, cells(row), strict=True))
+
+    def named(*names: str) -> list[str]:
+        return [f"{name} {cell[name]}" for name in names if cell[name] != NOTHING]
+
+    window = [cell["window"], *named("overlap")]
+    shapes = [cell["input"], f"to {cell['output']}", *named("kept", "dropped")]
+    return ["\n".join(lines) for lines in (window, shapes, named("field", "step", "saved"))]
+
+
 def _window(row: Row) -> list[str]:
     lines = [row.pools]
     if row.strides:
-        lines.append(f"step {_by(row.strides)}")
+        lines.append(f"strides {_by(row.strides)}")
         lines.append(row.padding if isinstance(row.padding, str) else f"pads {_pads(row.padding)}")
     if row.dilation_rate and max(row.dilation_rate) > 1:
         lines.append(f"dilation {_by(row.dilation_rate)}")
@@ -124,7 +144,7 @@ def _axes(values: Sequence[Any] | None) -> str:
     return ", ".join(UNKNOWN if value is None else str(value) for value in values)
 
 
-def _number(step: Fraction | None) -> str:
+def _number(step: int | Fraction | None) -> str:
     return NOTHING if step is None else f"{float(step):.4g}"
 
 

@@ -1,0 +1,88 @@
+"""Every command's tables at 80, 100 and 120 columns: nothing is cut, and no word is broken."""
+
+import io
+import re
+from dataclasses import replace
+
+import keras
+import pytest
+from harness.install import needs
+from tools.models import chain
+
+import keras_maxpool as km
+
+rich = needs("rich.console")
+
+from keras_maxpool.tools.bench import cases as bench_cases  # noqa: E402
+from keras_maxpool.tools.bench import measure, tables  # noqa: E402
+from keras_maxpool.tools.convert import command as convert  # noqa: E402
+from keras_maxpool.tools.parity import report as parity  # noqa: E402
+from keras_maxpool.tools.parity.faults import FAULTS, Finding  # noqa: E402
+from keras_maxpool.tools.parity.outcome import Outcome, Result  # noqa: E402
+from keras_maxpool.tools.report import report, text  # noqa: E402
+
+LONG = "a_block_whose_name_is_rather_long/and_then_the_pooling_layer_in_its_end"
+ERROR = "raised InvalidArgumentError: Value for attr 'T' of uint32 is not in the list of values"
+
+
+def bench(console):
+    every = [*bench_cases.CASES, *bench_cases.GROWTH]
+    modes, directions = bench_cases.MODES, bench_cases.DIRECTIONS
+    settings = bench_cases.plan(every, modes, directions, bench_cases.OPTIONAL)
+    rows = [measure.make_row(setting, [0.0123, 0.0134], [1.234, 2.345]) for setting in settings]
+    tables.render(measure.Outcome(rows), console, every_row=True)
+    words = {word for case in bench_cases.CASES for word in case.name.split()}
+    return (
+        words | set(modes) | set(directions) | {"geometric", "worst", "ours,", "ratio", "channels"}
+    )
+
+
+def parity_faults(console):
+    # What the table shows of an error is its first 60 characters.
+    parity.render(Outcome([Result("3D", "x")], [Finding(f, ERROR, "") for f in FAULTS]), console)
+    shown = [word for f in FAULTS for word in f"{f.name} {f.builtin}: {f.ours}".split()]
+    return {*shown, "comparisons", "different", "InvalidArgumentError:"}
+
+
+def report_rows(console):
+    layers = [
+        km.MaxPooling3D((3, 3, 3), (2, 2, 2), 1, dilation_rate=2, name="volume"),
+        km.AdaptiveMaxPooling3D((3, None, 5), name="adaptive"),
+        keras.layers.GlobalAveragePooling3D(name="global"),
+    ]
+    done = report(chain((128, 160, 192, 64), *layers, name="net"))
+    long = replace(done.rows[0], layer=LONG)
+    text.show(replace(done, rows=(*done.rows, long)), console)
+    cells = " ".join(cell for row in done.rows for cell in text.cells(row)).split()
+    return {*cells, "layer", "window", "shapes"} - {"-"}
+
+
+def convert_layers(console):
+    swapped = {"pool": "GlobalMaxPooling2D", LONG: "MaxPooling3D"}
+    done = convert.Conversion(keras.Sequential(), swapped, {"own": "Own is your own"}, (LONG,))
+    convert.render(done, "keras_maxpool", console)
+    return {"GlobalMaxPooling2D", "keras_maxpool", "predictions", "pool", "note"}
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("show", [bench, parity_faults, report_rows, convert_layers])
+def test_tables_are_readable(show, width):
+    console = rich.Console(file=io.StringIO(), width=width, markup=show is not report_rows)
+    words = show(console)
+    shown = console.file.getvalue()
+    ruled = [line for line in shown.splitlines() if line[:1] in "┏┃┡│├└"]
+    assert max(map(len, ruled)) <= width
+    found = set(re.split(r"[\s│┃]+", shown))
+    assert words - found == set()
+    if show in (report_rows, convert_layers):
+        assert re.search("a_block_.*….*_its_end|" + LONG, shown), "without its middle"
+
+
+def test_a_name_keeps_both_ends():
+    from keras_maxpool.tools.console import shortened
+
+    assert [shortened("abcdefghij", width) for width in (10, 9, 4)] == [
+        "abcdefghij",
+        "abcd…ghij",
+        "ab…j",
+    ]
