@@ -4,7 +4,11 @@
 
     model = keras.saving.load_model("segnet.h5", custom_objects=OLD_LAYERS)
 
-Each old layer becomes one of this package, so that the model, once it is saved again, loads without the mapping.
+The layers are `MaxUnpooling2D`, `MaxUnpooling2DV2` and `AdaptiveMaxPooling1D/2D/3D` of TensorFlow Addons, and the
+copied `MaxPoolingWithArgmax2D` and `MaxUnpooling2D`. Each becomes one of this package, predicts what it did, and
+loads without the mapping once the model is saved again. Where the copied classes saved no arguments, their original
+defaults are used: windows of 2, strides of 2, `"same"`. TensorFlow Addons rounds the region bounds of adaptive
+pooling in float32: from 22 outputs on, some regions differ from ours by one element.
 """
 
 from typing import Any

@@ -1,4 +1,27 @@
-"""Which Keras is used: Keras 3, or Keras 2 behind TF_USE_LEGACY_KERAS. Imported before everything else."""
+"""Which Keras is used: Keras 3, or Keras 2 behind TF_USE_LEGACY_KERAS. Imported before everything else.
+
+With `TF_USE_LEGACY_KERAS=1`, where TensorFlow uses Keras 2 as `tf.keras`, the layers are Keras 2 layers, with the
+same names, options and files: `pip install '.[legacy]'` in a checkout. `model.save(folder)` works too. Keras 2 reads
+no files of Keras 3, its `TimeDistributed` propagates no mask where it knows the batch size, and the tools
+(`keras-maxpool`, `keras_maxpool.tools`) need Keras 3.
+
+TensorFlow Model Optimization works on Keras 2. Its pruning accepts the layers as they are. Its quantization-aware
+training accepts the built-in ones alone, so clone the model with those, where they have the options:
+
+    def builtin(layer):
+        # With padding="valid" or "same", and none of our own options.
+        if isinstance(layer, keras_maxpool.MaxPooling2D):
+            names = ("pool_size", "strides", "padding", "data_format", "name")
+            return tf.keras.layers.MaxPooling2D(**{name: getattr(layer, name) for name in names})
+        return type(layer).from_config(layer.get_config())
+
+    clone = tf.keras.models.clone_model(model, clone_function=builtin)
+    clone.set_weights(model.get_weights())
+    quantized = tfmot.quantization.keras.quantize_model(clone)
+
+Layers with our own options need a `tfmot.quantization.keras.QuantizeConfig` each, with empty lists, in
+`tfmot.quantization.keras.quantize_annotate_layer`.
+"""
 
 import os
 

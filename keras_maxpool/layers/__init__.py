@@ -1,5 +1,18 @@
 """The public layers, one class for each family and rank. A saved file names this module.
 
+Import `keras_maxpool` before a file is loaded, in each process that loads one, such as joblib's workers and those
+that `multiprocessing` spawns: write the import in the module of the function that they run, or in the function. (Some
+versions, such as Keras 3.7, import by themselves the module that a `.keras` file names.) The module paths of 0.1.0
+stay importable, and a file of 0.1.0 with `implementation="folded"` loads with a warning: that kernel is now
+`"separable"`.
+
+Subclasses may add arguments, layers, and weights in `build`, as subclasses of Keras's own layers may.
+
+Some layers shorten the steps and propagate their mask as it was, `TimeDistributed` among them. Such a mask, which
+cannot fit, is ignored with one warning, as the built-in layers ignore it. A mask that you pass as `mask=` must fit.
+Keras cannot load a functional model from `.h5` that propagates a mask, with its own layers as with these: save
+`.keras`.
+
 The base classes hold what the ranks share, and the common text of the docstrings: see `documentation`.
 """
 

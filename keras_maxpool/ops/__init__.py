@@ -1,4 +1,20 @@
-"""The public functions that pool tensors, and their `Operation` classes, which saved models name by this module."""
+"""The public functions that pool tensors, and their `Operation` classes, which saved models name by this module.
+
+For use in `tf.data`, and in layers of your own. Like the layers, they take tensors, `keras.Input`s, NumPy arrays,
+Keras's variables and PyTorch's tensors. All arguments have precise types, which mypy and editors check.
+
+On JAX (`KERAS_BACKEND=jax`) values, indices, gradients, errors and files are the same. `grad`, `vjp`, `jvp`, `hessian`,
+`vmap`, `checkpoint`, an export with an unknown batch size, and `keras.distribution.DataParallel` over eight virtual
+devices are tested. These differ from TensorFlow:
+
+- `nonfinite` makes no difference: both are `"ieee"`. Neither does `implementation`.
+- JAX has 64-bit types with `JAX_ENABLE_X64=1`. Without it, indices are int32, and a volume of 2**31 elements or more is
+  an error.
+- Under `jax.jit` an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
+- Batch sizes may be unknown in `jax.export`. Spatial sizes may not.
+- `model.export` writes SavedModels. Other formats have not been tried.
+- The tools (`keras-maxpool`, `keras_maxpool.tools`) need TensorFlow as the backend.
+"""
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool
 from keras_maxpool.ops.adaptive_pool import adaptive_max_pool

@@ -37,7 +37,7 @@ def plot_windows(
     """Draws every window of a 2D pooling over an image, and marks the pixels that win.
 
     A frame is a window, with a dot in its first corner, so that overlapping windows can be distinguished. A circle is
-    a pixel that wins, the larger the more windows it wins. Padding is an empty margin.
+    a pixel that wins, the larger the more windows it wins. Padding is hatched.
 
     Args:
         image: numbers of shape (height, width). Up to 32 by 32 can be read.
@@ -68,6 +68,8 @@ def plot_windows(
         return_indices=True,
     )
     ax = ax or _new_axes(1)[0]
+    # Where the picture has no pixels. White would look like the lightest of them.
+    ax.patch.set(facecolor="0.9", edgecolor="0.55", hatch="////", linewidth=0)
     _show(ax, pixels)
     corners = [_starts(axis, size) for axis, size in zip(window.axes, pixels.shape, strict=True)]
     height, width = (axis.length for axis in window.axes)

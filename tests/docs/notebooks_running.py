@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
-LIMIT = 120
+LIMIT = 300
 """Seconds that a cell may take."""
 
 

@@ -6,6 +6,7 @@ The other tests of layers are the same for both: TF_USE_LEGACY_KERAS=1 pytest te
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,7 @@ from harness.layers import FAMILIES, layer
 from harness.processes import run_code
 
 import keras_maxpool
-
-README = Path(__file__).parents[2] / "README.md"
+from keras_maxpool import compat
 
 keras_2_alone = pytest.mark.skipif(
     not LEGACY, reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1"
@@ -118,18 +118,16 @@ def test_nothing_to_prune() -> None:
 
 
 @keras_2_alone
-def test_built_in_layers_for_quantization_as_readme_has_it() -> None:
+def test_built_in_layers_for_quantization_as_documented() -> None:
     """But for the last line, which needs TensorFlow Model Optimization."""
-    found = re.search(
-        r"```python\n(def builtin.*)quantized = ", README.read_text("utf-8"), re.DOTALL
-    )
+    found = re.search(r"\n(    def builtin.*)    quantized = ", compat.__doc__, re.DOTALL)
     assert found
     keras.utils.set_random_seed(7)
     x = keras.Input((9, 9, 2))
     y = keras_maxpool.MaxPool2D(3, 2, padding="same", name="pool")(keras.layers.Conv2D(3, 3)(x))
     model = keras.Model(x, keras.layers.Dense(2)(keras.layers.Concatenate()([y, y])))
     names = {"model": model, "tf": tf, "keras_maxpool": keras_maxpool}
-    exec(found[1], names)
+    exec(textwrap.dedent(found[1]), names)
     clone = names["clone"]
     assert type(clone.get_layer("pool")) is keras.layers.MaxPooling2D
     inputs = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype("float32")

@@ -286,7 +286,7 @@ def test_layers_without_masks_drop_them(family: str) -> None:
                 assert getattr(layer(x, *indices), "_keras_mask", None) is None
 
 
-# What README and the warning say drops a mask
+# What the docstring and the warning say drops a mask
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("sequential", ".h5"), ("functional", ".keras")])

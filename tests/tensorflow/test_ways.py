@@ -136,7 +136,7 @@ def jacobian(pool, pfor=True):
 @by_row
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 def test_jacobian(mode, implementation, config):
-    # A known limit, in README: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
+    # A known limit, in notebook 06: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
     pool = pooling(config, implementation=implementation)

@@ -380,6 +380,8 @@ def test_plot_is_a_png(tmp_path):
         assert written[:8] == b"\x89PNG\r\n\x1a\n"
         sizes.append(len(written))
     assert 5000 < min(sizes) < sizes[2]
+    ways = [f"{mode}, {way}" for mode in bench_cases.MODES for way in bench_cases.DIRECTIONS]
+    assert [bench_plot.COLOURS[way] for way in ways] == [f"C{n}" for n in range(10)]
 
 
 def test_command(tmp_path, monkeypatch, capsys):

@@ -43,8 +43,10 @@ def test_winners_and_windows():
         assert f"{len(won)} of 56 pixels win" in ax.get_title()
 
 
-def test_the_first_and_the_last_window_are_in_the_picture():
+def test_the_first_and_the_last_window_are_in_the_picture_and_padding_is_hatched():
     ax = plot.plot_windows(IMAGE, 3, 2, 1)
+    assert ax.patch.get_hatch()
+    assert ax.patch.get_facecolor() != (1, 1, 1, 1)
     corners = [frame.get_xy() for frame in drawn(ax, Rectangle)]
     assert min(corners) == pytest.approx((-1.42, -1.42))
     assert (ax.get_xlim(), ax.get_ylim()) == ((-1.5, 7.5), (7.5, -1.5))

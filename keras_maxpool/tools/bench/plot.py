@@ -8,7 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
 from keras_maxpool.tools.bench.measure import Row, split
+
+WAYS = [f"{mode}, {direction}" for mode in MODES for direction in DIRECTIONS]
+COLOURS = {way: f"C{number}" for number, way in enumerate(WAYS)}
+"""The colour of each mode and direction, whichever of them are drawn."""
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
@@ -20,24 +25,18 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure = Figure(figsize=(16, ratios_height + growth_height), layout="constrained")
     heights = [height for height in (ratios_height, growth_height) if height]
     parts = iter(figure.subfigures(len(heights), height_ratios=heights, squeeze=False).flat)
-    colours = _colours(rows)
     if table:
-        _ratios(next(parts), table, names, colours)
+        _ratios(next(parts), table, names)
     if growth:
-        _growth(next(parts), growth, colours)
-    figure.savefig(path, format="png", dpi=100)
+        _growth(next(parts), growth)
+    figure.savefig(path, format="png", dpi=110)
 
 
 def _way(row: Row) -> str:
     return f"{row.setting.mode}, {row.setting.direction}"
 
 
-def _colours(rows: Sequence[Row]) -> dict[str, str]:
-    ways = dict.fromkeys(_way(row) for row in rows)
-    return {way: f"C{number}" for number, way in enumerate(ways)}
-
-
-def _ratios(part: Any, rows: Sequence[Row], names: list[str], colours: dict[str, str]) -> None:
+def _ratios(part: Any, rows: Sequence[Row], names: list[str]) -> None:
     peers = list(dict.fromkeys(row.setting.peer for row in rows))
     part.suptitle("the peer's time over ours: right of the line, ours is faster")
     for axes, peer in zip(
@@ -56,7 +55,7 @@ def _ratios(part: Any, rows: Sequence[Row], names: list[str], colours: dict[str,
                 fmt="o",
                 markersize=4,
                 alpha=0.8,
-                color=colours[way],
+                color=COLOURS[way],
                 label=way,
             )
         axes.set(title=peer, xscale="log")
@@ -70,7 +69,7 @@ def _ratios(part: Any, rows: Sequence[Row], names: list[str], colours: dict[str,
     _legend(part)
 
 
-def _growth(part: Any, rows: Sequence[Row], colours: dict[str, str]) -> None:
+def _growth(part: Any, rows: Sequence[Row]) -> None:
     axes_of = {row.setting.case.grows: None for row in rows}
     part.suptitle("milliseconds by size: ours solid, the built-in dotted")
     for axes, grows in zip(
@@ -79,9 +78,9 @@ def _growth(part: Any, rows: Sequence[Row], colours: dict[str, str]) -> None:
         for way, group in _ways([row for row in rows if row.setting.case.grows == grows]):
             sizes = [row.setting.case.size for row in group]
             ours = [row.ours_ms.median for row in group]
-            axes.plot(sizes, ours, "o-", markersize=3, color=colours[way], label=way)
+            axes.plot(sizes, ours, "o-", markersize=3, color=COLOURS[way], label=way)
             theirs = [row.peer_ms.median for row in group]
-            axes.plot(sizes, theirs, "o:", markersize=3, color=colours[way])
+            axes.plot(sizes, theirs, "o:", markersize=3, color=COLOURS[way])
         axes.set(title=grows, yscale="log")
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -1,7 +1,8 @@
 """The known faults of the built-in layers: what they do wrong, what ours do, and a probe that shows it.
 
 A probe returns "" where a side is right, and otherwise says what it did. An exception says as much, and some faults
-end the process. Every probe knows the right answer by itself. README's table of differences has a row for each fault.
+end the process. Every probe knows the right answer by itself. The table in
+notebooks/06-differences-export-limits.ipynb has a row for each fault.
 """
 
 import re

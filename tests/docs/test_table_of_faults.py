@@ -1,8 +1,9 @@
-"""README's table of the built-in's faults has the rows of the table that the parity command probes.
+"""The notebooks' table of the built-in's faults has the rows of the table that the parity command probes.
 
-Run as a program, this file prints them in Markdown: python tests/docs/test_readme_faults.py
+Run as a program, this file prints them in Markdown: python tests/docs/test_table_of_faults.py
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ if LEGACY:
 
 from keras_maxpool.tools.parity.faults import FAULTS
 
-README = Path(__file__).parents[2] / "README.md"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "06-differences-export-limits.ipynb"
 
 
 def table():
@@ -25,8 +26,9 @@ def table():
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def test_readme_has_the_table():
-    assert f"\n\n{table()}\n\n" in README.read_text("utf-8")
+def test_the_notebook_has_the_table():
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    assert any(f"\n\n{table()}\n\n" in "".join(cell["source"]) for cell in cells)
 
 
 if __name__ == "__main__":
