@@ -10,7 +10,7 @@ try:
 except ImportError:
     raise ImportError(
         "TF_USE_LEGACY_KERAS asks for Keras 2, whose package tf_keras is not installed. Install it with "
-        "pip install 'keras_maxpool[legacy]', or unset TF_USE_LEGACY_KERAS for Keras 3."
+        "pip install tf_keras, or unset TF_USE_LEGACY_KERAS for Keras 3."
     ) from None
 
 __version__ = tf_keras.__version__

@@ -11,7 +11,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from keras_maxpool import __version__
-from keras_maxpool.tools.commands import COMMANDS, NEEDED, refuse
+from keras_maxpool.tools.commands import COMMANDS, NEEDED, WITHOUT_KERAS, refuse
 from keras_maxpool.tools.quiet import quiet, quiet_import
 
 
@@ -22,11 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [pip for module, pip in needed.items() if importlib.util.find_spec(module) is None]
     if missing:
         return refuse(f"needs {' and '.join(missing)}: pip install {' '.join(missing)}")
-    try:
-        with quiet_import():
-            from keras_maxpool.tools import on_tensorflow  # noqa: F401
-    except ImportError as error:
-        sys.exit(f"keras-maxpool: {error}")
+    if args.name not in WITHOUT_KERAS:
+        try:
+            with quiet_import():
+                from keras_maxpool.tools import on_tensorflow  # noqa: F401
+        except ImportError as error:
+            sys.exit(f"keras-maxpool: {error}")
     try:
         with quiet():
             code: int = args.run(args)

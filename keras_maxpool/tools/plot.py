@@ -1,6 +1,6 @@
 """Draws pictures of max pooling on matplotlib Axes: the windows, the pixels that win, and the results.
 
-All are readable in greyscale. Needs `pip install 'keras_maxpool[plot]'`.
+All are readable in greyscale. Needs `pip install matplotlib`.
 """
 
 from keras_maxpool.tools import on_tensorflow  # noqa: F401 isort: skip

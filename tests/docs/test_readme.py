@@ -104,7 +104,9 @@ def test_commands_links_and_modules(folder):
     files = {"IN": "model.keras", "MODEL": "model.keras", "OUT": "out.keras", "FILE": "told"}
     found = re.findall(r"`keras-maxpool ([^`]+)`", PAGE)
     found += re.findall(r"keras-maxpool (\w+)", "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.S)))
-    assert {text.split()[0] for text in found} == {"demo", "convert", "report", "parity", "bench"}
+    assert {text.split()[0] for text in found} == {
+        *("demo", "convert", "report", "parity", "bench", "explain"),
+    }
     for text in found:
         command_line().parse_args([files.get(word, word) for word in text.split()])
     for target in re.findall(r"\]\(([^)]+)\)", PAGE):

@@ -96,7 +96,7 @@ def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
         assert value in ("1", "true", "True")
         assert process.stderr.splitlines()[-1].startswith(
             "ImportError: TF_USE_LEGACY_KERAS asks for Keras 2, whose package tf_keras is not installed. "
-            "Install it with pip install 'keras_maxpool[legacy]'"
+            "Install it with pip install tf_keras"
         )
     else:
         assert process.stdout.splitlines()[-1] == "True"

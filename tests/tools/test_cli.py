@@ -36,12 +36,13 @@ linux = pytest.mark.skipif(
 
 def test_help(capsys):
     for command, words in {
-        "": "demo bench parity convert report --version",
+        "": "demo bench parity convert report explain --version",
         "demo": "--epochs --seed Exit code",
         "bench": "--cases --modes --directions --quick --growth --json --plot Exit code",
         "convert": "IN OUT --to .keras .h5 Lambda Exit code",
         "parity": "--quick --junit --json minutes Exit code stdout assert_parity",
         "report": "MODEL --html --json .h5 receptive Lambda Exit code",
+        "explain": "--html pitfalls Exit code",
     }.items():
         with pytest.raises(SystemExit) as stop:
             main([*command.split(), "--help"])

@@ -9,7 +9,9 @@ from harness.processes import run_code
 from keras_maxpool import backend
 from keras_maxpool.compat import keras
 
-SENTENCE = "keras_maxpool needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on {}. "
+SENTENCE = (
+    "keras_maxpool needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on {}. "
+)
 
 
 @pytest.mark.parametrize(
