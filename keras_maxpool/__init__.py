@@ -1,4 +1,4 @@
-"""Max pooling for Keras on TensorFlow, JAX and PyTorch: a drop-in for the built-in layers, with the options they lack."""
+"""Max pooling for Keras on TensorFlow, JAX, PyTorch: a drop-in for the built-in layers, with the options they lack."""
 
 import sys
 from pathlib import Path

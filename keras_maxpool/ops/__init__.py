@@ -14,16 +14,20 @@ devices are tested. These differ from TensorFlow:
 - Batch sizes may be unknown in `jax.export`. Spatial sizes may not.
 - `model.export` writes SavedModels. Other formats have not been tried.
 
-On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`, `jacrev`,
-`hessian`), `torch.compile` and `DistributedDataParallel` over two processes are tested. These differ from TensorFlow:
+On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`,
+`jacrev`, `hessian`), `torch.compile` and `DistributedDataParallel` over two processes are tested. These differ from
+TensorFlow:
 
 - PyTorch's own pooling runs on tensors with channels last without a copy. `implementation` makes no difference.
-- With `nonfinite="backend"` NaN propagates, its gradient goes to the last NaN of a window, and -inf stays. Where all of a
-  window is -inf, the gradient may be lost or go to another element. `"ieee"` costs a second pooling.
+- With `nonfinite="backend"` NaN propagates, its gradient goes to the last NaN of a window, and -inf stays. Where all of
+  a window is -inf, the gradient may be lost or go to another element. `"ieee"` costs a second pooling.
 - Adaptive pooling without indices has PyTorch's gradient of NaN, which goes to the last of a region.
 - `torch.compile` breaks its graph where an op checks its arguments, so `fullgraph=True` is refused.
-- Compiled or mapped (`torch.vmap`), an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
+- Compiled or mapped (`torch.vmap`), an index of `max_unpool` outside the output cannot be an error. Its value is
+  dropped.
 - Keras casts NumPy arrays of uint16 to int32 and of uint32 to int64, and refuses uint64; tensors keep these dtypes.
+- A file that is saved on PyTorch names PyTorch's optimizer, which Keras does not exchange: on another backend load it
+  with `compile=False`, and compile the model again.
 - `model.export` has not been tried.
 
 The tools (`keras-maxpool`, `keras_maxpool.tools`), `explain` excepted, need TensorFlow as the backend.

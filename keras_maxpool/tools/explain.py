@@ -6,6 +6,8 @@ It needs no model, and so neither Keras nor TensorFlow.
 from html import escape
 from pathlib import Path
 
+from rich.console import Console
+
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools import page as pages
 from keras_maxpool.tools.atomic_file import draft
@@ -144,7 +146,7 @@ PITFALLS = (
 def main(html_file: Path | None) -> int:
     """Prints the answer, or writes the page; returns 0, or 2 for a file that cannot be written."""
     if html_file is None:
-        console = consoles.tables(**consoles.PLAIN)
+        console = Console(**consoles.PLAIN)
         for text in _lines():
             console.print(text, width=80)
         return 0
