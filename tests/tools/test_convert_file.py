@@ -155,7 +155,7 @@ def test_there_and_back(source, target, tmp_path, capsys):
     assert main(["convert", str(given), str(there)]) == 0
     out, err = capsys.readouterr()
     check_piped(out + err)
-    assert re.search(r"pool .* MaxPooling2D .* keras_maxpool", out)
+    assert re.search(r"now of keras_maxpool .*\n.*\n. pool +. MaxPooling2D ", out)
     assert out.endswith("layers swapped: 1\n")
     assert err.startswith(f"reading {given}\n")
     assert err.endswith(f"writing {there}\n")
