@@ -1,4 +1,5 @@
-"""keras-maxpool demo: trains two equal models on real digits, one with our layers and one with Keras's own.
+"""keras-maxpool demo: trains two equal models on real digits, one with our layers and one with Keras's own; then shows
+what Keras's own cannot do.
 
 `run` trains, saves, reloads and returns values; `render` shows them; `main` is the command.
 """
@@ -29,6 +30,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import keras_maxpool
+from keras_maxpool.tools import beyond
 
 BATCH = 32
 
@@ -94,12 +96,13 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class DemoResult:
-    """Both twins, and what our twin predicted after a reload (None where that failed)."""
+    """Both twins, what our twin predicted after a reload (None where that failed), and what Keras's layers lack."""
 
     ours: Trained
     builtin: Trained
     reloaded: np.ndarray | None
     reload_error: str
+    beyond: list[Comparison]
 
     @property
     def losses(self) -> Comparison:
@@ -123,7 +126,7 @@ class DemoResult:
     @property
     def ok(self) -> bool:
         """Whether every comparison is equal in every bit."""
-        return self.losses.ok and self.predictions.ok and self.reload.ok
+        return all(each.ok for each in (self.losses, self.predictions, self.reload, *self.beyond))
 
 
 def compare(name: str, left: np.ndarray, right: np.ndarray | None) -> Comparison:
@@ -227,7 +230,15 @@ def run(data: Digits, epochs: int, seed: int, advance: Advance) -> DemoResult:
     advance("save and reload", 0, 1)
     reloaded, error = predict_in_fresh_process(model, data.test_images)
     advance("save and reload", 1, 1)
-    return DemoResult(ours, builtin, reloaded, error)
+    digit = load_digits().images[0]
+    return DemoResult(
+        ours, builtin, reloaded, error, [compare(*each) for each in beyond.results(digit)]
+    )
+
+
+def _add(table: Table, comparison: Comparison) -> None:
+    verdict = "[green]equal[/]" if comparison.ok else "[bold red]DIFFERENT[/]"
+    table.add_row(comparison.name, f"{comparison.total:,}", f"{comparison.equal:,}", verdict)
 
 
 def render(result: DemoResult, console: Console) -> None:
@@ -236,12 +247,11 @@ def render(result: DemoResult, console: Console) -> None:
     for column in table.columns[1:3]:
         column.justify = "right"
     for comparison in (result.losses, result.predictions, result.reload):
-        table.add_row(
-            comparison.name,
-            f"{comparison.total:,}",
-            f"{comparison.equal:,}",
-            "[green]equal[/]" if comparison.ok else "[bold red]DIFFERENT[/]",
-        )
+        _add(table, comparison)
+    table.add_section()
+    table.add_row("[bold]what Keras's own layers lack[/]")
+    for comparison in result.beyond:
+        _add(table, comparison)
     console.print(table)
     for package, twin in ((OURS.package, result.ours), (BUILTIN.package, result.builtin)):
         console.print(

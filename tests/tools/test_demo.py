@@ -82,6 +82,7 @@ def test_command(results, capsys, asked, tmp_path):
     assert result.predictions == demo.Comparison("predictions for the test digits", 500, 500)
     assert (result.reload.equal, result.reload.total) == (500, 500)
     assert (result.ok, result.reload_error) == (True, "")
+    assert [(each.equal, each.total) for each in result.beyond] == [(16, 16), (49, 49), (2, 2)]
     ours, builtin = result.ours, result.builtin
     np.testing.assert_array_equal(ours.losses, builtin.losses)
     for predicted in (builtin.predictions, result.reloaded):
@@ -91,7 +92,7 @@ def test_command(results, capsys, asked, tmp_path):
     assert ours.accuracy == builtin.accuracy > 0.5
     out, err = capsys.readouterr()
     check_piped(out + err)
-    assert (out.count("│ equal "), out.count("DIFFERENT")) == (3, 0)
+    assert (out.count("│ equal "), out.count("DIFFERENT")) == (6, 0)
     assert f"test accuracy {ours.accuracy:.1%}" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "keras.layers" in err, "the progress belongs here"
