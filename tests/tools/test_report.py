@@ -158,6 +158,14 @@ def test_what_is_not_known_is_said():
     text = shown(done)
     for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
         assert words in text
+    for shape, named in (
+        (
+            (None, None, 4),
+            "pool: what is kept, dropped and saved is not known: height and width are",
+        ),
+        ((9, None, 3), "pool: what is kept, dropped and saved is not known: width is None"),
+    ):
+        assert named in shown(report(chain(shape, km.MaxPool2D(2, name="pool"))))
     assert "net has no pooling layers" in shown(report(chain((4,), layers.Dense(2), name="net")))
     with pytest.raises(TypeError, match="received MaxPooling2D"):
         report(layer)

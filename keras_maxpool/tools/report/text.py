@@ -31,6 +31,7 @@ OTHERS = 58
 """Columns of a terminal that the window, shapes and effect of a 2D layer take."""
 
 UNKNOWN = "?"
+AXES = ("depth", "height", "width")
 NOTHING = "-"
 
 
@@ -59,12 +60,19 @@ def field_text(field: Field | Unknown) -> str:
 
 
 def unknowns(report: Report) -> list[str]:
-    """Returns why receptive fields are not known, a line per layer."""
-    return [
-        f"{row.layer}: the receptive field is not known: {row.receptive_field.reason}"
-        for row in report.rows
-        if isinstance(row.receptive_field, Unknown)
-    ]
+    """Returns why figures are not known, a line per layer and figure."""
+    lines = []
+    for row in report.rows:
+        sizes = row.spatial_sizes or ()
+        axes = AXES[-len(sizes) :] if len(sizes) > 1 else ("length",)
+        unknown = [name for name, size in zip(axes, sizes, strict=False) if size is None]
+        if unknown:
+            names = f"{' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} None"
+            lines.append(f"{row.layer}: what is kept, dropped and saved is not known: {names}")
+        if isinstance(row.receptive_field, Unknown):
+            reason = row.receptive_field.reason
+            lines.append(f"{row.layer}: the receptive field is not known: {reason}")
+    return lines
 
 
 def bytes_text(count: int) -> str:
