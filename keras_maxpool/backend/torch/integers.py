@@ -16,6 +16,8 @@ def as_signed(x: torch.Tensor) -> torch.Tensor:
 
 def from_signed(y: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Returns what `as_signed` made of a tensor of `dtype`."""
+    if y.dtype == dtype:
+        return y
     return (y ^ SMALLEST).view(dtype) if dtype == torch.uint64 else y.to(dtype)
 
 

@@ -26,12 +26,15 @@ class Padding:
     own: tuple[int, ...]
     ceil_mode: bool
     around: tuple[tuple[int, int], ...] | None
+    alone: bool
+    """Whether some window has nothing but padding, of which PyTorch returns the index of some element."""
 
 
 @lru_cache(maxsize=1024)
 def plan(window: Window, sizes: tuple[int, ...]) -> Padding:
     """Returns how to pad spatial axes of these sizes, without a copy of the input if PyTorch has the same windows."""
     axes = [*zip(window.axes, sizes, strict=True)]
+    alone = any(axis.has_window_of_padding(size) for axis, size in axes)
     before = tuple(axis.pads(size)[0] for axis, size in axes)
     if all(2 * pad <= axis.pool for axis, pad in zip(window.axes, before, strict=True)):
         for ceil_mode in (False, True):
@@ -39,12 +42,12 @@ def plan(window: Window, sizes: tuple[int, ...]) -> Padding:
                 _outputs(axis, size, pad, ceil_mode) == axis.output_size(size)
                 for (axis, size), pad in zip(axes, before, strict=True)
             ):
-                return Padding(before, ceil_mode, None)
+                return Padding(before, ceil_mode, None, alone)
     after = (
         (axis.output_size(size) - 1) * axis.stride + axis.length - size - pad
         for (axis, size), pad in zip(axes, before, strict=True)
     )
-    return Padding((0,) * window.rank, False, tuple(zip(before, after, strict=True)))
+    return Padding((0,) * window.rank, False, tuple(zip(before, after, strict=True)), alone)
 
 
 def _outputs(axis: Axis, size: int, pad: int, ceil_mode: bool) -> int:
@@ -87,7 +90,7 @@ def _pool(x: torch.Tensor, window: Window, padding: Padding, return_indices: boo
     if x.shape[1] < FEW_IN_1D and x.is_floating_point() and not return_indices:
         return F.max_pool1d(x, *numbers, **options)
     # PyTorch's own 1D pooling copies an input with channels last, and takes no integers.
-    as_2d = ((0 if n is padding.own else 1, *n) for n in numbers)
+    as_2d = ((lead, *own) for lead, own in zip((1, 1, 0, 1), numbers, strict=True))
     result = function(x.unsqueeze(2), *as_2d, **options)
     return tuple(t.squeeze(2) for t in result) if return_indices else result.squeeze(2)
 

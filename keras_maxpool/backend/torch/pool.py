@@ -33,9 +33,8 @@ def max_pool(
     first = layout.channels_first(as_signed(x), data_format)
     if _rounds_every_sum(x, window):
         first = first.float()
-    axes = zip(window.axes, first.shape[2:], strict=True)
     at: Any = None
-    if visible is not None or any(axis.has_window_of_padding(size) for axis, size in axes):
+    if visible is not None or native.plan(window, tuple(first.shape[2:])).alone:
         y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
         y = torch.where(at < 0, signed_value(none, x), y)
     elif nonfinite == "ieee" and x.is_floating_point():
@@ -52,8 +51,9 @@ def max_pool(
 
 def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
     """Returns whether PyTorch would sum this gradient in 16 bits, and round it with every window."""
-    overlapping = any(axis.stride < axis.length for axis in window.axes)
-    return x.requires_grad and x.element_size() < 4 and overlapping and x.device.type == "cpu"
+    if x.element_size() > 2 or not x.requires_grad or x.device.type != "cpu":
+        return False
+    return any(axis.stride < axis.length for axis in window.axes)
 
 
 def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
