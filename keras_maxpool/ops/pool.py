@@ -72,12 +72,12 @@ def max_pool(
             the spatial volume of its own sample and channel, in row-major order and without padding:
             PyTorch's convention, in both data formats. A window of padding alone has the index -1.
         nonfinite: the result for NaN, and for windows without a value above the dtype's lowest finite
-            number. `"backend"` is TensorFlow's answer at no cost, which depends on the mode. `"ieee"` is
-            the answer of NumPy and PyTorch in every mode, at the cost of a second pooling: NaN
+            number. `"backend"` is the backend's answer at no cost, which depends on the mode on
+            TensorFlow. `"ieee"` is NumPy's answer in every mode, at the cost of a second pooling: NaN
             propagates, and -inf stays -inf. On JAX both are `"ieee"`, at no cost.
         implementation: `"auto"`, or the kernel to use: `"direct"` (one `tf.nn.max_pool`),
             `"separable"` (one per spatial axis) or `"shifted"` (slices and their maximum). They
-            differ in speed alone. JAX has one kernel, whatever the name.
+            differ in speed alone. JAX and PyTorch have one kernel, whatever the name.
         mask: boolean tensor, or what converts to one, of shape `(batch, *spatial)` in both data
             formats, or `(batch,)` for whole samples; or `None`. An element whose mask is False never
             wins. The result of a window with no visible element is 0, with the index -1.
