@@ -55,7 +55,7 @@ def check_streams_and_paths(notebook):
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem == "04-speed"))
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path != PATHS[0]))
         for path in PATHS
     ],
 )
