@@ -44,10 +44,9 @@ else:
     except ImportError:
         # Importing Keras fails where its backend is not installed.
         name = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if name == "tensorflow":
-            raise
         names = {"jax": "JAX", "torch": "PyTorch"}
-        message = NOT_INSTALLED.format(name, names[name]) if name in names else REFUSAL.format(name)
-        raise ImportError(message) from None
+        if name not in names:
+            raise
+        raise ImportError(NOT_INSTALLED.format(name, names[name])) from None
 
 __all__ = ["LEGACY", "REFUSAL", "keras"]

@@ -30,6 +30,14 @@ def quiet_import() -> Iterator[None]:
         os.close(stderr)
 
 
+def start_xla() -> None:
+    """Compiles something, as TensorFlow 2.18 logs its first compilation at any level."""
+    import tensorflow as tf
+
+    with quiet_import():
+        tf.function(lambda: tf.zeros([]), jit_compile=True)()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences the libraries' loggers, and says each Python warning in one line."""

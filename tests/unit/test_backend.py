@@ -19,7 +19,6 @@ SENTENCE = (
     [
         ("jax", "KERAS_BACKEND=jax asks for JAX, which is not installed. Install it with pip inst"),
         ("torch", "KERAS_BACKEND=torch asks for PyTorch, which is not installed. Install it with "),
-        ("openvino", SENTENCE.format("openvino")),
     ],
 )
 def test_a_backend_that_is_not_installed(backend, message):

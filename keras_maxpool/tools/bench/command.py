@@ -17,6 +17,7 @@ from keras_maxpool.tools.bench import cases as bench_cases
 from keras_maxpool.tools.bench import measure, plot, tables
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import Setting
+from keras_maxpool.tools.quiet import start_xla
 from keras_maxpool.tools.versions import versions
 
 BUDGET, QUICK_BUDGET = 2.0, 0.2
@@ -49,6 +50,7 @@ def main(
     if not settings:
         consoles.notes().print("keras-maxpool: no case matches")
         return 2
+    start_xla()
     with consoles.progress() as advance:
         done = itertools.count()
 

@@ -14,6 +14,7 @@ from keras_maxpool.tools.parity import files, report
 from keras_maxpool.tools.parity import run as parity_run
 from keras_maxpool.tools.parity.outcome import Outcome, Result
 from keras_maxpool.tools.parity.processes import probing
+from keras_maxpool.tools.quiet import start_xla
 
 
 def run(*, quick: bool, advance: console.Advance) -> Outcome:
@@ -34,6 +35,7 @@ def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int
     """Runs the comparison, its progress on stderr and its tables on stdout; returns 1 if something differs."""
     # The processes for the known faults share a GPU with this one; TensorFlow reads this when it first uses it.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    start_xla()
     with console.progress() as advance:
         outcome = run(quick=quick, advance=advance)
     report.render(outcome, Console())
