@@ -35,7 +35,7 @@ def start_xla() -> None:
     import tensorflow as tf
 
     with quiet_import():
-        tf.function(lambda: tf.zeros([]), jit_compile=True)()
+        tf.function(lambda: tf.zeros([]), autograph=False, jit_compile=True)()
 
 
 @contextmanager

@@ -52,13 +52,8 @@ def check_streams_and_paths(notebook):
             assert not re.search(r"site-packages|/(home|root|tmp|usr|Users)/|[A-Z]:\\", text), text
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path != PATHS[0]))
-        for path in PATHS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_gives_what_is_committed(path, tmp_path):
     committed = notebooks_running.read(path)
     again = notebooks_running.read(path)

@@ -58,6 +58,7 @@ def model_of(cases: list[Case]) -> keras.Model:
     return keras.Model({tensor.name: tensor for tensor in inputs}, outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fans", [[FIRST], pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["1d", "others"]
 )

@@ -384,6 +384,7 @@ for name, x in inputs.items():
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process(models: dict[str, keras.Model], tmp_path: Path) -> None:
     """It imports the package before it loads a model, as joblib's workers have to; a SavedModel needs neither."""
     some = {"chain": models["chain"], "few": fan(2, 2)}

@@ -147,6 +147,7 @@ def read_along(axis, size, pool, stride, dilation):
     return [sorted({s + i * dilation for i in range(pool)} & set(range(size))) for s in starts]
 
 
+@pytest.mark.slow
 def test_panel_pools_as_the_reference_does(browser, file):
     pages.show(browser, file, 1280)
     rng = np.random.default_rng(11)
@@ -207,6 +208,7 @@ def test_panel_pools_as_the_reference_does(browser, file):
     pages.check_quiet(browser, file)
 
 
+@pytest.mark.slow
 def test_keyboard(browser, file):
     keys = needs("selenium.webdriver.common.keys").Keys
     chains = needs("selenium.webdriver.common.action_chains").ActionChains
