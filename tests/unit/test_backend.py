@@ -27,7 +27,7 @@ def test_a_backend_that_is_not_installed(backend, message):
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
     assert last.startswith(f"ImportError: {message}")
-    assert "tensorflow" in last
+    assert "KERAS_BACKEND=tensorflow" in last
     # Nothing of what went wrong inside.
     assert "During handling" not in process.stderr
     assert "site-packages/keras" not in process.stderr
