@@ -1,12 +1,11 @@
 """Flat indices of maxima in the conventions of other libraries, on PyTorch."""
 
-from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import torch
 
 from keras_maxpool.geometry.checks import int32_limit
+from keras_maxpool.geometry.index_conventions import converted
 from keras_maxpool.geometry.layout import spatial_sizes
 
 
@@ -22,22 +21,7 @@ def convert_indices(
         for convention in (source, to):
             int32_limit(counted.get(convention, sizes), f'"{convention}" needs indices of int64.')
     sample, channel = (_positions(indices, axis) for axis in (0, channels_axis))
-    # The elements before an index's own volume, which some conventions count too.
-    plane = (sample * channels + channel) * prod(spatial)
-    before = {
-        "tensorflow_batch": sample * prod(spatial),
-        "onnx": plane,
-        "onnx_column_major": plane,
-    }
-    index = indices // channels if source.startswith("tensorflow") else indices
-    index = index - before.get(source, 0)
-    if source == "onnx_column_major":
-        index = _transposed(index, spatial[::-1])
-    if to == "onnx_column_major":
-        index = _transposed(index, spatial)
-    index = index + before.get(to, 0)
-    if to.startswith("tensorflow"):
-        index = index * channels + channel
+    index = converted(indices, sample, channel, channels, spatial, to, source)
     return torch.where(indices < 0, indices, index)
 
 
@@ -46,13 +30,3 @@ def _positions(indices: torch.Tensor, axis: int) -> torch.Tensor:
     shape = [-1 if other == axis else 1 for other in range(indices.ndim)]
     size = indices.shape[axis]
     return torch.arange(size, dtype=indices.dtype, device=indices.device).reshape(shape)
-
-
-def _transposed(index: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """Returns flat indices in a row-major volume of `sizes` as those in the volume with the axes in reverse order."""
-    result, factor, rest = torch.zeros_like(index), prod(sizes), index
-    for size in reversed(sizes):
-        factor //= size
-        result = result + rest % size * factor
-        rest = rest // size
-    return result
