@@ -53,6 +53,16 @@ def dtype_or_castable(name: str) -> None:
         dtype(name)
 
 
+def kind_of_tensor(value: Any) -> str | None:
+    """Returns "ragged" or "sparse" for a symbolic tensor of that kind, or one of TensorFlow's; and else None."""
+    # TensorFlow's own types are told by their names, as nothing here imports it.
+    name = type(value).__name__ if type(value).__module__.startswith("tensorflow.") else ""
+    for kind in ("ragged", "sparse"):
+        if getattr(value, kind, False) is True or name == f"{kind.capitalize()}Tensor":
+            return kind
+    return None
+
+
 def has_shape(value: Any, name: str) -> None:
     """Refuses what is not a tensor."""
     if not hasattr(value, "shape"):

@@ -40,12 +40,7 @@ def _kind(value: Any) -> str | None:
     """Returns "ragged", "sparse" or None, also for a symbolic tensor."""
     if isinstance(value, JAXSparse):
         return "sparse"
-    # TensorFlow's own types are told by their names, as nothing here imports it.
-    name = type(value).__name__ if type(value).__module__.startswith("tensorflow.") else ""
-    for kind in ("ragged", "sparse"):
-        if getattr(value, kind, False) is True or name == f"{kind.capitalize()}Tensor":
-            return kind
-    return None
+    return checks.kind_of_tensor(value)
 
 
 def sizes(x: Any) -> list[Any]:
