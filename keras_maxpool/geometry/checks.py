@@ -113,7 +113,15 @@ def op_inputs(
     x: Any, name: str = "inputs", pool_size: Any = None
 ) -> tuple[tuple[int | None, ...], str]:
     """Returns the shape and the dtype of an op's inputs; a `pool_size` too long hints at a missing batch axis."""
-    shape = _op_shape(known_shape(x.shape), name)
+    name_of_dtype = dtype_name(x)
+    return op_shape(known_shape(x.shape), name_of_dtype, name, pool_size), name_of_dtype
+
+
+def op_shape(
+    shape: tuple[int | None, ...] | None, dtype_of: str, name: str, pool_size: Any
+) -> tuple[int | None, ...]:
+    """Returns the shape of an op's inputs, of which the rank is known; raises as `op_inputs` does."""
+    shape = _op_shape(shape, name)
     rank = len(shape) - 2
     if rank < 3 and len(arguments.sequence(pool_size) or ()) == rank + 1:
         fix = (
@@ -121,8 +129,8 @@ def op_inputs(
             f"keras.ops.expand_dims({name}, 0)."
         )
         arguments.one_per_axis(pool_size, rank, "pool_size", fix)
-    dtype(dtype_name(x))
-    return shape, dtype_name(x)
+    dtype(dtype_of)
+    return shape
 
 
 def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") -> None:

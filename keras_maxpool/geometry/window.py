@@ -105,6 +105,18 @@ class Window:
 
     axes: tuple[Axis, ...]
 
+    def __hash__(self) -> int:
+        """Returns the hash, which is computed once: an eager call looks up several tables by it."""
+        return self._hash
+
+    def __reduce__(self) -> tuple[type["Window"], tuple[tuple[Axis, ...]]]:
+        """Leaves the hash out of copies and pickles: another process hashes strings to other numbers."""
+        return Window, (self.axes,)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.axes)
+
     @property
     def rank(self) -> int:
         """Returns the number of spatial axes."""

@@ -41,6 +41,8 @@ class SpatialLayer(keras.layers.Layer):
     own_arguments: tuple[str, ...]
     documented_op: Callable[..., Any]
     _has_arguments = False
+    _accepted: Any = None
+    """The dtype and shape of the last inputs, which need no second check."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         """Takes the arguments of a family's `__init__`, which are its `locals()`."""
@@ -70,6 +72,7 @@ class SpatialLayer(keras.layers.Layer):
     def _hold(self, own: dict[str, Any]) -> None:
         for name, value in self._checked(own).items():
             super().__setattr__(name, value)
+        self.__dict__["_accepted"] = None
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         """Returns the attributes for a layer's own arguments, each in its one internal form, or raises."""
@@ -80,10 +83,13 @@ class SpatialLayer(keras.layers.Layer):
         """Checks the inputs, and applies the layer as Keras does."""
         inputs = backend.as_dense(inputs, "inputs")
         # Before Keras's own checks, whose messages do not name the layer that would fit.
-        shape = getattr(inputs, "shape", None)
-        if shape is not None:
-            checks.dtype_or_castable(checks.dtype_name(inputs))
-            self.check_shape(shape)
+        if hasattr(inputs, "shape"):
+            accepted = inputs.dtype, checks.known_shape(inputs.shape)
+            if accepted != self._accepted:
+                checks.dtype_or_castable(checks.dtype_name(inputs))
+                self.check_shape(inputs.shape)
+                # Not by Keras's __setattr__, which looks for variables in it.
+                self.__dict__["_accepted"] = accepted
         return super().__call__(inputs, *args, **kwargs)
 
     def rematerialized_call(

@@ -1,6 +1,7 @@
 """`max_pool`: pooling with windows."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
@@ -106,9 +107,59 @@ def max_pool(
     [[5, 7], [13, 15]]
     """
     x = backend.convert_to_tensor(inputs, "inputs")
-    shape, dtype = checks.op_inputs(x, pool_size=pool_size)
+    data_format = keras.config.image_data_format() if data_format is None else data_format
+    options = (
+        *(pool_size, strides, padding, data_format, dilation_rate, ceil_mode, return_indices),
+        *(nonfinite, implementation, indices_dtype),
+    )
+    check = _checked if SCALARS.issuperset(map(type, options)) else _checked.__wrapped__
+    checked = check(checks.known_shape(x.shape), checks.dtype_name(x), *options)
+    if is_symbolic(x, mask):
+        return _output_spec(x, checked, mask)
+    return backend.max_pool(
+        x,
+        checked.window,
+        checked.data_format,
+        nonfinite,
+        checked.implementation,
+        mask,
+        checked.indices,
+    )
+
+
+SCALARS = {int, str, bool, type(None)}
+"""The types of options whose checks are remembered: a tuple (2.0, 2) would be found as (2, 2)."""
+
+
+class Checked(NamedTuple):
+    """What the arguments of a call come down to; `indices` is their dtype, if they are wanted."""
+
+    window: windows.Window
+    data_format: str
+    implementation: str
+    shape: tuple[int | None, ...]
+    indices: str | None
+
+
+# Cached, as most of what an eager call costs beyond TensorFlow's own is checking the same arguments again.
+@lru_cache(maxsize=1024, typed=True)
+def _checked(
+    shape: tuple[int | None, ...] | None,
+    dtype: str,
+    pool_size: Any,
+    strides: Any,
+    padding: Any,
+    data_format: Any,
+    dilation_rate: Any,
+    ceil_mode: Any,
+    return_indices: Any,
+    nonfinite: Any,
+    implementation: Any,
+    indices_dtype: Any,
+) -> Checked:
+    shape = checks.op_shape(shape, dtype, "inputs", pool_size)
     window = windows.parse(len(shape) - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
-    data_format = arguments.data_format(data_format, keras.config.image_data_format())
+    data_format = arguments.data_format(data_format)
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     implementation = arguments.implementation(implementation)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
@@ -119,9 +170,13 @@ def max_pool(
         fix = "Let JAX have 64-bit types: JAX_ENABLE_X64=1."
         fix = 'Write indices_dtype="int64".' if indices_dtype == "int32" else fix
         checks.int32_limit(spatial_sizes(shape, data_format), fix)
-    if is_symbolic(x, mask):
-        backend.check_implementation(implementation, window, dtype)
-        if mask is not None:
-            backend.convert_mask(mask, shape, data_format)
-        return output_spec(pooled, dtype, indices)
-    return backend.max_pool(x, window, data_format, nonfinite, implementation, mask, indices)
+    return Checked(window, data_format, implementation, pooled, indices)
+
+
+def _output_spec(x: Any, checked: Checked, mask: Any) -> Any:
+    """Returns the results for a symbolic `x` or `mask`."""
+    dtype = checks.dtype_name(x)
+    backend.check_implementation(checked.implementation, checked.window, dtype)
+    if mask is not None:
+        backend.convert_mask(mask, x.shape, checked.data_format)
+    return output_spec(checked.shape, dtype, checked.indices)

@@ -28,8 +28,7 @@ def gradient_of(function: Callable[[tf.Tensor, Context], tf.Tensor]) -> Gradient
     """Returns the gradient of `function`, and computes `function` again for it. It can be differentiated again."""
 
     def gradient(x: tf.Tensor, upstream: tf.Tensor, context: Context) -> tf.Tensor:
-        if context.mode == "eager":
-            context = replace(context, taped=True)
+        context = replace(context, taped=True)
         return _differentiate(lambda x: function(x, context), [x], upstream, context)[0]
 
     return gradient

@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from keras_maxpool.backend.tensorflow import cost
 from keras_maxpool.geometry.window import Window
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 NATIVE_3D = ("float32", "bfloat16")
 """The dtypes that TensorFlow's MaxPool3D takes in every mode."""
 
-NARROW = 16
-"""With fewer channels than this the kernels for channels-last tensors leave their vector units idle."""
-
-LARGE = 2**17
+LARGE = 2**16
 """Elements of an input whose eager gradient is worth a call into a graph."""
+
+LARGE_WINDOW = 16
+"""Elements of a window from which on XLA's select-and-scatter is faster than views, where windows do not overlap."""
 
 OWN, GRAPH = "own", "graph"
 AS_IS, TRANSPOSED, CHANNELS_AS_SAMPLES = "as is", "transposed", "channels as samples"
@@ -29,7 +30,7 @@ class Work(NamedTuple):
     """Everything that a plan may depend on.
 
     Attributes:
-        channels, elements: of the inputs, if known.
+        shape: of the inputs, with channels last; None where unknown.
         onednn_3d: whether graphs here run MaxPool3D's gradient in oneDNN, where a tie's first element alone gets it.
         native_channels_first: whether TensorFlow's operation takes inputs with channels first here.
     """
@@ -37,11 +38,23 @@ class Work(NamedTuple):
     window: Window
     dtype: str
     context: "Context"
-    channels: int | None = None
-    elements: int | None = None
+    shape: tuple[int | None, ...]
     data_format: str = "channels_last"
     onednn_3d: bool = False
     native_channels_first: bool = False
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether "same" padding may give the output the shape of the input."""
+        window, sizes = self.window, self.shape[1:-1]
+        pairs = zip(window.strides, sizes, strict=True)
+        return window.padding == "same" and all(n == 1 or size in (1, None) for n, size in pairs)
+
+    @property
+    def large(self) -> bool:
+        """Whether the inputs are known to be large."""
+        sizes = [size for size in self.shape if size is not None]
+        return len(sizes) == len(self.shape) and prod(sizes) >= LARGE
 
 
 class Plan(NamedTuple):
@@ -128,9 +141,13 @@ def _check_runtime(implementation: str, work: Work, runtime: str) -> None:
 
 def _kernel(work: Work) -> str:
     window, context = work.window, work.context
+    if _scatters(work):
+        # Of 8 cases 1.5 and more times as fast as "shifted"; in 3D 1.3 times as fast as "direct".
+        return "separable" if window.rank == 3 else "direct"
     if context.mode == "xla" and context.on_cpu:
-        # Against reduce-window 4 times as fast forward, 15 with the gradient (geometric means of 20 cases).
-        return "shifted"
+        # "shifted" takes 0.62 and 0.21 of the time of reduce-window (geometric means of 40 drawn cases, the second
+        # with the gradient), but 1.1 to 1.9 times where windows do not overlap and few channels are adjacent.
+        return "direct" if _apart(work) else "shifted"
     if context.runtime and "int" in work.dtype:
         # No runtime's MaxPool takes all of them, and what converters put around it rounds them to float32.
         return "shifted"
@@ -140,27 +157,41 @@ def _kernel(work: Work) -> str:
     if window.rank == 1 or not context.on_cpu:
         # In 1D "separable" is the same operation. Other devices were not measured.
         return "direct"
-    area = prod(window.pool)
-    if work.channels is not None and work.channels < NARROW:
-        # 2x512x512x3: 1.6 forward and 12 with the gradient at 5/1, 30 and 477 at 31/1; with the gradient
-        # 64x224x224x1: 2.4 at 2/2, 7 at 3/2; x3: 1.4 at 3/2 but 0.7 at 2/2.
-        # Forward alone, what counts is how often an element is read: 1x64x64x64x1 3/2 took 0.4 eagerly.
-        taped_graph = context.taped and context.mode == "graph"
-        few = 3 * work.channels if taped_graph else 25 * prod(window.strides)
-        return "separable" if area >= few else "direct"
-    # 8x40x40x256: 1.3 and 1.4 at 9/1, 2.7 at 13/1 but 1.0 at 7/1; 1x32x64x64x16: 2.2 and 1.3 at 5/1.
-    return "separable" if area >= 81 else "direct"
+    gradient = context.taped and context.mode == "graph"
+    by_axis = cost.separable_is_faster(work.shape, window, context.mode, gradient)
+    return "separable" if by_axis else "direct"
+
+
+def _apart(work: Work) -> bool:
+    """Returns whether windows do not overlap, and few channels are adjacent in memory."""
+    window, channels = work.window, work.shape[-1]
+    narrow = work.data_format == "channels_first" or (channels or cost.NARROW) < cost.NARROW
+    pairs = zip(window.pool, window.strides, strict=True)
+    known = work.dtype == "float32" and window.rank > 1
+    plain = not (window.dilated or window.needs_pads)
+    return known and plain and narrow and all(pool <= stride for pool, stride in pairs)
+
+
+def _scatters(work: Work) -> bool:
+    """Returns whether XLA's own select-and-scatter is the fastest gradient, and right: without "same" padding."""
+    context = work.context
+    asked = context.mode == "xla" and context.on_cpu and context.taped and not context.has_tangent
+    return asked and prod(work.window.pool) >= LARGE_WINDOW and _apart(work)
 
 
 def _gradient(kernel: str, work: Work) -> str:
     context = work.context
+    if context.mode == "xla" and kernel != "shifted" and _scatters(work):
+        return kernel
     if context.mode == "xla":
         # XLA's select-and-scatter sends the gradient of ties under "same" to a later element, takes no float64 in 3D,
         # and has a second-order gradient in float32 alone.
         return "shifted"
-    large = work.elements is not None and work.elements >= LARGE
-    if context.mode == "eager" and large and context.on_cpu:
-        # Only graphs run oneDNN's gradient: 6 at 16x112x112x64 2/2, 2 at 32x28x28x32, below 1 under 2**17 elements.
+    # Only graphs run oneDNN's gradient: 5 at 32x56x56x192 3/2, 3 at 8x56x56x64, 1 at 2**16 elements; in 3D 1.3 at
+    # 12x12x12x32, where "separable" takes 2.5 times as long. Where an output has its input's shape, the eager
+    # workaround for TensorFlow's second-order gradient takes twice as long.
+    better = work.large or work.window.rank == 3 or work.keeps_shape
+    if better and context.mode == "eager" and context.on_cpu and not context.has_tangent:
         return GRAPH
     in_onednn = context.mode == "graph" and work.onednn_3d
     if kernel == "direct" and work.window.rank == 3 and not in_onednn:

@@ -1,6 +1,6 @@
 """`max_pool` on TensorFlow: applies the mask, runs the kernel that the plan names, and finds the indices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gradients import gradient_of, with_gradient
 from keras_maxpool.backend.tensorflow.indices import first_maxima
 from keras_maxpool.backend.tensorflow.kernels import KERNELS
-from keras_maxpool.backend.tensorflow.kernels.direct import direct
+from keras_maxpool.backend.tensorflow.kernels.direct import as_rows, direct, one_operation
 from keras_maxpool.geometry import output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
@@ -28,10 +28,8 @@ class Pooling(NamedTuple):
     private: bool = False
 
 
-@export.in_context
 def max_pool(
     x: tf.Tensor,
-    context: Context,
     window: Window,
     data_format: str,
     nonfinite: str,
@@ -40,6 +38,46 @@ def max_pool(
     indices: str | None = None,
 ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
+    values_alone = mask is None and indices is None and nonfinite == "backend"
+    if values_alone and tf.executing_eagerly():
+        # Two thirds of an eager call of a small input are overhead, so what it comes down to is looked up.
+        pooling = Pooling(window, data_format, implementation, current_context(x))
+        function = _one_function(pooling, tuple(x.shape), x.dtype)
+        if function is not None:
+            return function(x)
+    return _max_pool(x, window, data_format, nonfinite, implementation, mask, indices)
+
+
+@lru_cache(maxsize=1024)
+def _one_function(
+    pooling: Pooling, shape: tuple[int, ...], dtype: tf.DType
+) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """Returns TensorFlow's operation or a traced function, where an eager call is no more than that."""
+    window = pooling.window
+    if window.needs_pads or max(window.pool) == 1 or 0 in shape or dtype in numerics.SIGNED:
+        return None
+    work = _work(pooling, shape, dtype.name)
+    chosen = plan.choose(pooling.implementation, work)
+    if chosen.gradient == plan.GRAPH:
+        return _traced(pooling, shape)
+    if (chosen.layout, chosen.kernel, chosen.gradient) != (plan.AS_IS, "direct", plan.OWN):
+        return None
+    if work.keeps_shape and pooling.context.taped:
+        return None
+    return partial(as_rows, rank=window.rank, pool=one_operation(window, pooling.data_format))
+
+
+@export.in_context
+def _max_pool(
+    x: tf.Tensor,
+    context: Context,
+    window: Window,
+    data_format: str,
+    nonfinite: str,
+    implementation: str,
+    mask: Any,
+    indices: str | None,
+) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     if mask is not None:
         mask = masks.convert_mask(mask, x.shape, data_format)
     shape, static_shape = x.shape.as_list(), None
@@ -91,43 +129,44 @@ def max_pool(
 
 def _pool(pooling: Pooling, x: tf.Tensor) -> tf.Tensor:
     """Pools `x` as the plan says."""
-    chosen = plan.choose(pooling.implementation, _work(pooling, x))
+    shape = x.shape.as_list()
+    chosen = plan.choose(pooling.implementation, _work(pooling, shape, x.dtype.name))
+    if chosen.gradient == plan.GRAPH:
+        return _traced(pooling, shape)(x)
     inputs = layout.for_kernel(x, chosen.layout)
     if chosen.layout != plan.AS_IS:
         pooling = pooling._replace(data_format="channels_last")
     if chosen.gradient == plan.OWN:
         y = _forward(pooling, chosen, inputs)
     else:
-        gradient = _graph_gradient if chosen.gradient == plan.GRAPH else _surrogate_gradient
         forward = partial(_forward, pooling, chosen)
-        y = with_gradient(forward, partial(gradient, pooling, chosen), inputs)
+        y = with_gradient(forward, partial(_surrogate_gradient, pooling, chosen), inputs)
     return layout.from_kernel(y, chosen.layout, x)
 
 
-def _work(pooling: Pooling, x: tf.Tensor) -> plan.Work:
-    """Returns what the plan depends on."""
+def _work(pooling: Pooling, shape: Sequence[int | None], dtype: str) -> plan.Work:
+    """Returns what the plan depends on, for inputs of a shape and a dtype."""
     window, data_format, _, context, private = pooling
-    dtype, rank = x.dtype.name, window.rank
+    rank = window.rank
     graph_3d = context.mode == "graph" and rank == 3 and dtype in plan.NATIVE_3D
     graph_3d = graph_3d and context.on_cpu and not context.vectorized
     # Other graphs may be exported to runtimes that take channels last alone, or be traced by tf.vectorized_map, which
     # keeps the gradient out of oneDNN. Forward mode ignores the custom gradient that channels first needs.
-    native = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
-    native = native and context.on_cpu and not context.has_tangent
+    first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
+    first = first and context.on_cpu and not context.has_tangent
     return plan.Work(
         window,
         dtype,
         context,
-        channels=_channels(pooling, x),
-        elements=x.shape.num_elements(),
+        (shape[0], *spatial_sizes(shape, data_format), _channels(shape, data_format)),
         data_format=data_format,
         onednn_3d=graph_3d and onednn.favours_first_in_3d(dtype),
-        native_channels_first=native and onednn.takes_channels_first(dtype, rank),
+        native_channels_first=first and onednn.takes_channels_first(dtype, rank),
     )
 
 
-def _channels(pooling: Pooling, x: tf.Tensor) -> int | None:
-    return x.shape[-1 if pooling.data_format == "channels_last" else 1]
+def _channels(shape: Sequence[int | None], data_format: str) -> int | None:
+    return shape[-1 if data_format == "channels_last" else 1]
 
 
 def _forward(pooling: Pooling, chosen: plan.Plan, x: tf.Tensor) -> tf.Tensor:
@@ -148,30 +187,27 @@ def _surrogate_gradient(
     return tf.cast(wide, x.dtype)
 
 
-def _graph_gradient(
-    pooling: Pooling, chosen: plan.Plan, x: tf.Tensor, upstream: tf.Tensor, context: Context
-) -> tf.Tensor:
-    """Computes the gradient of graph mode, in eager mode."""
-    private = pooling.data_format == "channels_first" and not context.vectorized
-    return _traced_gradient(*pooling[:3], _channels(pooling, x), private)(x, upstream)
+def _traced(pooling: Pooling, shape: Sequence[int | None]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns an eager pooling as a `tf.function`, whose gradient is that of graph mode."""
+    window, data_format, implementation, context, _ = pooling
+    private = data_format == "channels_first" and not context.vectorized
+    return _trace(window, data_format, implementation, _channels(shape, data_format), private)
 
 
 @lru_cache(maxsize=128)
-def _traced_gradient(
+def _trace(
     window: Window, data_format: str, implementation: str, channels: int | None, private: bool
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns the gradient as a `tf.function`, which is traced for unknown sizes when shapes change.
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the pooling as a `tf.function`, which is traced for unknown sizes when shapes change.
 
     It is made for one number of `channels`, which the plan then knows in that case, too.
     """
 
-    def pool(x: tf.Tensor, context: Context) -> tf.Tensor:
+    def pool(x: tf.Tensor) -> tf.Tensor:
+        context = current_context(x)
         return _pool(Pooling(window, data_format, implementation, context, private=private), x)
 
-    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return gradient_of(pool)(x, upstream, current_context(x, upstream))
-
-    return tf.function(gradient, autograph=False, reduce_retracing=True)
+    return tf.function(pool, autograph=False, reduce_retracing=True)
 
 
 def _indices(

@@ -6,10 +6,12 @@ No TensorFlow, and nothing of an extra: the command line reads its choices here.
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from keras_maxpool.geometry import window as windows
 
-MODES = ("eager", "graph", "xla", "fit", "fit-xla")
+LAYER_MODES, TRAINING = ("eager", "graph", "xla"), ("fit", "fit-xla")
+MODES = (*LAYER_MODES, *TRAINING)
 """How a layer runs; `fit` and `fit-xla` are one training step of a model, without XLA and with it."""
 DIRECTIONS = ("forward", "gradient")
 """`gradient` is forward and gradient together."""
@@ -99,10 +101,20 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A whole network, of which a training step is one case; `shape` is that of a batch of inputs."""
+
+    name: str
+    shape: tuple[int, ...]
+    grows: ClassVar[str] = ""
+    size: ClassVar[int] = 0
+
+
+@dataclass(frozen=True)
 class Setting:
     """What one row of the table measures."""
 
-    case: Case
+    case: Case | Network
     mode: str
     direction: str
     peer: str
@@ -191,7 +203,7 @@ def plan(
 def _makes_sense(case: Case, mode: str, direction: str) -> bool:
     if case.unknown_batch and mode not in ("graph", "xla"):
         return False
-    if mode in ("fit", "fit-xla"):
+    if mode in TRAINING:
         # A training step has no forward half; in 16 bits it needs loss scaling, more work than the pooling.
         return direction == "gradient" and case.dtype == "float32"
     return True
@@ -199,7 +211,7 @@ def _makes_sense(case: Case, mode: str, direction: str) -> bool:
 
 def _peers(case: Case, mode: str, direction: str) -> list[str]:
     peers = [BUILTIN] if case.dilation == 1 else [SPACE_TO_BATCH, RESHAPED]
-    if case.grows or mode in ("fit", "fit-xla"):
+    if case.grows or mode in TRAINING:
         return peers
     peers.append(PYTORCH)
     dilate = (case.rank, case.strides, case.padding, case.pool % 2) == (2, 1, "same", 1)

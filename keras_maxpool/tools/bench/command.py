@@ -5,6 +5,7 @@
 
 import importlib
 import itertools
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.bench import cases as bench_cases
-from keras_maxpool.tools.bench import measure, plot, tables
+from keras_maxpool.tools.bench import measure, networks, plot, sample, tables
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import Setting
 from keras_maxpool.tools.quiet import start_xla
@@ -22,6 +23,11 @@ from keras_maxpool.tools.versions import versions
 
 BUDGET, QUICK_BUDGET = 2.0, 0.2
 """Seconds for the timed rounds of a row."""
+SAMPLE_BUDGET = 0.5
+"""The same for a sample, of which the share that is clearly slower counts, and not a single row."""
+
+EXTREMES = 10
+"""How many of the worst and of the best rows are shown for each mode and direction of a sample."""
 
 
 def environment() -> dict[str, Any]:
@@ -33,11 +39,14 @@ def environment() -> dict[str, Any]:
 
 def main(
     pattern: str | None,
-    modes: Collection[str],
+    modes: Collection[str] | None,
     directions: Collection[str],
     *,
     quick: bool,
     growth: bool,
+    drawn: int | None,
+    seed: int,
+    whole_networks: bool,
     every_row: bool,
     json_file: Path | None,
     plot_file: Path | None,
@@ -45,8 +54,18 @@ def main(
     """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs, 2 if no case matches."""
     # A GPU would work on after a call returns, and most peers have none.
     tf.config.set_visible_devices([], "GPU")
-    cases = bench_cases.select(pattern, quick=quick, growth=growth)
-    settings = bench_cases.plan(cases, modes, directions, bench_peers.installed())
+    budget = BUDGET
+    if whole_networks:
+        settings = _of_networks(modes or bench_cases.TRAINING, directions)
+    elif drawn is not None:
+        settings = _of_sample(drawn, seed, modes or bench_cases.LAYER_MODES, directions)
+        budget = SAMPLE_BUDGET
+    else:
+        cases = bench_cases.select(pattern, quick=quick, growth=growth)
+        settings = bench_cases.plan(
+            cases, modes or bench_cases.MODES, directions, bench_peers.installed()
+        )
+    settings = [s for s in settings if pattern is None or re.search(pattern, s.case.name)]
     if not settings:
         consoles.notes().print("keras-maxpool: no case matches")
         return 2
@@ -57,11 +76,29 @@ def main(
         def start(setting: Setting) -> None:
             advance(str(setting), next(done), len(settings))
 
-        outcome = measure.run(settings, QUICK_BUDGET if quick else BUDGET, start)
+        outcome = measure.run(settings, QUICK_BUDGET if quick else budget, start)
         advance("", len(settings), len(settings))
-    tables.render(outcome, Console(), every_row=every_row)
+    extremes = EXTREMES if drawn is not None else 0
+    tables.render(outcome, Console(), every_row=every_row, extremes=extremes)
     if json_file:
         json_file.write_text(measure.to_json(outcome, environment()) + "\n", "utf-8")
     if plot_file and outcome.rows:
-        plot.plot(outcome.rows, plot_file)
+        draw = plot.plot if drawn is None else plot.plot_sample
+        draw(outcome.rows, plot_file)
     return 1 if outcome.different else 0
+
+
+def _of_networks(modes: Collection[str], directions: Collection[str]) -> list[Setting]:
+    return [
+        Setting(network, mode, "gradient", bench_cases.BUILTIN)
+        for network in networks.NETWORKS
+        for mode in bench_cases.TRAINING
+        if mode in modes and "gradient" in directions
+    ]
+
+
+def _of_sample(
+    count: int, seed: int, modes: Collection[str], directions: Collection[str]
+) -> list[Setting]:
+    settings = bench_cases.plan(sample.draw(count, seed), modes, directions, ())
+    return [setting for setting in settings if setting.peer == bench_cases.BUILTIN]

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_maxpool.tools.bench import networks
 from keras_maxpool.tools.bench import peers as bench_peers
-from keras_maxpool.tools.bench.cases import COPY, Case, Setting
+from keras_maxpool.tools.bench.cases import COPY, TRAINING, Case, Network, Setting
 from keras_maxpool.tools.bench.peers import Arrays, Side
 from keras_maxpool.tools.errors import one_line
 
@@ -25,6 +26,10 @@ ROUNDS = 5
 MOST_ROUNDS = 500
 PATIENCE = 4
 """How many budgets the wish for `ROUNDS` may cost."""
+SLOWER = 0.9
+"""A case is clearly slower where three of four rounds have a ratio below this, in a second, longer measurement, too."""
+LONGER = 3
+"""How many budgets that second measurement takes."""
 
 # What a peer raises for work it has no kernel for; a wrong argument of ours is none of these.
 UNABLE = (tf.errors.OpError, NotImplementedError, RuntimeError)
@@ -48,6 +53,11 @@ class Row:
     ours_ms: Spread
     peer_ms: Spread
     ratio: Spread
+
+    @property
+    def clearly_slower(self) -> bool:
+        """Whether ours is slower beyond what other work on the machine explains."""
+        return self.ratio.upper < SLOWER
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Summary:
     direction: str
     peer: str
     cases: int
+    clearly_slower: int
     geometric_mean: float
     worst: float
     worst_case: str
@@ -86,15 +97,16 @@ def run(settings: Sequence[Setting], budget: float, advance: Callable[[Setting],
     for case, of_case in groupby(settings, key=lambda setting: setting.case):
         # The functions of the case before hold its tensors in cycles.
         gc.collect()
-        data = bench_peers.make_data(case)
+        sides: Any = networks if isinstance(case, Network) else bench_peers
+        data = sides.make_data(case)
         for (mode, direction), group in groupby(of_case, key=lambda s: (s.mode, s.direction)):
-            ours = bench_peers.ours(case, mode, direction, data)
+            ours = sides.ours(case, mode, direction, data)
             our_arrays = ours.arrays(ours.step())
             for setting in group:
                 advance(setting)
                 start = time.perf_counter()
                 try:
-                    peer = bench_peers.peer(setting, data)
+                    peer = sides.peer(setting, data)
                     peer_arrays = peer.arrays(peer.step())
                 except UNABLE as error:
                     outcome.left_out.append(Note(setting, one_line(error)))
@@ -105,17 +117,19 @@ def run(settings: Sequence[Setting], budget: float, advance: Callable[[Setting],
                     continue
                 # A call that takes so long needs no second one to be warm.
                 warm_up = time.perf_counter() - start < PATIENCE * budget
-                times = take_turns(ours, peer, budget, warm_up=warm_up)
-                outcome.rows.append(make_row(setting, *times))
+                row = make_row(setting, *take_turns(ours, peer, budget, warm_up=warm_up))
+                if row.clearly_slower:
+                    row = make_row(setting, *take_turns(ours, peer, LONGER * budget))
+                outcome.rows.append(row)
     return outcome
 
 
 def difference(setting: Setting, ours: Arrays, peer: Arrays) -> str:
     """Returns how the sides differ, or ""; gradients of overlapping windows are compared to rounding."""
-    if setting.mode in ("fit", "fit-xla"):
+    if setting.mode in TRAINING:
         # The loss and the trained number are sums over everything.
         return "" if _close(ours, peer, 1e-3) else "the losses or the trained numbers differ"
-    if setting.peer == COPY:
+    if setting.peer == COPY or isinstance(setting.case, Network):
         return ""
     names = ("outputs", "gradients")[: len(ours)]
     for name, our, other in zip(names, ours, peer, strict=True):
@@ -214,6 +228,7 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
                 direction,
                 peer,
                 len(group),
+                sum(row.clearly_slower for row in group),
                 mean,
                 worst.ratio.median,
                 worst.setting.case.name,
@@ -254,4 +269,6 @@ def _flat(setting: Setting) -> dict[str, Any]:
 
 
 def _numbers(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in asdict(row).items() if name != "setting"}
+    numbers = asdict(row) | {"clearly_slower": row.clearly_slower}
+    del numbers["setting"]
+    return numbers

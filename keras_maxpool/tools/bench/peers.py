@@ -77,6 +77,7 @@ def ours(case: Case, mode: str, direction: str, data: Data) -> Side:
 def peer(setting: Setting, data: Data) -> Side:
     """Returns the peer's side."""
     case, mode, direction = setting.case, setting.mode, setting.direction
+    assert isinstance(case, Case)
     match setting.peer:
         case bench_cases.PYTORCH:
             return _pytorch(case, direction, data)
@@ -89,7 +90,7 @@ def peer(setting: Setting, data: Data) -> Side:
 
 def _tensorflow(function: Function, case: Case, mode: str, direction: str, data: Data) -> Side:
     x, upstream = tf.constant(data.x), tf.constant(data.upstream)
-    if mode in ("fit", "fit-xla"):
+    if mode in bench_cases.TRAINING:
         return _training(function, x, jit_compile=mode == "fit-xla")
 
     def forward(x: tf.Tensor) -> list[tf.Tensor]:

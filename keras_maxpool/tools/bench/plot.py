@@ -1,4 +1,4 @@
-"""Draws the picture of keras-maxpool bench: ratios by case, and cost by size where growth was measured."""
+"""Draws the pictures of keras-maxpool bench: ratios by case or by time, and cost by size where growth was measured."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -29,6 +29,27 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         _ratios(next(parts), table, names)
     if growth:
         _growth(next(parts), growth)
+    figure.savefig(path, format="png", dpi=110)
+
+
+def plot_sample(rows: Sequence[Row], path: Path) -> None:
+    """Writes a PNG: for each mode, the ratio over the built-in's time, a point per case and direction."""
+    modes = list(dict.fromkeys(row.setting.mode for row in rows))
+    figure = Figure(figsize=(5 * len(modes), 4.5), layout="constrained")
+    figure.suptitle("the built-in's time over ours: above the line, ours is faster")
+    parts = figure.subplots(1, len(modes), sharex=True, sharey=True, squeeze=False).flat
+    for axes, mode in zip(parts, modes, strict=True):
+        axes.axhline(1, color="black", linewidth=1)
+        for way, group in _ways([row for row in rows if row.setting.mode == mode]):
+            times, ratios = [r.peer_ms.median for r in group], [r.ratio.median for r in group]
+            axes.scatter(times, ratios, s=14, alpha=0.8, color=COLOURS[way], label=way)
+        axes.set(title=mode, xscale="log", yscale="log", xlabel="the built-in's milliseconds")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.grid(alpha=0.3)
+    _legend(figure)
     figure.savefig(path, format="png", dpi=110)
 
 

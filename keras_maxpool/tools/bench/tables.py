@@ -14,22 +14,28 @@ WIDE = 120
 """Columns of a terminal that has room for quartiles and rounds; in a narrower one the rows are medians."""
 
 
-def render(outcome: Outcome, console: Console, *, every_row: bool) -> None:
-    """Shows a summary of each peer, growth by size, every row from the worst ratio on, and what was not timed."""
+def render(outcome: Outcome, console: Console, *, every_row: bool, extremes: int = 0) -> None:
+    """Shows a summary of each peer, growth by size, every row from the worst ratio on, and what was not timed.
+
+    Of each mode and direction, `extremes` rows with the worst ratios and as many with the best ones are shown, too.
+    """
     rows, growth = measure.split(outcome.rows)
     if outcome.rows:
         console.print("Ratios are the peer's time over ours: above 1, ours is faster.")
     for peer, lines in groupby(measure.summarize(rows), key=lambda line: line.peer):
         console.print(_summary(peer, list(lines)))
     wide = console.width >= WIDE
-    for mode, direction in dict.fromkeys(
-        (row.setting.mode, row.setting.direction) for row in growth
-    ):
+    for mode, direction in _ways(growth):
         way = [r for r in growth if (r.setting.mode, r.setting.direction) == (mode, direction)]
         console.print(_growth(f"growth: {mode}, {direction}", way, wide))
+    for mode, direction in _ways(rows) if extremes else ():
+        way = [r for r in rows if (r.setting.mode, r.setting.direction) == (mode, direction)]
+        worst = measure.worst_first(way)
+        console.print(_rows(f"{mode}, {direction}: the worst", worst[:extremes], wide))
+        console.print(_rows(f"{mode}, {direction}: the best", worst[: -extremes - 1 : -1], wide))
     for peer in dict.fromkeys(row.setting.peer for row in rows) if every_row else ():
         of_peer = [row for row in rows if row.setting.peer == peer]
-        console.print(_rows(peer, measure.worst_first(of_peer), wide))
+        console.print(_rows(_title(peer), measure.worst_first(of_peer), wide))
     for note in outcome.left_out:
         console.print(f"left out: {note.setting}: {note.reason}", markup=False, highlight=False)
     for note in outcome.different:
@@ -37,17 +43,20 @@ def render(outcome: Outcome, console: Console, *, every_row: bool) -> None:
 
 
 def _summary(peer: str, lines: Sequence[Summary]) -> Table:
-    table = _table(["mode", "direction"], ["cases", "geometric mean", "worst"], _title(peer))
+    table = _table(
+        ["mode", "direction"], ["clearly slower", "geometric mean", "worst"], _title(peer)
+    )
     table.add_column("worst case")
     for line in lines:
-        figures = str(line.cases), f"{line.geometric_mean:.2f}", f"{line.worst:.2f}"
+        slower = f"{line.clearly_slower} of {line.cases}"
+        figures = slower, f"{line.geometric_mean:.2f}", f"{line.worst:.2f}"
         table.add_row(line.mode, line.direction, *figures, line.worst_case)
     return table
 
 
-def _rows(peer: str, rows: Sequence[Row], wide: bool) -> Table:
+def _rows(title: str, rows: Sequence[Row], wide: bool) -> Table:
     figures = [*["rounds"] * wide, "ours, ms", "peer, ms", "ratio"]
-    table = _table(["case", "mode", "direction"], figures, _title(peer))
+    table = _table(["case", "mode", "direction"], figures, title)
     for row in rows:
         setting = row.setting
         times = (_spread(times, wide) for times in (row.ours_ms, row.peer_ms))
@@ -55,6 +64,11 @@ def _rows(peer: str, rows: Sequence[Row], wide: bool) -> Table:
         words = setting.case.name, setting.mode, setting.direction
         table.add_row(*words, *rounds, *times, _ratio(row.ratio, wide))
     return table
+
+
+def _ways(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Returns each mode and direction of the rows."""
+    return list(dict.fromkeys((row.setting.mode, row.setting.direction) for row in rows))
 
 
 def _growth(title: str, rows: Sequence[Row], wide: bool) -> Table:

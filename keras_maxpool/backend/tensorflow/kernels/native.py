@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import tensorflow as tf
@@ -29,7 +30,7 @@ class MaxPool:
     pool: tuple[int, ...]
     strides: tuple[int, ...]
     padding: str | pads.Pads
-    data_format: str
+    data_format: str = "channels_last"
 
     def of_axes(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Returns one integer per axis of the input, from those of the spatial axes."""
@@ -37,13 +38,17 @@ class MaxPool:
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Pools `x` with TensorFlow's own gradient."""
+        return self._operation(input=x)
+
+    @cached_property
+    def _operation(self) -> Callable[..., tf.Tensor]:
         operation, name = OPERATIONS[len(self.pool), self.data_format]
         options: dict[str, Any] = {"padding": self.padding}
         if not isinstance(self.padding, str):
             explicit = [0, 0, *(n for pair in self.padding for n in pair), 0, 0]
             options = {"padding": "EXPLICIT", "explicit_paddings": explicit}
         window, strides = self.of_axes(self.pool), self.of_axes(self.strides)
-        return operation(input=x, ksize=window, strides=strides, data_format=name, **options)
+        return partial(operation, ksize=window, strides=strides, data_format=name, **options)
 
     def with_guard(self, x: tf.Tensor) -> tf.Tensor:
         """Pools `x`, which may have no elements when the graph runs."""
@@ -67,7 +72,7 @@ class MaxPool:
             least = self.of_axes([1] * len(self.pool))
             return guarded(lambda x: self.padded(x, context), x, least)
         last = layout.channels_last(x, self.data_format)
-        y = max_pool(last, self.pool, self.strides, self.padding, context)
+        y = max_pool(last, replace(self, data_format="channels_last"), context)
         return layout.restored(y, self.data_format)
 
 
@@ -88,14 +93,7 @@ def guarded(function: Callable[[tf.Tensor], Any], x: tf.Tensor, least: Sequence[
     )
 
 
-def max_pool(
-    x: tf.Tensor,
-    pool: Sequence[int],
-    strides: Sequence[int],
-    padding: str | pads.Pads,
-    context: Context,
-    data_format: str = "channels_last",
-) -> tf.Tensor:
+def max_pool(x: tf.Tensor, operation: MaxPool, context: Context) -> tf.Tensor:
     """Computes `tf.nn.max_pool` over 2 or 3 spatial axes, with a gradient that is safe, fast and right.
 
     Workarounds for TensorFlow 2.21 on the CPU:
@@ -110,17 +108,22 @@ def max_pool(
     - Only oneDNN pools with channels first: float32 and bfloat16, with a gradient in graphs, and no second-order
       one, which is computed with channels last.
     """
+    pool, strides, data_format = operation.pool, operation.strides, operation.data_format
     if max(*pool, *strides) == 1:
         return x
     if max(pool) == 1:
         spatial = [slice(None, None, stride) for stride in strides]
         return x[(slice(None), *([slice(None)] * (data_format == "channels_first")), *spatial)]
+    padding = operation.padding
     if not isinstance(padding, str) and (context.differentiable or len(pool) == 3):
-        x, padding = pads.pad(x, padding, context), "VALID"
-    operation = MaxPool(tuple(pool), tuple(strides), padding, data_format)
+        x = pads.pad(x, padding, context)
+        operation = replace(operation, padding="VALID")
     # A graph refuses an axis that is known to be empty; eager mode takes it.
     empty = context.mode == "graph" and 0 in x.shape.as_list()
     forward = operation.with_guard if empty else operation
+    if context.mode == "xla" and context.taped and operation.padding == "SAME":
+        # XLA's select-and-scatter sends the gradient of a tie to a later element where it pads by itself.
+        return operation.padded(x, context)
     if not x.dtype.is_floating or context.mode == "xla" or not context.differentiable:
         return forward(x)
     keeps_shape = operation.keeps_shape(x)

@@ -4,8 +4,8 @@ from math import gcd
 
 import tensorflow as tf
 
+from keras_maxpool.backend.tensorflow import cost, shapes
 from keras_maxpool.backend.tensorflow import padding as pads
-from keras_maxpool.backend.tensorflow import plan, shapes
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.kernels import native
 from keras_maxpool.geometry.window import Axis, Window, ceil_divide
@@ -25,7 +25,7 @@ def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context) -> tf.Tensor:
     """Pools axis `i` of `x`."""
     full = shapes.sizes(x)
     before, size, after = full[:i], full[i], full[i + 1 :]
-    if i > 1 and i == x.shape.rank - 2 and (x.shape[-1] or plan.NARROW) < plan.NARROW:
+    if i > 1 and i == x.shape.rank - 2 and (x.shape[-1] or cost.NARROW) < cost.NARROW:
         # Too few channels to fill a vector: two transposes fold the other spatial axes into them.
         batch, *middle = before
         x = tf.reshape(x, [batch, shapes.product(middle), size, after[0]])
@@ -41,7 +41,7 @@ def _pool_axis(x: tf.Tensor, i: int, axis: Axis, context: Context) -> tf.Tensor:
     x = (
         _dilated(x, axis, padding, context)
         if axis.dilated
-        else native.max_pool(x, [axis.pool, 1], [axis.stride, 1], padding, context)
+        else native.max_pool(x, native.MaxPool((axis.pool, 1), (axis.stride, 1), padding), context)
     )
     return tf.reshape(x, [*before, shapes.sizes(x)[1], *after])
 
@@ -59,8 +59,8 @@ def _dilated(x: tf.Tensor, axis: Axis, padding: str, context: Context) -> tf.Ten
     groups = ceil_divide(size, gap, shapes.maximum)
     x = pads.pad(x, [(0, groups * gap - size), (0, 0)], context, (gap, 1))
     x = tf.reshape(x, [outer, groups, 1, gap * inner])
-    steps = [stride if gap == 1 else 1, 1]
-    x = native.max_pool(x, [axis.pool, 1], steps, padding, context)
+    operation = native.MaxPool((axis.pool, 1), (stride if gap == 1 else 1, 1), padding)
+    x = native.max_pool(x, operation, context)
     if gap == 1:
         return x
     x = tf.reshape(x, [outer, shapes.sizes(x)[1] * gap, 1, inner])

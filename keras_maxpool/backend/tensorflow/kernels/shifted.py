@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import padding, plan, shapes
+from keras_maxpool.backend.tensorflow import cost, padding, shapes
 from keras_maxpool.backend.tensorflow.context import Context
 from keras_maxpool.backend.tensorflow.kernels.views import max_of_views
 from keras_maxpool.geometry.views import Views, split_into_steps, views_of_window
@@ -22,7 +22,7 @@ JOINT_VIEWS = 9
 def shifted(x: tf.Tensor, window: Window, context: Context) -> tf.Tensor:
     """Pools (batch, *spatial, channels)."""
     pads = padding.explicit_pads(window.axes, shapes.sizes(x)[1:-1])
-    wide = x.shape[-1] is None or x.shape[-1] >= plan.NARROW
+    wide = x.shape[-1] is None or x.shape[-1] >= cost.NARROW
     # Three strided axes at once need comparisons in seven dimensions; outside XLA TensorFlow broadcasts up to five.
     strided = sum(stride > 1 for stride in window.strides)
     possible = strided < 3 or context.mode == "xla"
@@ -51,7 +51,7 @@ def _pool_axis(
     rank, channels = x.shape.rank - 2, x.shape[-1]
     axes, pads = [Views()] * rank, [(0, 0)] * rank
     axes[i], pads[i] = views, pad
-    if axes[-1].stride > 1 or channels is None or channels >= plan.NARROW:
+    if axes[-1].stride > 1 or channels is None or channels >= cost.NARROW:
         return max_of_views(x, axes, pads, context, gaps)
     # Merged with the channels, slices along the last axis are long and contiguous.
     *outer, last, _ = shapes.sizes(x)
