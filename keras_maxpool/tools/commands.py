@@ -86,6 +86,7 @@ def _bench(args: Namespace) -> int:
         drawn=args.sample,
         seed=args.seed,
         whole_networks=args.networks,
+        kernels=args.kernels,
         every_row=args.all,
         json_file=args.json,
         plot_file=args.plot,
@@ -143,6 +144,11 @@ def _bench_options(command: ArgumentParser) -> None:
         "--growth",
         action="store_true",
         help="a second table: how cost grows with batch, channels and window, ours and the built-in's",
+    )
+    command.add_argument(
+        "--kernels",
+        action="store_true",
+        help="keras_maxpool's own kernels as the peers, to see whether the one that it chooses is the fastest",
     )
     command.add_argument(
         "--all",

@@ -75,7 +75,7 @@ def test_variables_and_strings():
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_auto_knows_the_channels(data_format, channels, pools):
     """Few are pooled one axis at a time."""
-    shape = (2, 40, 40, channels) if data_format == "channels_last" else (2, channels, 40, 40)
+    shape = (2, 400, 400, channels) if data_format == "channels_last" else (2, channels, 400, 400)
     traced = operations(lambda x: max_pool(x, 5, 1, data_format=data_format), shape)
     assert traced.count("MaxPool") == pools
 

@@ -116,16 +116,17 @@ def test_fit_in_mixed_precision(policy):
 def test_traces_of_eager_gradients_do_not_pile_up(monkeypatch):
     """Those of large inputs go through a function of their own, for sizes that are unknown from the second on."""
     monkeypatch.setattr(plan, "LARGE", 1)
-    plan.choose.cache_clear()
-    backend_pool._traced_gradient.cache_clear()
+    for cache in (plan.choose, backend_pool._one_function, backend_pool._traced_gradient):
+        cache.cache_clear()
     for size in range(5, 14, 2):
         given = case(Config((size, size + 1), 3, 2, "same"), ties)
         pool = lambda x: max_pool(x, 3, 2, "same")  # noqa: E731
         _, gradient = run(with_gradient(pool), "eager", given.x, given.upstream)
         assert_same(gradient, given.gradient)
-    plan.choose.cache_clear()
+    for cache in (plan.choose, backend_pool._one_function):
+        cache.cache_clear()
     assert backend_pool._traced_gradient.cache_info().currsize == 1
-    key = parse(2, 3, 2, "same", 1, False), "channels_last", "auto", 3, False
+    key = parse(2, 3, 2, "same", 1, False), "channels_last", "auto", 3
     assert backend_pool._traced_gradient(*key).experimental_get_tracing_count() == 2
 
 

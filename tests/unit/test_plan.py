@@ -22,14 +22,15 @@ def window(rank, dilation=1, padding="valid"):
 WINDOWS = [window(*of) for of in product((1, 2, 3), (1, 2), ("valid", "same", 1))]
 
 
-def work(of, dtype, mode, taped=False, **facts):
-    """As `plan.Work`, with the context's mode and tape spelled out."""
-    return plan.Work(of, dtype, Context(mode, taped), **facts)
+def work(of, dtype, mode, taped=False, shape=None, **facts):
+    """As `plan.Work`, with the context's mode and tape spelled out, and small inputs of many channels."""
+    shape = shape or (1, *[9] * of.rank, 64)
+    return plan.Work(of, dtype, Context(mode, taped), shape, **facts)
 
 
 def choose(implementation, of, dtype, mode, onednn=True):
     """The kernel, and the one whose gradient a tape gets."""
-    chosen = plan.choose(implementation, work(of, dtype, mode, True, channels=64, onednn_3d=onednn))
+    chosen = plan.choose(implementation, work(of, dtype, mode, True, onednn_3d=onednn))
     own = chosen.gradient == plan.OWN
     return chosen.kernel, chosen.kernel if own else chosen.gradient
 
@@ -46,11 +47,12 @@ def test_auto():
         for mode in ("eager", "graph"):
             kernel, gradient = choose("auto", of, dtype, mode)
             assert kernel == operation
-            assert gradient in KERNELS
+            assert gradient in (*KERNELS, plan.GRAPH)
         assert choose("auto", of, dtype, "xla") == ("shifted", "shifted")
         for mode in MODES:
             # Where nothing was measured nothing is better; only who wins a tie is still looked after.
-            other = plan.Work(of, dtype, Context(mode, taped=True, on_cpu=False), 1, plan.LARGE)
+            context = Context(mode, taped=True, on_cpu=False)
+            other = plan.Work(of, dtype, context, (plan.LARGE, *[9] * of.rank, 1))
             assert plan.choose("auto", other).kernel == operation
             assert plan.choose("auto", other).gradient != plan.GRAPH
 
@@ -71,10 +73,9 @@ def test_a_forced_kernel_computes_the_values():
             for rank in (1, 2)
             for mode in ("eager", "graph")
         ),
-        # MaxPool3D's own gradient goes to every tied element, but for oneDNN's.
-        *(("direct", 3, "eager", onednn, "separable") for onednn in (True, False)),
+        # MaxPool3D's own gradient goes to every tied element, but for oneDNN's, which only graphs run.
         *(("direct", 3, "graph", True, "direct"), ("direct", 3, "graph", False, "separable")),
-        *((own, 3, "eager", True, own) for own in ("separable", "shifted")),
+        *((any_kernel, 3, "eager", True, plan.GRAPH) for any_kernel in KERNELS),
         *((own, 3, "graph", False, own) for own in ("separable", "shifted")),
     ],
 )
@@ -84,44 +85,95 @@ def test_whose_gradient_is_used(implementation, rank, mode, onednn, gradient):
         assert chosen == gradient
 
 
+IMAGES, SPP = (64, 224, 224), (8, 40, 40, 256)
+
+
 @pytest.mark.parametrize(
-    ("pool", "stride", "channels", "mode", "taped", "kernel"),
+    ("shape", "pool", "stride", "forward", "gradient"),
     [
-        *((9, 1, 64, "graph", False, "separable"), (9, 1, None, "eager", True, "separable")),
-        *((8, 1, 64, "graph", True, "direct"), ((8, 10), 1, 64, "graph", True, "direct")),
-        *((10, 1, 64, "graph", True, "separable"), (63, 1, 3, "xla", True, "shifted")),
-        *((6, 1, 16, "eager", False, "direct"), (6, 1, 15, "eager", False, "separable")),
-        *((5, 1, 3, "graph", False, "separable"), (4, 1, 3, "graph", False, "direct")),
-        ((4, 6), 1, 3, "graph", False, "direct"),
-        # The gradient gains earlier than the values, the fewer channels the earlier.
-        *((3, 1, 3, "graph", True, "separable"), (2, 1, 3, "graph", True, "direct")),
-        *((7, 1, 15, "graph", True, "separable"), (6, 1, 15, "graph", True, "direct")),
-        *((2, 1, 1, "graph", True, "separable"), (2, 1, 1, "eager", True, "direct")),
-        # Longer strides read each element less often.
-        *((9, 2, 3, "eager", False, "direct"), (10, 2, 3, "eager", False, "separable")),
+        # Whether pooling by axis takes less time in a graph, as it was measured: forward, and with the gradient.
+        *((SPP, pool, 1, False, False) for pool in (3, 5)),
+        (SPP, 13, 1, True, True),
+        *(((2, 512, 512, 3), 5, 1, True, True), ((2, 512, 512, 3), 31, 1, True, True)),
+        *(((*IMAGES, 1), 2, 2, False, True), ((*IMAGES, 3), 2, 2, False, False)),
+        ((26, 39, 44, 57, 2), 6, 1, True, True),
+        ((8, 28, 28, 256), 2, 2, False, False),
+        # Windows that do not overlap read each element once; small inputs do not pay for more operations.
+        *(((2, 19, 18, 21, 25), 9, 9, False, False), ((8, 8, 8, 8), 7, 1, False, False)),
+        # Sizes may be unknown.
+        *(((None, None, None, 256), 13, 1, True, True), ((None,) * 4, 3, 2, False, False)),
         # One axis is pooled directly whatever its window.
-        ((99,), 1, 3, "graph", False, "direct"),
+        ((8, 9999, 3), 99, 1, False, False),
     ],
 )
-def test_large_windows_and_few_channels_are_pooled_by_axis(
-    pool, stride, channels, mode, taped, kernel
-):
-    rank = len(pool) if isinstance(pool, tuple) else 2
-    of = parse(rank, pool, stride, "same", 1, False)
-    few = work(of, "float32", mode, taped, channels=channels)
-    assert plan.choose("auto", few).kernel == kernel
+def test_large_windows_and_few_channels_are_pooled_by_axis(shape, pool, stride, forward, gradient):
+    of = parse(len(shape) - 2, pool, stride, "same", 1, False)
+    for taped, by_axis in ((False, forward), (True, gradient)):
+        chosen = plan.choose("auto", work(of, "float32", "graph", taped, shape, onednn_3d=True))
+        assert chosen.kernel == ("separable" if by_axis else "direct")
+
+
+def test_eager_operations_take_longer_to_start():
+    of, shape = parse(3, 4, 1, "same", 1, False), (1, 12, 12, 12, 64)
+    kernels = [
+        plan.choose("auto", work(of, "float32", mode, False, shape)).kernel
+        for mode in ("graph", "eager")
+    ]
+    assert kernels == ["separable", "direct"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "stride", "padding", "channels", "taped", "kernel", "gradient"),
+    [
+        # XLA's own operations, where windows do not overlap and few channels are adjacent.
+        *((2, 2, padding, 12, False, "direct", "shifted") for padding in ("valid", "same")),
+        *(
+            (3, 3, "valid", 15, True, "direct", "shifted"),
+            (3, 3, "valid", 16, True, *["shifted"] * 2),
+        ),
+        *((4, 4, "same", 3, False, "direct", "shifted"), (4, 4, "same", 3, True, *["direct"] * 2)),
+        *((4, 3, "valid", 3, True, *["shifted"] * 2), (4, 4, 1, 3, True, *["shifted"] * 2)),
+    ],
+)
+def test_xla_scatters(pool, stride, padding, channels, taped, kernel, gradient):
+    of = parse(2, pool, stride, padding, 1, False)
+    small = work(of, "float32", "xla", taped, (8, 32, 32, channels))
+    chosen = plan.choose("auto", small)
+    assert (chosen.kernel, chosen.gradient) == (
+        kernel,
+        plan.OWN if gradient == kernel else gradient,
+    )
+    if taped and kernel == "direct" == gradient:
+        cube = work(
+            parse(3, pool, stride, padding, 1, False), "float32", "xla", True, (8, 9, 9, 9, 3)
+        )
+        assert plan.choose("auto", cube)[1:3] == ("separable", plan.OWN)
+        tangent = small._replace(context=Context("xla", True, has_tangent=True))
+        for other in (tangent, small._replace(dtype="float64")):
+            assert plan.choose("auto", other).gradient != plan.OWN or other.dtype == "float64"
 
 
 @pytest.mark.parametrize("implementation", ["auto", *KERNELS])
-def test_large_inputs_have_a_graphs_gradient_in_eager_mode(implementation):
-    for elements, in_graph in ((2**17 - 1, False), (2**17, True), (2**18, True), (None, False)):
-        facts = {"channels": 64, "elements": elements}
+def test_eager_gradients_in_a_graph(implementation):
+    """Of large inputs, in 3D, and where the output may have the input's shape."""
+    small, large, same = (1, 9, 9, 64), (16, 64, 64, 1), parse(2, 3, 1, "same", 1, False)
+    for of, shape, in_graph in (
+        *(
+            (window(2), small, False),
+            (window(2), large, True),
+            (window(2), (15, *large[1:]), False),
+        ),
+        *((window(3), (1, 9, 9, 9, 2), True), (same, small, True)),
+    ):
         eager, graph = (
-            plan.choose(implementation, work(window(2), "float32", mode, True, **facts))
+            plan.choose(implementation, work(of, "float32", mode, True, shape))
             for mode in ("eager", "graph")
         )
         assert (eager.gradient == plan.GRAPH) is in_graph
         assert graph.gradient != plan.GRAPH
+        tangent = work(of, "float32", "eager", True, shape)
+        tangent = tangent._replace(context=Context("eager", True, has_tangent=True))
+        assert plan.choose(implementation, tangent).gradient != plan.GRAPH
 
 
 def test_gradients_of_16_bits_are_summed_in_32():
@@ -132,7 +184,7 @@ def test_gradients_of_16_bits_are_summed_in_32():
 
 
 @pytest.mark.parametrize(
-    ("padding", "mode", "taped", "elements", "layout"),
+    ("padding", "mode", "taped", "batch", "layout"),
     [
         ("valid", "eager", False, 1, plan.AS_IS),
         ("same", "eager", False, 1, plan.AS_IS),
@@ -145,8 +197,8 @@ def test_gradients_of_16_bits_are_summed_in_32():
         ("same", "xla", False, 1, plan.CHANNELS_AS_SAMPLES),
     ],
 )
-def test_layouts_of_channels_first(padding, mode, taped, elements, layout):
-    facts = {"channels": 64, "elements": elements, "data_format": "channels_first"}
+def test_layouts_of_channels_first(padding, mode, taped, batch, layout):
+    facts = {"shape": (batch, 9, 9, 64), "data_format": "channels_first"}
     of = window(2, padding=padding)
     first = work(of, "float32", mode, taped, **facts, native_channels_first=True)
     moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
@@ -159,11 +211,11 @@ def test_layouts_of_channels_first(padding, mode, taped, elements, layout):
 
 def test_nothing_is_claimed_by_default_or_needed_without_a_gradient():
     """Neither a tape, nor oneDNN."""
-    few = work(parse(2, 3, 1, "same", 1, False), "float32", "graph", channels=3)
+    few = work(parse(2, 3, 2, "same", 1, False), "float32", "graph", shape=(64, 224, 224, 1))
     assert plan.choose("auto", few).kernel == "direct"
     assert plan.choose("auto", work(window(3), "float32", "graph")).gradient == "separable"
     for row in [("int32", "graph", True), ("uint8", "xla", True), ("float16", "eager", False)]:
-        chosen = plan.choose("auto", work(window(3), *row, elements=plan.LARGE))
+        chosen = plan.choose("auto", work(window(3), *row, shape=(plan.LARGE, 9, 9, 9, 1)))
         assert (chosen.gradient, chosen.widened) == (plan.OWN, False)
 
 
@@ -171,7 +223,7 @@ def test_the_gradient_is_not_that_of_repeated_elements():
     for padding, gradient in (("valid", plan.OWN), ("same", plan.OWN), (1, "direct")):
         for repeats in (True, False):
             context = Context("graph", repeats=repeats)
-            of = plan.Work(window(2, padding=padding), "float32", context, channels=64)
+            of = plan.Work(window(2, padding=padding), "float32", context, (1, 9, 9, 64))
             assert plan.choose("auto", of).gradient == (gradient if repeats else plan.OWN)
 
 

@@ -58,8 +58,8 @@ def _one_function(
         return None
     work = _work(pooling, shape, dtype.name)
     chosen = plan.choose(pooling.implementation, work)
-    if chosen.gradient == plan.GRAPH:
-        return _traced(pooling, shape)
+    if chosen.layout == plan.AS_IS and chosen.gradient == plan.GRAPH:
+        return _with_graph_gradient(pooling, chosen)
     if (chosen.layout, chosen.kernel, chosen.gradient) != (plan.AS_IS, "direct", plan.OWN):
         return None
     if work.keeps_shape and pooling.context.taped:
@@ -129,15 +129,14 @@ def _max_pool(
 
 def _pool(pooling: Pooling, x: tf.Tensor) -> tf.Tensor:
     """Pools `x` as the plan says."""
-    shape = x.shape.as_list()
-    chosen = plan.choose(pooling.implementation, _work(pooling, shape, x.dtype.name))
-    if chosen.gradient == plan.GRAPH:
-        return _traced(pooling, shape)(x)
+    chosen = plan.choose(pooling.implementation, _work(pooling, x.shape.as_list(), x.dtype.name))
     inputs = layout.for_kernel(x, chosen.layout)
     if chosen.layout != plan.AS_IS:
         pooling = pooling._replace(data_format="channels_last")
     if chosen.gradient == plan.OWN:
         y = _forward(pooling, chosen, inputs)
+    elif chosen.gradient == plan.GRAPH:
+        y = _with_graph_gradient(pooling, chosen)(inputs)
     else:
         forward = partial(_forward, pooling, chosen)
         y = with_gradient(forward, partial(_surrogate_gradient, pooling, chosen), inputs)
@@ -187,27 +186,56 @@ def _surrogate_gradient(
     return tf.cast(wide, x.dtype)
 
 
-def _traced(pooling: Pooling, shape: Sequence[int | None]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns an eager pooling as a `tf.function`, whose gradient is that of graph mode."""
-    window, data_format, implementation, context, _ = pooling
-    private = data_format == "channels_first" and not context.vectorized
-    return _trace(window, data_format, implementation, _channels(shape, data_format), private)
+def _with_graph_gradient(pooling: Pooling, chosen: plan.Plan) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns an eager pooling with the gradient of graph mode."""
+    # Its own values need no gradient.
+    untaped = pooling._replace(context=replace(pooling.context, taped=False))
+
+    @tf.custom_gradient
+    def pool(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        return _forward(untaped, chosen, x), partial(_graph_gradient, pooling, x)
+
+    return pool
+
+
+def _graph_gradient(pooling: Pooling, x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    window, data_format, implementation, *_ = pooling
+    context = current_context(x, upstream)
+    if context.vectorized:
+        # This is a graph already, which replaces the operations of a traced function by those of no plan.
+        pool = partial(_in_context, window, data_format, implementation, False)
+        return gradient_of(pool)(x, upstream, context)
+    channels = _channels(x.shape.as_list(), data_format)
+    return _traced_gradient(window, data_format, implementation, channels)(x, upstream)
 
 
 @lru_cache(maxsize=128)
-def _trace(
-    window: Window, data_format: str, implementation: str, channels: int | None, private: bool
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the pooling as a `tf.function`, which is traced for unknown sizes when shapes change.
+def _traced_gradient(
+    window: Window, data_format: str, implementation: str, channels: int | None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns the gradient as a `tf.function`, which is traced for unknown sizes when shapes change.
 
     It is made for one number of `channels`, which the plan then knows in that case, too.
     """
+    pool = partial(
+        _in_context, window, data_format, implementation, data_format == "channels_first"
+    )
 
-    def pool(x: tf.Tensor) -> tf.Tensor:
-        context = current_context(x)
-        return _pool(Pooling(window, data_format, implementation, context, private=private), x)
+    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        return gradient_of(pool)(x, upstream, current_context(x, upstream))
 
-    return tf.function(pool, autograph=False, reduce_retracing=True)
+    return tf.function(gradient, autograph=False, reduce_retracing=True)
+
+
+def _in_context(
+    window: Window,
+    data_format: str,
+    implementation: str,
+    private: bool,
+    x: tf.Tensor,
+    context: Context,
+) -> tf.Tensor:
+    return _pool(Pooling(window, data_format, implementation, context, private), x)
 
 
 def _indices(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from keras_maxpool import arguments
 from keras_maxpool.geometry import window as windows
 
 LAYER_MODES, TRAINING = ("eager", "graph", "xla"), ("fit", "fit-xla")
@@ -23,6 +24,8 @@ PYTORCH = "PyTorch"
 OPENCV = "OpenCV"
 COPY = "copy"
 """The floor: a plain copy that moves as many bytes as the pooling must."""
+KERNELS = arguments.IMPLEMENTATIONS[1:]
+"""Our own kernels, by their names: with `--kernels` they are the peers of the one that the plan chooses."""
 OPTIONAL = (PYTORCH, OPENCV)
 """The peers that need not be installed."""
 
@@ -187,15 +190,17 @@ def plan(
     modes: Collection[str],
     directions: Collection[str],
     installed: Collection[str],
+    *,
+    kernels: bool = False,
 ) -> list[Setting]:
-    """Returns all that is to be measured, in order, with the peers that can do it."""
+    """Returns all that is to be measured, in order, with the peers that can do it; `kernels` are then the only ones."""
     return [
         Setting(case, mode, direction, peer)
         for case in cases
         for mode in MODES
         for direction in DIRECTIONS
         if mode in modes and direction in directions and _makes_sense(case, mode, direction)
-        for peer in _peers(case, mode, direction)
+        for peer in (_kernels(case) if kernels else _peers(case, mode, direction))
         if peer not in OPTIONAL or peer in installed
     ]
 
@@ -207,6 +212,11 @@ def _makes_sense(case: Case, mode: str, direction: str) -> bool:
         # A training step has no forward half; in 16 bits it needs loss scaling, more work than the pooling.
         return direction == "gradient" and case.dtype == "float32"
     return True
+
+
+def _kernels(case: Case) -> list[str]:
+    undilated_only = "direct"
+    return [kernel for kernel in KERNELS if case.dilation == 1 or kernel != undilated_only]
 
 
 def _peers(case: Case, mode: str, direction: str) -> list[str]:

@@ -47,6 +47,7 @@ def main(
     drawn: int | None,
     seed: int,
     whole_networks: bool,
+    kernels: bool,
     every_row: bool,
     json_file: Path | None,
     plot_file: Path | None,
@@ -54,18 +55,23 @@ def main(
     """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs, 2 if no case matches."""
     # A GPU would work on after a call returns, and most peers have none.
     tf.config.set_visible_devices([], "GPU")
-    budget = BUDGET
+    budget = BUDGET if drawn is None else SAMPLE_BUDGET
     if whole_networks:
-        settings = _of_networks(modes or bench_cases.TRAINING, directions)
-    elif drawn is not None:
-        settings = _of_sample(drawn, seed, modes or bench_cases.LAYER_MODES, directions)
-        budget = SAMPLE_BUDGET
-    else:
+        settings = [
+            Setting(network, mode, "gradient", bench_cases.BUILTIN)
+            for network in networks.NETWORKS
+            for mode in bench_cases.TRAINING
+            if mode in (modes or bench_cases.TRAINING) and "gradient" in directions
+        ]
+    elif drawn is None:
         cases = bench_cases.select(pattern, quick=quick, growth=growth)
-        settings = bench_cases.plan(
-            cases, modes or bench_cases.MODES, directions, bench_peers.installed()
-        )
-    settings = [s for s in settings if pattern is None or re.search(pattern, s.case.name)]
+        peers, modes = bench_peers.installed(), modes or bench_cases.MODES
+        settings = bench_cases.plan(cases, modes, directions, peers, kernels=kernels)
+    else:
+        cases, modes = sample.draw(drawn, seed), modes or bench_cases.LAYER_MODES
+        settings = bench_cases.plan(cases, modes, directions, (), kernels=kernels)
+        settings = [setting for setting in settings if setting.peer != bench_cases.COPY]
+    settings = [s for s in settings if re.search(pattern or "", s.case.name)]
     if not settings:
         consoles.notes().print("keras-maxpool: no case matches")
         return 2
@@ -86,19 +92,3 @@ def main(
         draw = plot.plot if drawn is None else plot.plot_sample
         draw(outcome.rows, plot_file)
     return 1 if outcome.different else 0
-
-
-def _of_networks(modes: Collection[str], directions: Collection[str]) -> list[Setting]:
-    return [
-        Setting(network, mode, "gradient", bench_cases.BUILTIN)
-        for network in networks.NETWORKS
-        for mode in bench_cases.TRAINING
-        if mode in modes and "gradient" in directions
-    ]
-
-
-def _of_sample(
-    count: int, seed: int, modes: Collection[str], directions: Collection[str]
-) -> list[Setting]:
-    settings = bench_cases.plan(sample.draw(count, seed), modes, directions, ())
-    return [setting for setting in settings if setting.peer == bench_cases.BUILTIN]

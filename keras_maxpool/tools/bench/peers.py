@@ -56,7 +56,7 @@ def make_data(case: Case) -> Data:
     return Data(x.astype(dtype).reshape(case.input_shape), upstream.astype(dtype))
 
 
-def our_layer(case: Case) -> keras.layers.Layer:
+def our_layer(case: Case, implementation: str = "auto") -> keras.layers.Layer:
     """Returns our layer for a case."""
     cls = getattr(keras_maxpool, f"MaxPooling{case.rank}D")
     return cls(
@@ -65,6 +65,7 @@ def our_layer(case: Case) -> keras.layers.Layer:
         case.padding,
         case.data_format,
         dilation_rate=case.dilation,
+        implementation=implementation,
         dtype=case.dtype,
     )
 
@@ -85,6 +86,8 @@ def peer(setting: Setting, data: Data) -> Side:
             return _opencv(case, data)
         case bench_cases.COPY:
             return _copy(direction, data)
+    if setting.peer in bench_cases.KERNELS:
+        return _tensorflow(our_layer(case, setting.peer), case, mode, direction, data)
     return _tensorflow(_builtin(case, setting.peer), case, mode, direction, data)
 
 
