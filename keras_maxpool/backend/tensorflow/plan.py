@@ -45,10 +45,11 @@ class Work(NamedTuple):
 
     @property
     def keeps_shape(self) -> bool:
-        """Whether "same" padding may give the output the shape of the input."""
+        """Whether the output may have the input's shape: with "same" padding, or windows of one element."""
         window, sizes = self.window, self.shape[1:-1]
         pairs = zip(window.strides, sizes, strict=True)
-        return window.padding == "same" and all(n == 1 or size in (1, None) for n, size in pairs)
+        fits = window.padding == "same" or max(window.pool) == 1
+        return fits and all(n == 1 or size in (1, None) for n, size in pairs)
 
     @property
     def large(self) -> bool:

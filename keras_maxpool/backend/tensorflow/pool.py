@@ -54,7 +54,7 @@ def _one_function(
 ) -> Callable[[tf.Tensor], tf.Tensor] | None:
     """Returns TensorFlow's operation or a traced function, where an eager call is no more than that."""
     window = pooling.window
-    if window.needs_pads or max(window.pool) == 1 or 0 in shape or dtype in numerics.SIGNED:
+    if window.needs_pads or 0 in shape or dtype in numerics.SIGNED:
         return None
     work = _work(pooling, shape, dtype.name)
     chosen = plan.choose(pooling.implementation, work)
@@ -62,7 +62,7 @@ def _one_function(
         return _with_graph_gradient(pooling, chosen)
     if (chosen.layout, chosen.kernel, chosen.gradient) != (plan.AS_IS, "direct", plan.OWN):
         return None
-    if work.keeps_shape and pooling.context.taped:
+    if work.keeps_shape and (pooling.context.taped or max(window.pool) == 1):
         return None
     return partial(as_rows, rank=window.rank, pool=one_operation(window, pooling.data_format))
 

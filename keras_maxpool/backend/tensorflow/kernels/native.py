@@ -56,9 +56,10 @@ class MaxPool:
         return guarded(self, x, self.of_axes(least))
 
     def keeps_shape(self, x: tf.Tensor) -> bool:
-        """Returns whether the output has, or may have, the input's shape because of "SAME"."""
+        """Returns whether the output has, or may have, the input's shape: with "SAME", or windows of one element."""
         sizes = zip(self.strides, spatial_sizes(x.shape, self.data_format), strict=True)
-        return self.padding == "SAME" and all(n == 1 or size in (1, None) for n, size in sizes)
+        fits = self.padding == "SAME" or max(self.pool) == 1
+        return fits and all(n == 1 or size in (1, None) for n, size in sizes)
 
     def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` with explicit pads in place of "SAME"."""
@@ -111,7 +112,8 @@ def max_pool(x: tf.Tensor, operation: MaxPool, context: Context) -> tf.Tensor:
     pool, strides, data_format = operation.pool, operation.strides, operation.data_format
     if max(*pool, *strides) == 1:
         return x
-    if max(pool) == 1:
+    if max(pool) == 1 and (context.mode == "xla" or operation.keeps_shape(x)):
+        # Elsewhere the slice takes 9 times as long.
         spatial = [slice(None, None, stride) for stride in strides]
         return x[(slice(None), *([slice(None)] * (data_format == "channels_first")), *spatial)]
     padding = operation.padding
