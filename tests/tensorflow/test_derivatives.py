@@ -9,6 +9,7 @@ from harness.cases import LEVEL, PLAIN, Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 
 from keras_maxpool import ops
+from keras_maxpool.backend.tensorflow import plan
 
 # Forward mode of every op, over its values and over its gradient, against finite differences. Inputs are distinct
 # integers and steps are small powers of two: no maximum moves, and all differences are exact.
@@ -112,6 +113,44 @@ def test_second_order_of_one_element_per_axis(mode, rank):
         arrays = given.x, given.upstream, tangent
         by_upstream, _ = run(second_order(pooling(config)), mode, *arrays)
         assert_same(by_upstream, 2 * tangent)  # each window is its one element
+
+
+APART = [
+    *(Config((13,), 4, 4, "same"), Config((9, 10), 4), Config((9, 10), 5, 5, "same")),
+    *(Config((7, 9), 4, 5, "same"), Config((6, 5, 8), 4, 4, "same"), Config((4, 5, 8), 4)),
+]
+
+
+@pytest.fixture(params=["axis by axis in 3D", "at once"])
+def scatters(request, monkeypatch):
+    """The two ways to scatter in 3D, of which the second is that of more channels than these tests have."""
+    monkeypatch.setattr(plan, "FEW", 8 if request.param == "axis by axis in 3D" else 2)
+    plan.choose.cache_clear()
+    yield
+    plan.choose.cache_clear()
+
+
+@pytest.mark.usefixtures("scatters")
+@pytest.mark.parametrize("config", APART, ids=str)
+def test_xla_scatters_to_the_first_maximum(config):
+    """In its own operations, which pool windows that do not overlap: with the derivatives of the gradient."""
+    given, tangent = case(config, ties), case(config, distinct).x % 7 - 3
+    traced = tf.function(with_gradient(pooling(config)), jit_compile=True)
+    text = traced.experimental_get_compiler_ir(given.x, given.upstream)(stage="hlo")
+    assert "select-and-scatter" in text
+    values, gradient = run(with_gradient(pooling(config)), "xla", given.x, given.upstream)
+    assert_same(values, given.values)
+    assert_same(gradient, given.gradient)
+    found = run(second_order(pooling(config)), "xla", given.x, given.upstream, tangent)
+    assert_same(found[0], reference.gather(2 * tangent, given.indices))
+    views = pooling(config, implementation="shifted")
+    for ours, others in zip(
+        found, run(second_order(views), "eager", given.x, given.upstream, tangent), strict=True
+    ):
+        assert_same(ours, others)
+    values, derivative = run(forward_mode(pooling(config)), "xla", given.x, tangent)
+    assert_same(values, given.values)
+    assert_same(derivative, reference.gather(2 * tangent, given.indices))
 
 
 # Gradients of what tf.vectorized_map returns, from a tape around it: it drops custom gradients.

@@ -172,14 +172,17 @@ def _apart(work: Work) -> bool:
     window, channels = work.window, work.shape[-1]
     narrow = work.data_format == "channels_first" or (channels or cost.NARROW) < cost.NARROW
     pairs = zip(window.pool, window.strides, strict=True)
-    plain = work.dtype == "float32" and not (window.dilated or window.needs_pads)
+    # Forward mode differentiates the operations themselves, and views alone send the gradient of a tie to the first.
+    plain = work.dtype == "float32" and not (
+        window.dilated or window.needs_pads or work.context.has_tangent
+    )
     return plain and narrow and all(pool <= stride for pool, stride in pairs)
 
 
 def _scatters(work: Work) -> bool:
     """Returns whether XLA's own select-and-scatter is the fastest gradient, and right: without "same" padding."""
     context = work.context
-    asked = context.mode == "xla" and context.on_cpu and context.taped and not context.has_tangent
+    asked = context.mode == "xla" and context.on_cpu and context.taped
     return asked and min(work.window.pool) >= LONG and _apart(work)
 
 
