@@ -30,7 +30,8 @@ TensorFlow:
   with `compile=False`, and compile the model again.
 - `model.export` has not been tried.
 
-The tools (`keras-maxpool`, `keras_maxpool.tools`), `explain` excepted, need TensorFlow as the backend.
+The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. `convert`, `report`, `explain`,
+the plots and `assert_parity` run on each.
 """
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool

@@ -4,6 +4,7 @@ Exit codes: 0 when all is well, 1 when a comparison failed or a layer cannot be 
 file or a missing package, 130 after Ctrl-C.
 """
 
+import importlib
 import importlib.util
 import inspect
 import sys
@@ -11,7 +12,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from keras_maxpool import __version__
-from keras_maxpool.tools.commands import COMMANDS, NEEDED, WITHOUT_KERAS, refuse
+from keras_maxpool.tools.commands import COMMANDS, NEEDED, ON_TENSORFLOW, WITHOUT_KERAS, refuse
 from keras_maxpool.tools.quiet import quiet, quiet_import
 
 
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.name not in WITHOUT_KERAS:
         try:
             with quiet_import():
-                from keras_maxpool.tools import on_tensorflow  # noqa: F401
+                checked = "on_tensorflow" if args.name in ON_TENSORFLOW else "on_keras_3"
+                importlib.import_module(f"keras_maxpool.tools.{checked}")
         except ImportError as error:
             sys.exit(f"keras-maxpool: {error}")
     try:

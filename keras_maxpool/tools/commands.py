@@ -17,6 +17,9 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """The packages that a command needs besides keras_maxpool's own, by module, with the names that pip knows them by."""
 
+ON_TENSORFLOW = ("demo", "bench", "parity")
+"""The commands that run on TensorFlow alone."""
+
 WITHOUT_KERAS = ("explain",)
 """The commands that run without Keras, and so at once."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import h5py
 import keras
-import tensorflow as tf
 
 from keras_maxpool.tools.atomic_file import draft
 from keras_maxpool.tools.errors import message
@@ -28,7 +27,12 @@ from keras_maxpool.tools.file_check import (
 PYTHONS = (AttributeError, IndexError, KeyError, TypeError)
 """Errors that Python itself raises, about its own code, where a value is of another type."""
 
-NO_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
+NO_MEMORY: tuple[type[BaseException], ...] = (MemoryError,)
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
+    NO_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
+TOO_MUCH: tuple[type[BaseException], ...] = (*NO_MEMORY, TimeoutError)
 
 NOT_FOUND = re.compile(
     r"(?:Could not locate \w+ '|Could not interpret [\w ]+ identifier: (?:\{.*'config': ')?|Unknown \w+: '|of type `)"
@@ -87,7 +91,7 @@ def _load_compiled(path: Path, note: Callable[[str], None]) -> Any:
             _check_h5_settings(path)
         with _named_for_keras(path) as named:
             return keras.saving.load_model(named)
-    except (*NO_MEMORY, TimeoutError):
+    except TOO_MUCH:
         raise
     except Exception as error:  # perhaps of the compile settings alone
         model = _load_bare(path)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_maxpool.geometry import checks
 from keras_maxpool.tools.layer_tree import NestedLayer, walk
@@ -39,14 +38,46 @@ def observe(
     for nested in layers:
         nested.layer.call = _recorded(nested.layer, calls.setdefault(nested.path, []))
     try:
-        call = tf.function(lambda inputs: model(inputs, training=False))
-        call.get_concrete_function(_model_inputs(model))
+        inputs = _model_inputs(model)
+        _Traced(model)(inputs)
     except Exception as error:  # whatever the user's own layers raise
         return calls, error
     finally:
         for nested in layers:
             del nested.layer.call
+    unknown = any(None in tensor.shape for tensor in keras.tree.flatten(inputs))
+    if unknown and keras.config.backend() == "torch":
+        calls = {path: _of_both_runs(found) for path, found in calls.items()}
     return calls, None
+
+
+def _of_both_runs(calls: Sequence[LayerCall]) -> list[LayerCall]:
+    """Returns the calls of one run: on PyTorch Keras runs a model twice, with two numbers for each unknown size."""
+    half = len(calls) // 2
+    return [
+        LayerCall(
+            _common(first.inputs, second.inputs),
+            tuple(map(_common, first.outputs, second.outputs)),
+            first.mask_fits,
+        )
+        for first, second in zip(calls[:half], calls[half:], strict=False)
+    ]
+
+
+def _common(a: Tensor, b: Tensor) -> Tensor:
+    shape = (n if n == other else None for n, other in zip(a.shape, b.shape, strict=True))
+    return Tensor(tuple(shape), a.dtype)
+
+
+class _Traced(keras.layers.Layer):
+    """Calls a model by `call`, so that Keras traces it for symbolic inputs on each backend, with all that is inside."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def call(self, inputs: Any) -> Any:
+        return self.model(inputs, training=False)
 
 
 def _recorded(layer: Any, calls: list[LayerCall]) -> Callable[..., Any]:
@@ -68,24 +99,26 @@ def _recorded(layer: Any, calls: list[LayerCall]) -> Callable[..., Any]:
     return recorded
 
 
-def _tensor(tensor: tf.Tensor) -> Tensor:
-    return Tensor(tuple(tensor.shape), tensor.dtype.name)
+def _tensor(tensor: Any) -> Tensor:
+    # JAX has expressions for unknown sizes.
+    shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+    return Tensor(shape, checks.dtype_name(tensor))
 
 
 def _model_inputs(model: keras.Model) -> Any:
-    """Returns the model's inputs, as TensorSpecs."""
+    """Returns the model's inputs, as new KerasTensors."""
     if isinstance(model, keras.Sequential):
-        return _spec(model.inputs[0])
+        return _symbolic(model.inputs[0])
     if hasattr(model, "operations"):
-        return keras.tree.map_structure(_spec, model.input)
+        return keras.tree.map_structure(_symbolic, model.input)
     shape = (model.get_build_config() or {}).get("input_shape")
     if shape is None or not all(size is None or isinstance(size, int) for size in shape):
         raise ValueError("the shape of its one input is not known; call it once, or build it")
-    return tf.TensorSpec(shape, keras.config.floatx())
+    return keras.KerasTensor(shape, keras.config.floatx())
 
 
-def _spec(tensor: keras.KerasTensor) -> tf.TensorSpec:
-    return tf.TensorSpec(tensor.shape, tensor.dtype)
+def _symbolic(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.KerasTensor(tensor.shape, tensor.dtype)
 
 
 def can_mask(model: keras.Model) -> bool:

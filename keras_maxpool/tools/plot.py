@@ -3,7 +3,7 @@
 All are readable in greyscale. Needs `pip install matplotlib`.
 """
 
-from keras_maxpool.tools import on_tensorflow  # noqa: F401 isort: skip
+from keras_maxpool.tools import on_keras_3  # noqa: F401 isort: skip
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 layers = keras.layers
 
@@ -28,7 +27,7 @@ def example(shape, seed=0):
 
 def bits(value):
     """All that two outputs, or lists of weights, must share."""
-    arrays = [np.asarray(part) for part in tf.nest.flatten(value)]
+    arrays = [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(value)]
     return [(array.shape, array.dtype.name, array.tobytes()) for array in arrays]
 
 

@@ -25,7 +25,7 @@ MOVE, MOVE_NARROW = 0.23, 0.56
 BACKWARD = 2.1
 """The time of a pooling axis by axis with its gradient, over the time without it."""
 
-LAUNCH = {"graph": 4e4, "eager": 2e5, "xla": 0}
+LAUNCH = {"graph": 4e4, "eager": 6e5, "xla": 0}
 """Starting the operations of one axis, by mode."""
 
 UNKNOWN_BATCH, UNKNOWN_SIZE, UNKNOWN_CHANNELS = 8, 32, 64

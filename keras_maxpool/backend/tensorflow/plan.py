@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 NATIVE_3D = ("float32", "bfloat16")
 """The dtypes that TensorFlow's MaxPool3D takes in every mode."""
 
-LARGE = 2**16
+LARGE = 2**18
 """Elements of an input whose eager gradient is worth a call into a graph."""
 
 LONG = 4
 """The length from which on windows that do not overlap are faster in XLA's select-and-scatter than as views."""
 
 FEW = 8
-"""The most channels with which select-and-scatter is faster axis by axis in 3D: 1.1 to 1.3, above them 0.8."""
+"""The most channels with which select-and-scatter is faster axis by axis, in 3D and with short windows: 1.1 to 1.3."""
+
+SHORT = 8
+"""The longest window that counts as short under XLA."""
 
 OWN, GRAPH = "own", "graph"
 AS_IS, TRANSPOSED, CHANNELS_AS_SAMPLES = "as is", "transposed", "channels as samples"
@@ -148,11 +151,14 @@ def _kernel(work: Work) -> str:
     if _scatters(work):
         # 1.2 to 2.1 times as fast as "shifted" in 13 cases.
         few = work.data_format == "channels_first" or (work.shape[-1] or 0) <= FEW
-        return "separable" if window.rank == 3 and few else "direct"
+        short = max(window.pool) <= SHORT
+        return "separable" if window.rank == 3 and few and short else "direct"
     if context.mode == "xla" and context.on_cpu:
         # "shifted" takes 0.62 and 0.21 of the time of reduce-window (geometric means of 40 drawn cases, the second
-        # with the gradient), but 1.1 to 1.9 times where windows do not overlap and few channels are adjacent.
-        return "direct" if _apart(work) else "shifted"
+        # with the gradient), but forward 1.1 to 1.9 times where windows do not overlap and few channels are adjacent,
+        # and up to twice with short windows in 1D.
+        short_1d = window.rank == 1 and window.pool[0] <= SHORT and _plain(work)
+        return "direct" if short_1d or _apart(work) else "shifted"
     if context.runtime and "int" in work.dtype:
         # No runtime's MaxPool takes all of them, and what converters put around it rounds them to float32.
         return "shifted"
@@ -167,20 +173,22 @@ def _kernel(work: Work) -> str:
     return "separable" if by_axis else "direct"
 
 
+def _plain(work: Work) -> bool:
+    """Returns whether XLA's own operations were measured for this work, and are right."""
+    # Forward mode differentiates the operations themselves, and views alone send the gradient of a tie to the first.
+    other = work.window.dilated or work.window.needs_pads or work.context.has_tangent
+    return work.dtype == "float32" and not other
+
+
 def _apart(work: Work) -> bool:
     """Returns whether windows do not overlap, and few channels are adjacent in memory."""
-    window, channels = work.window, work.shape[-1]
-    narrow = work.data_format == "channels_first" or (channels or cost.NARROW) < cost.NARROW
-    pairs = zip(window.pool, window.strides, strict=True)
-    # Forward mode differentiates the operations themselves, and views alone send the gradient of a tie to the first.
-    plain = work.dtype == "float32" and not (
-        window.dilated or window.needs_pads or work.context.has_tangent
-    )
-    return plain and narrow and all(pool <= stride for pool, stride in pairs)
+    narrow = work.data_format == "channels_first" or (work.shape[-1] or cost.NARROW) < cost.NARROW
+    pairs = zip(work.window.pool, work.window.strides, strict=True)
+    return _plain(work) and narrow and all(pool <= stride for pool, stride in pairs)
 
 
 def _scatters(work: Work) -> bool:
-    """Returns whether XLA's own select-and-scatter is the fastest gradient, and right: without "same" padding."""
+    """Returns whether XLA's own select-and-scatter is the fastest gradient, of inputs that are padded before."""
     context = work.context
     asked = context.mode == "xla" and context.on_cpu and context.taped
     return asked and min(work.window.pool) >= LONG and _apart(work)
@@ -194,10 +202,11 @@ def _gradient(kernel: str, work: Work) -> str:
         # XLA's select-and-scatter sends the gradient of ties under "same" to a later element, takes no float64 in 3D,
         # and has a second-order gradient in float32 alone.
         return "shifted"
-    # Only graphs run oneDNN's gradient: 5 at 32x56x56x192 3/2, 3 at 8x56x56x64, 1 at 2**16 elements; in 3D 1.3 at
-    # 12x12x12x32, where "separable" takes 2.5 times as long. Where an output has its input's shape, the eager
-    # workaround for TensorFlow's second-order gradient takes twice as long.
-    better = work.large or work.window.rank == 3 or work.keeps_shape
+    # Only graphs run oneDNN's gradient: 5 at 32x56x56x192 3/2, 3 at 8x56x56x64, 0.8 under 2**18 elements, and with
+    # windows of one element; in 3D 1.3 at 12x12x12x32, where "separable" takes 2.5 times as long. Where an output has
+    # its input's shape, the eager workaround for TensorFlow's second-order gradient takes twice as long.
+    large = work.large and max(work.window.pool) > 1
+    better = large or work.window.rank == 3 or work.keeps_shape
     if better and context.mode == "eager" and context.on_cpu and not context.has_tangent:
         return GRAPH
     in_onednn = context.mode == "graph" and work.onednn_3d

@@ -17,7 +17,7 @@ poolings of it, `torch.nn.MaxPool2d(k, stride=1, padding=k // 2)` for k of 5, 9 
 (None, 112, 112, 256)
 """
 
-from keras_maxpool.tools import on_tensorflow  # noqa: F401 isort: skip
+from keras_maxpool.tools import on_keras_3  # noqa: F401 isort: skip
 from keras_maxpool.old_layers import OLD_LAYERS
 from keras_maxpool.tools.convert.models import (
     CannotConvertError,

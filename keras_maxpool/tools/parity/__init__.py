@@ -20,7 +20,7 @@ It fails with what differs, the first index and both values, and a line of Pytho
 With `ties=True` the input is full of equal values, which shows how gradients of ties differ.
 """  # noqa: E501
 
-from keras_maxpool.tools import on_tensorflow  # noqa: F401 isort: skip
+from keras_maxpool.tools import on_keras_3  # noqa: F401 isort: skip
 from keras_maxpool.tools.parity.assertion import assert_parity
 
 __all__ = ["assert_parity"]

@@ -8,13 +8,13 @@ import keras
 from keras_maxpool import arguments
 from keras_maxpool.tools.parity import reproduce
 from keras_maxpool.tools.parity.compare import (
-    MODES,
     Shape,
     UnableError,
     Verdict,
     compare,
     compare_shapes,
 )
+from keras_maxpool.tools.parity.modes import MODES
 
 
 def assert_parity(
@@ -38,7 +38,8 @@ def assert_parity(
         input_shape: the input's shape with its batch, as (2, 8, 8, 3). With None for the batch, functions are traced
             for any batch and called with 2 samples. With `modes=()`, any axis may be None.
         dtype: the input's dtype. The layers' own are theirs.
-        modes: some of `"eager"`, `"graph"` (`tf.function`) and `"xla"`.
+        modes: some of `"eager"`, `"graph"` (`tf.function`) and `"xla"`; on JAX of `"eager"` and `"jit"`, on PyTorch
+            `"eager"` alone.
         ties: whether the input holds three values only, so that gradients depend on which of several maxima gets
             them. Then take keras_maxpool's layers as the reference: the built-in ones follow several rules.
 

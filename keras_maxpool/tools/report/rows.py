@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from keras_maxpool.geometry.window import Window
 from keras_maxpool.tools.observe import Tensor
 from keras_maxpool.tools.report.layer_kinds import (
@@ -153,7 +151,11 @@ def _bytes_saved(pooling: Pooling) -> int | None:
     if any(None in tensor.shape[1:] for tensor in tensors) or pooling.repeats is None:
         return None
     first, *others = (
-        math.prod(n or 0 for n in tensor.shape[1:]) * tf.as_dtype(tensor.dtype).size
-        for tensor in tensors
+        math.prod(n or 0 for n in tensor.shape[1:]) * _bytes(tensor.dtype) for tensor in tensors
     )
     return (first - sum(others)) * pooling.repeats
+
+
+def _bytes(dtype: str) -> int:
+    """Returns the size of an element; the names of dtypes end with their bits, but for bool's."""
+    return int(dtype.lstrip("abcdefghijklmnopqrstuvwxyz") or 8) // 8
