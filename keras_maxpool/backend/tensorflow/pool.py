@@ -164,8 +164,9 @@ def _work(pooling: Pooling, shape: Sequence[int | None], dtype: str) -> plan.Wor
     first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
     first = first and context.on_cpu and not context.has_tangent
     if (_channels(shape, data_format) or cost.NARROW) < cost.NARROW:
-        # oneDNN reads large windows of few planes slowly: 0.7 at 1x548x369x3 8/8, but 1.8 at 50x238x176x6 2/2.
-        first = first and prod(window.pool) < 16
+        # oneDNN reads large windows and volumes of few planes slowly: 0.7 at 1x548x369x3 8/8, 0.2 at 26x48x87x81x3 2/2,
+        # but 1.8 at 50x238x176x6 2/2.
+        first = first and rank == 2 and prod(window.pool) < 16
     return plan.Work(
         window,
         dtype,
