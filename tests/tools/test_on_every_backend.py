@@ -11,12 +11,10 @@ from keras_maxpool.tools.parity.modes import MODES
 from keras_maxpool.tools.report import report
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int32"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_parity(padding, dtype):
     for rank in (1, 2, 3):
-        if rank == 3 and (dtype == "float16" or dtype == "int32"):
-            continue  # where TensorFlow's built-in layer is unable
         name, shape = f"MaxPooling{rank}D", (None, *(7, 8, 5)[:rank], 3)
         ours, builtin = (
             getattr(package, name)(3, 2, padding, dtype=dtype)

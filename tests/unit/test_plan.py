@@ -135,7 +135,10 @@ def test_eager_operations_take_longer_to_start():
         ),
         *((4, 4, "same", 3, False, "direct", "shifted"), (4, 4, "same", 3, True, *["direct"] * 2)),
         *((4, 3, "valid", 3, True, *["shifted"] * 2), (4, 4, 1, 3, True, *["shifted"] * 2)),
-        *((6, 6, "same", 60, False, "direct", "shifted"), (6, 6, "valid", 60, False, *["shifted"] * 2)),
+        *(
+            (6, 6, "same", 60, False, "direct", "shifted"),
+            (6, 6, "valid", 60, False, *["shifted"] * 2),
+        ),
     ],
 )
 def test_xla_scatters(pool, stride, padding, channels, taped, kernel, gradient):
