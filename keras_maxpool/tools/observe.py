@@ -51,7 +51,9 @@ def observe(
     return calls, None
 
 
-def _of_both_runs(calls: Sequence[LayerCall]) -> list[LayerCall]:
+def _of_both_runs(  # pragma: no cover - run by the tests on PyTorch
+    calls: Sequence[LayerCall],
+) -> list[LayerCall]:
     """Returns the calls of one run: on PyTorch Keras runs a model twice, with two numbers for each unknown size."""
     half = len(calls) // 2
     return [
@@ -64,7 +66,7 @@ def _of_both_runs(calls: Sequence[LayerCall]) -> list[LayerCall]:
     ]
 
 
-def _common(a: Tensor, b: Tensor) -> Tensor:
+def _common(a: Tensor, b: Tensor) -> Tensor:  # pragma: no cover - as above
     shape = (n if n == other else None for n, other in zip(a.shape, b.shape, strict=True))
     return Tensor(tuple(shape), a.dtype)
 

@@ -142,8 +142,14 @@ def test_networks_train_alike():
     assert [row.setting for row in outcome.rows] == settings
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("network", networks.NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(network, marks=[pytest.mark.slow] * (network.name in ("VGG16", "ResNet50")))
+        for network in networks.NETWORKS
+    ],
+    ids=lambda network: network.name,
+)
 def test_every_network_takes_a_step(network):
     batch = networks.make_data(network)
     ours = networks.ours(network, "fit", "gradient", batch)

@@ -56,7 +56,9 @@ def _tensorflow(
     return call(*tensors)
 
 
-def _jax(layer: keras.Layer, mode: str, x: Any, upstream: Any) -> list[Any]:
+def _jax(  # pragma: no cover - run by the tests on JAX
+    layer: keras.Layer, mode: str, x: Any, upstream: Any
+) -> list[Any]:
     import jax
 
     def function(x: jax.Array, upstream: jax.Array) -> list[jax.Array]:
@@ -70,7 +72,9 @@ def _jax(layer: keras.Layer, mode: str, x: Any, upstream: Any) -> list[Any]:
     return (jax.jit(function) if mode == "jit" else function)(x, upstream)
 
 
-def _torch(layer: keras.Layer, mode: str, x: Any, upstream: Any) -> list[Any]:
+def _torch(  # pragma: no cover - run by the tests on PyTorch
+    layer: keras.Layer, mode: str, x: Any, upstream: Any
+) -> list[Any]:
     import torch
 
     if not x.is_floating_point():
