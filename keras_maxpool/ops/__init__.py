@@ -30,8 +30,9 @@ TensorFlow:
   with `compile=False`, and compile the model again.
 - `model.export` has not been tried.
 
-The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. `convert`, `report`, `explain`,
-the plots and `assert_parity` run on each.
+The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. On each backend
+`to_keras_maxpool`, `to_builtin`, `report` and `assert_parity` are tested; the other commands, the plots and the
+converters of PyTorch's and ONNX's models are not.
 """
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool

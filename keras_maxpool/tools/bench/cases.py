@@ -215,8 +215,7 @@ def _makes_sense(case: Case, mode: str, direction: str) -> bool:
 
 
 def _kernels(case: Case) -> list[str]:
-    undilated_only = "direct"
-    return [kernel for kernel in KERNELS if case.dilation == 1 or kernel != undilated_only]
+    return [kernel for kernel in KERNELS if case.dilation == 1 or kernel != "direct"]
 
 
 def _peers(case: Case, mode: str, direction: str) -> list[str]:
