@@ -43,6 +43,12 @@ class Axis:
         """Returns whether the dilation leaves gaps between the elements."""
         return self.length > self.pool
 
+    def may_keep_size(self, size: int | None) -> bool:
+        """Returns whether there may be as many windows as elements: with "same" padding, or windows of one element."""
+        return (self.padding == "same" or self.pool == 1) and (
+            self.stride == 1 or size in (1, None)
+        )
+
     def output_size(self, size: Any, maximum: Callable[[Any, Any], Any] = max) -> Any:
         """Returns how many windows fit on `size` elements; below 1 where none fits.
 

@@ -108,20 +108,21 @@ def max_pool(
     """
     x = backend.convert_to_tensor(inputs, "inputs")
     data_format = keras.config.image_data_format() if data_format is None else data_format
+    implementation = arguments.implementation(implementation)
     options = (
         *(pool_size, strides, padding, data_format, dilation_rate, ceil_mode, return_indices),
-        *(nonfinite, implementation, indices_dtype),
+        *(nonfinite, indices_dtype),
     )
     check = _checked if SCALARS.issuperset(map(type, options)) else _checked.__wrapped__
     checked = check(checks.known_shape(x.shape), checks.dtype_name(x), *options)
     if is_symbolic(x, mask):
-        return _output_spec(x, checked, mask)
+        return _output_spec(x, checked, implementation, mask)
     return backend.max_pool(
         x,
         checked.window,
         checked.data_format,
         nonfinite,
-        checked.implementation,
+        implementation,
         mask,
         checked.indices,
     )
@@ -136,7 +137,6 @@ class Checked(NamedTuple):
 
     window: windows.Window
     data_format: str
-    implementation: str
     shape: tuple[int | None, ...]
     indices: str | None
 
@@ -154,14 +154,12 @@ def _checked(
     ceil_mode: Any,
     return_indices: Any,
     nonfinite: Any,
-    implementation: Any,
     indices_dtype: Any,
 ) -> Checked:
     shape = checks.op_shape(shape, dtype, "inputs", pool_size)
     window = windows.parse(len(shape) - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
     data_format = arguments.data_format(data_format)
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
-    implementation = arguments.implementation(implementation)
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     pooled = output_shapes.max_pooled(shape, window, data_format)
     wanted = arguments.flag(return_indices, "return_indices")
@@ -170,13 +168,13 @@ def _checked(
         fix = "Let JAX have 64-bit types: JAX_ENABLE_X64=1."
         fix = 'Write indices_dtype="int64".' if indices_dtype == "int32" else fix
         checks.int32_limit(spatial_sizes(shape, data_format), fix)
-    return Checked(window, data_format, implementation, pooled, indices)
+    return Checked(window, data_format, pooled, indices)
 
 
-def _output_spec(x: Any, checked: Checked, mask: Any) -> Any:
+def _output_spec(x: Any, checked: Checked, implementation: str, mask: Any) -> Any:
     """Returns the results for a symbolic `x` or `mask`."""
     dtype = checks.dtype_name(x)
-    backend.check_implementation(checked.implementation, checked.window, dtype)
+    backend.check_implementation(implementation, checked.window, dtype)
     if mask is not None:
         backend.convert_mask(mask, x.shape, checked.data_format)
     return output_spec(checked.shape, dtype, checked.indices)

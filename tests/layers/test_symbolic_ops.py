@@ -164,6 +164,9 @@ def test_the_old_name_of_a_kernel() -> None:
     assert len(caught) == 1
     assert model.get_config()["layers"][-1]["config"]["implementation"] == "separable"
     same([model(IMAGES)], [ops.max_pool(IMAGES, 2)])
+    for _ in range(2):
+        with pytest.warns(FutureWarning):
+            ops.max_pool(IMAGES, 2, implementation="folded")
 
 
 CALLS: list[Callable[[Any], Any]] = [

@@ -16,6 +16,7 @@ rich = needs("rich.console")
 from keras_maxpool.tools.bench import cases as bench_cases  # noqa: E402
 from keras_maxpool.tools.bench import measure, tables  # noqa: E402
 from keras_maxpool.tools.convert import command as convert  # noqa: E402
+from keras_maxpool.tools.convert.models import CannotConvertError  # noqa: E402
 from keras_maxpool.tools.parity import report as parity  # noqa: E402
 from keras_maxpool.tools.parity.faults import FAULTS, Finding  # noqa: E402
 from keras_maxpool.tools.parity.outcome import Outcome, Result  # noqa: E402
@@ -61,7 +62,9 @@ def convert_layers(console):
     swapped = {"pool": "GlobalMaxPooling2D", LONG: "MaxPooling3D"}
     done = convert.Conversion(keras.Sequential(), swapped, {"own": "Own is your own"}, (LONG,))
     convert.render(done, "keras_maxpool", console)
-    return {"GlobalMaxPooling2D", "keras_maxpool", "predictions", "pool", "note"}
+    convert.refuse(CannotConvertError({LONG: "Own is your own", "pool": ERROR}), console)
+    shown = {"GlobalMaxPooling2D", "keras_maxpool", "predictions", "pool", "note"}
+    return {*shown, *ERROR.split(), "converted"}
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

@@ -30,11 +30,13 @@ def _gradient_of_a_tie(dtype: str, data_format: str) -> float:
     else:
         pool, grad = tf.raw_ops.MaxPool3D, tf.raw_ops.MaxPool3DGrad
 
-    @tf.function(autograph=False)
     def gradient(x: tf.Tensor) -> tf.Tensor:
         # The raw gradient: a tape records nothing inside init_scope.
         y = pool(input=x, **options)
         return grad(orig_input=x, orig_output=y, grad=tf.ones_like(y), **options)
 
     with tf.init_scope(), tf.device("CPU:0"):
-        return float(tf.reduce_sum(tf.cast(gradient(tf.zeros(window, dtype)), tf.float32)))
+        zeros = tf.zeros(window, dtype)
+        # The concrete function, as tf.function warns of functions that are traced for one call.
+        in_graph = tf.function(gradient, autograph=False).get_concrete_function(zeros)
+        return float(tf.reduce_sum(tf.cast(in_graph(zeros), tf.float32)))

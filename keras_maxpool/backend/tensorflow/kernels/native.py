@@ -55,16 +55,19 @@ class MaxPool:
         least = self.pool if self.padding == "VALID" else [1] * len(self.pool)
         return guarded(self, x, self.of_axes(least))
 
-    def keeps_shape(self, x: tf.Tensor) -> bool:
-        """Returns whether the output has, or may have, the input's shape: with "SAME", or windows of one element."""
-        sizes = zip(self.strides, spatial_sizes(x.shape, self.data_format), strict=True)
-        fits = self.padding == "SAME" or max(self.pool) == 1
-        return fits and all(n == 1 or size in (1, None) for n, size in sizes)
+    @cached_property
+    def _axes(self) -> tuple[Axis, ...]:
+        padding = "same" if self.padding == "SAME" else (0, 0)
+        return tuple(Axis(*pair, padding) for pair in zip(self.pool, self.strides, strict=True))
+
+    def may_keep_shape(self, x: tf.Tensor) -> bool:
+        """Returns whether the output has, or may have, the input's shape."""
+        sizes = spatial_sizes(x.shape, self.data_format)
+        return all(map(Axis.may_keep_size, self._axes, sizes))
 
     def padded(self, x: tf.Tensor, context: Context) -> tf.Tensor:
         """Pools `x` with explicit pads in place of "SAME"."""
-        axes = [Axis(*pair, "same") for pair in zip(self.pool, self.strides, strict=True)]
-        x = pads.pad(x, pads.explicit_pads(axes, shapes.sizes(x)[1:-1]), context)
+        x = pads.pad(x, pads.explicit_pads(self._axes, shapes.sizes(x)[1:-1]), context)
         return replace(self, padding="VALID")(x)
 
     def twice_differentiable(self, x: tf.Tensor, context: Context) -> tf.Tensor:
@@ -112,7 +115,7 @@ def max_pool(x: tf.Tensor, operation: MaxPool, context: Context) -> tf.Tensor:
     pool, strides, data_format = operation.pool, operation.strides, operation.data_format
     if max(*pool, *strides) == 1:
         return x
-    if max(pool) == 1 and (context.mode == "xla" or operation.keeps_shape(x)):
+    if max(pool) == 1 and (context.mode == "xla" or operation.may_keep_shape(x)):
         # Elsewhere the slice takes 9 times as long.
         spatial = [slice(None, None, stride) for stride in strides]
         return x[(slice(None), *([slice(None)] * (data_format == "channels_first")), *spatial)]
@@ -128,7 +131,7 @@ def max_pool(x: tf.Tensor, operation: MaxPool, context: Context) -> tf.Tensor:
         return operation.padded(x, context)
     if not x.dtype.is_floating or context.mode == "xla" or not context.differentiable:
         return forward(x)
-    keeps_shape = operation.keeps_shape(x)
+    keeps_shape = operation.may_keep_shape(x)
     if context.mode == "eager" and not keeps_shape:
         return forward(x)
     gradient = gradient_of(lambda x, _: operation.with_guard(x))
