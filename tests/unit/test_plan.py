@@ -161,8 +161,9 @@ def test_xla_scatters(pool, stride, padding, channels, taped, kernel, gradient):
 
 @pytest.mark.parametrize("implementation", ["auto", *KERNELS])
 def test_eager_gradients_in_a_graph(implementation):
-    """Of large inputs, in 3D, and where the output may have the input's shape."""
+    """Of large inputs, in 3D, and where the output may have the input's shape; not of series of few channels."""
     small, large, same = (1, 9, 9, 64), (64, 64, 64, 1), parse(2, 3, 1, "same", 1, False)
+    overlapping, apart = (parse(1, 3, stride, "same", 1, False) for stride in (1, 3))
     for of, shape, in_graph in (
         *(
             (window(2), small, False),
@@ -171,6 +172,8 @@ def test_eager_gradients_in_a_graph(implementation):
         ),
         *((window(3), (1, 9, 9, 9, 2), True), (same, small, True)),
         (parse(2, 1, 2, "valid", 1, False), large, False),
+        *((of, (64, 4096, 2), of is apart) for of in (overlapping, apart)),
+        (overlapping, (64, 4096, 3), True),
     ):
         eager, graph = (
             plan.choose(implementation, work(of, "float32", mode, True, shape))
@@ -214,6 +217,16 @@ def test_layouts_of_channels_first(padding, mode, taped, batch, layout):
     assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
     last = first._replace(data_format="channels_last", native_channels_first=False)
     assert plan.choose("auto", last).layout == plan.AS_IS
+
+
+@pytest.mark.parametrize("channels", [15, 16, None])
+@pytest.mark.parametrize(("rank", "pool", "read_slowly"), [(2, 3, 0), (2, 4, 1), (3, 2, 1)])
+def test_few_large_planes_are_transposed(rank, pool, read_slowly, channels):
+    shape = (1, *[99] * rank, channels)
+    facts = {"data_format": "channels_first", "native_channels_first": True, "onednn_3d": True}
+    of = parse(rank, pool, None, "valid", 1, False)
+    chosen = plan.choose("direct", work(of, "float32", "graph", True, shape, **facts))
+    assert (chosen.layout == plan.TRANSPOSED) is bool(read_slowly and channels == 15)
 
 
 def test_nothing_is_claimed_by_default_or_needed_without_a_gradient():

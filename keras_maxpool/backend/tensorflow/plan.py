@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from keras_maxpool.backend.tensorflow import cost
-from keras_maxpool.geometry.window import Window
+from keras_maxpool.geometry.window import Axis, Window
 
 if TYPE_CHECKING:
     from keras_maxpool.backend.tensorflow.context import Context
@@ -50,12 +50,9 @@ class Work(NamedTuple):
     native_channels_first: bool = False
 
     @property
-    def keeps_shape(self) -> bool:
-        """Whether the output may have the input's shape: with "same" padding, or windows of one element."""
-        window, sizes = self.window, self.shape[1:-1]
-        pairs = zip(window.strides, sizes, strict=True)
-        fits = window.padding == "same" or max(window.pool) == 1
-        return fits and all(n == 1 or size in (1, None) for n, size in pairs)
+    def may_keep_shape(self) -> bool:
+        """Whether the output has, or may have, the input's shape."""
+        return all(map(Axis.may_keep_size, self.window.axes, self.shape[1:-1]))
 
     @property
     def large(self) -> bool:
@@ -95,7 +92,8 @@ def choose(implementation: str, work: Work) -> Plan:
     # 1.7 to 2.4 forward, 1.5 to 1.8 with the gradient, which is for graphs alone (four cases of 2D and 3D).
     in_onednn = gradient == GRAPH or context.mode == "graph" or not context.taped
     one_operation = kernel == "direct" and gradient in ("direct", GRAPH) and in_onednn
-    if work.native_channels_first and one_operation and not work.window.needs_pads:
+    first = work.native_channels_first and not _few_large_planes(work)
+    if first and one_operation and not work.window.needs_pads:
         layout = AS_IS
     # float16: 3 at 16x112x112x64 2/2, 8 at 8x40x40x256 5/1, where bfloat16 has oneDNN; under XLA, where bfloat16
     # converts at each step, 1.9 at 2/2 and 3.5 at 3/2.
@@ -175,6 +173,13 @@ def _kernel(work: Work) -> str:
     return "separable" if by_axis else "direct"
 
 
+def _few_large_planes(work: Work) -> bool:
+    """Returns whether there are few channels, in volumes or under large windows, which oneDNN reads slowly."""
+    # With channels first: 0.7 at 1x548x369x3 8/8 and 0.2 at 26x48x87x81x3 2/2, but 1.8 at 50x238x176x6 2/2.
+    few = (work.shape[-1] or cost.NARROW) < cost.NARROW
+    return few and (work.window.rank == 3 or prod(work.window.pool) >= 16)
+
+
 def _plain(work: Work) -> bool:
     """Returns whether XLA's own operations were measured for this work, and are right."""
     # Forward mode differentiates the operations themselves, and views alone send the gradient of a tie to the first.
@@ -212,8 +217,16 @@ def _gradient(kernel: str, work: Work) -> str:
     # windows of one element; in 3D 1.3 at 12x12x12x32, where "separable" takes 2.5 times as long. Where an output has
     # its input's shape, the eager workaround for TensorFlow's second-order gradient takes twice as long.
     large = work.large and max(work.window.pool) > 1
-    better = large or work.window.rank == 3 or work.keeps_shape
-    if better and context.mode == "eager" and context.on_cpu and not context.has_tangent:
+    better = large or work.window.rank == 3 or work.may_keep_shape
+    # oneDNN adds the gradients of one or two channels slowly: 0.5 to 0.9 in six cases, eager 0.9 to 1.5.
+    slow = work.window.rank == 1 and work.shape[-1] in (1, 2) and not _are_apart(work.window)
+    if (
+        better
+        and not slow
+        and context.mode == "eager"
+        and context.on_cpu
+        and not context.has_tangent
+    ):
         return GRAPH
     in_onednn = context.mode == "graph" and work.onednn_3d
     if kernel == "direct" and work.window.rank == 3 and not in_onednn:

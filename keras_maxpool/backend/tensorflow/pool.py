@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from math import prod
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from keras_maxpool.backend.tensorflow import (
-    cost,
     export,
     layout,
     masks,
@@ -72,7 +70,7 @@ def _one_function(
         return _with_graph_gradient(pooling, chosen)
     if (chosen.layout, chosen.kernel, chosen.gradient) != (plan.AS_IS, "direct", plan.OWN):
         return None
-    if work.keeps_shape and (pooling.context.taped or max(window.pool) == 1):
+    if work.may_keep_shape and (pooling.context.taped or max(window.pool) == 1):
         return None
     return partial(as_rows, rank=window.rank, pool=one_operation(window, pooling.data_format))
 
@@ -163,10 +161,6 @@ def _work(pooling: Pooling, shape: Sequence[int | None], dtype: str) -> plan.Wor
     # keeps the gradient out of oneDNN. Forward mode ignores the custom gradient that channels first needs.
     first = data_format == "channels_first" and rank > 1 and (private or context.mode == "eager")
     first = first and context.on_cpu and not context.has_tangent
-    if (_channels(shape, data_format) or cost.NARROW) < cost.NARROW:
-        # oneDNN reads large windows and volumes of few planes slowly: 0.7 at 1x548x369x3 8/8, 0.2 at 26x48x87x81x3 2/2,
-        # but 1.8 at 50x238x176x6 2/2.
-        first = first and rank == 2 and prod(window.pool) < 16
     return plan.Work(
         window,
         dtype,
