@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.2.0"
 
-_IS_COMMAND = any(Path(name).name.removesuffix(".exe") == "keras-maxpool" for name in sys.argv[:1])
+_IS_SCRIPT = any(Path(name).name.removesuffix(".exe") == "keras-maxpool" for name in sys.argv[:1])
+_IS_COMMAND = _IS_SCRIPT or sys.orig_argv[1:3] == ["-m", "keras_maxpool"]
 
 if TYPE_CHECKING or not _IS_COMMAND:
     from keras_maxpool import compat  # noqa: F401 isort: skip

@@ -59,11 +59,11 @@ def script(tmp_path):
     module, _, function = project["project"]["scripts"]["keras-maxpool"].partition(":")
     path = tmp_path / "keras-maxpool"
     path.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
-    environment = {**os.environ, "PYTHONPATH": child_path()}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
 
-    def run(command, *python_options):
-        words = [sys.executable, *python_options, str(path), *command.split()]
+    def run(command, *python):
+        words = [sys.executable, *(python or [str(path)]), *command.split()]
+        environment = {**os.environ, "PYTHONPATH": child_path()}
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout, done.stderr
@@ -71,9 +71,11 @@ def script(tmp_path):
     return run
 
 
-def test_help_and_version_import_no_keras(script):
-    for command in ("--version", "--help", *(f"{name} --help" for name in EXAMPLES)):
-        out, imports = script(command, "-X", "importtime")
+def test_help_and_version_import_no_keras(monkeypatch, script):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    words = ["--version", "--help", *(f"{name} --help" for name in EXAMPLES)]
+    for command, *python in (*zip(words), ("--version", "-m", "keras_maxpool")):
+        out, imports = script(command, *python)
         assert out == f"keras-maxpool {keras_maxpool.__version__}\n" or out.startswith("usage: ")
         assert re.search(r"\| +argparse$", imports, re.M), "the listing is there"
         assert not re.findall(r"\| +(?:keras|tensorflow|numpy|rich)$", imports, re.M), command
