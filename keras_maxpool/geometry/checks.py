@@ -23,8 +23,13 @@ Shape = Sequence[int | None]
 
 
 def known_shape(shape: Any) -> tuple[int | None, ...] | None:
-    """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank."""
-    return None if getattr(shape, "rank", 0) is None else tuple(shape)
+    """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank.
+
+    The symbolic sizes of PyTorch's and JAX's exports are unknown ones.
+    """
+    if getattr(shape, "rank", 0) is None:
+        return None
+    return tuple([size if isinstance(size, int) else None for size in shape])
 
 
 def same_sizes(a: Shape, b: Shape) -> bool:

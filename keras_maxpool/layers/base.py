@@ -84,10 +84,11 @@ class SpatialLayer(keras.layers.Layer):
         inputs = backend.as_dense(inputs, "inputs")
         # Before Keras's own checks, whose messages do not name the layer that would fit.
         if hasattr(inputs, "shape"):
-            accepted = inputs.dtype, checks.known_shape(inputs.shape)
+            shape = checks.known_shape(inputs.shape)
+            accepted = inputs.dtype, shape
             if accepted != self._accepted:
                 checks.dtype_or_castable(checks.dtype_name(inputs))
-                self.check_shape(inputs.shape)
+                self.check_shape(inputs.shape if shape is None else shape)
                 # Not by Keras's __setattr__, which looks for variables in it.
                 self.__dict__["_accepted"] = accepted
         return super().__call__(inputs, *args, **kwargs)

@@ -11,7 +11,7 @@ devices are tested. These differ from TensorFlow:
 - JAX has 64-bit types with `JAX_ENABLE_X64=1`. Without it, indices are int32, and a volume of 2**31 elements or more is
   an error.
 - Under `jax.jit` an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
-- Batch sizes may be unknown in `jax.export`. Spatial sizes may not.
+- In exports batch sizes may be unknown. Spatial sizes may not, but with global pooling.
 - `model.export` writes SavedModels. Other formats have not been tried.
 
 On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`,
@@ -28,7 +28,10 @@ TensorFlow:
 - Keras casts NumPy arrays of uint16 to int32 and of uint32 to int64, and refuses uint64; tensors keep these dtypes.
 - A file that is saved on PyTorch names PyTorch's optimizer, which Keras does not exchange: on another backend load it
   with `compile=False`, and compile the model again.
-- `model.export` has not been tried.
+- `model.export` with `format="torch"` takes every layer. The batch size may be unknown. So may sizes of images and
+  volumes in global and fractional pooling, and with "valid" or explicit padding that is alike on both sides.
+- With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
+  output's. Sizes must be known. SavedModels need `torch_xla`, and LiteRT `litert-torch`, which have not been tried.
 
 The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. On each backend
 `to_keras_maxpool`, `to_builtin`, `report` and `assert_parity` are tested; the other commands, the plots and the

@@ -87,6 +87,19 @@ def test_a_batch_of_unknown_size_is_exported() -> None:
     np.testing.assert_array_equal(indices, case(config, ties).indices)
 
 
+def test_an_export_of_unknown_sizes_is_refused() -> None:
+    (rows,) = jax.export.symbolic_shape("rows")
+    x = jax.ShapeDtypeStruct((2, rows, 8, 3), "float32")
+    for op in (
+        lambda x: ops.max_pool(x, 2),
+        lambda x: ops.adaptive_max_pool(x, 2),
+        lambda x: ops.fractional_max_pool(x, 1.5, seed=0),
+        lambda x: ops.max_unpool(x, x.astype("int32"), 2),
+    ):
+        with pytest.raises(ValueError, match=r"On JAX, spatial sizes must be known.*\(2, rows, 8"):
+            jax.export.export(jax.jit(op))(x)
+
+
 def test_data_parallel() -> None:
     """Over eight virtual devices, as `keras.distribution` places a batch."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}

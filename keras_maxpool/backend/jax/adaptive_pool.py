@@ -10,7 +10,6 @@ import numpy as np
 from keras_maxpool.backend.jax import layout, regions
 from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.geometry import output_shapes
-from keras_maxpool.geometry.layout import spatial_sizes
 
 
 def adaptive_max_pool(
@@ -24,10 +23,10 @@ def adaptive_max_pool(
 def _adaptive_max_pool(
     x: jax.Array, outputs: tuple[int | None, ...], data_format: str, return_indices: bool
 ) -> Any:
+    sizes = layout.known_sizes(x.shape, data_format)
     shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
     if 0 in shape:
         return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
-    sizes = spatial_sizes(x.shape, data_format)
     axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
     return regions.pool(x, axes, data_format, return_indices)
 

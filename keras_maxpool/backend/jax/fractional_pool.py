@@ -44,10 +44,11 @@ def _fractional_max_pool(
     data_format: str,
     return_indices: bool,
 ) -> Any:
+    sizes = layout.known_sizes(x.shape, data_format)
     shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
     if 0 in shape:
         return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
-    sizes, outputs = (spatial_sizes(s, data_format) for s in (x.shape, shape))
+    outputs = spatial_sizes(shape, data_format)
     sequence = sequences.pseudo_random if pseudo_random else sequences.random
     counts = [1] * len(sizes) if pseudo_random else outputs
     bits = sequences.random_bits(seed, sum(counts))

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 
 from keras_maxpool.backend.jax import gradients, layout, masks, views
 from keras_maxpool.geometry import output_shapes
-from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,10 +37,10 @@ def max_pool(
 def _max_pool(
     x: jax.Array, mask: jax.Array | None, window: Window, data_format: str, indices: str | None
 ) -> Any:
+    sizes = layout.known_sizes(x.shape, data_format)
     shape = output_shapes.max_pooled(x.shape, window, data_format)
     if 0 in shape:
         return layout.zeros(x, shape, indices)
-    sizes = spatial_sizes(x.shape, data_format)
     pooling = views.plan(window, sizes, 1 if data_format == "channels_last" else 2, x.ndim)
     lowest = masks.lowest(x.dtype)
     visible = None

@@ -44,7 +44,7 @@ def pool_mask(mask: Any, window: Window) -> torch.Tensor:
     # Some masks in Keras are numbers.
     visible = inputs.convert_to_tensor(mask, "mask").bool()
     sizes = zip(window.axes, visible.shape[1:], strict=True)
-    shape = (len(visible), *(axis.output_size(size) for axis, size in sizes))
+    shape = (visible.shape[0], *(axis.output_size(size) for axis, size in sizes))
     if 0 in shape:
         return visible.new_zeros(shape)
     return native.pool(visible.float().unsqueeze(1), window).squeeze(1) > 0

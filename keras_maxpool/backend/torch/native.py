@@ -30,12 +30,22 @@ class Padding:
     """Whether some window has nothing but padding, of which PyTorch returns the index of some element."""
 
 
-@lru_cache(maxsize=1024)
-def plan(window: Window, sizes: tuple[int, ...]) -> Padding:
+def plan(window: Window, sizes: Sequence[int]) -> Padding:
     """Returns how to pad spatial axes of these sizes, without a copy of the input if PyTorch has the same windows."""
+    # The symbolic sizes of torch.export have no hash.
+    known = all(isinstance(size, int) for size in sizes)
+    return (_plan if known else _plan.__wrapped__)(window, tuple(sizes))
+
+
+@lru_cache(maxsize=1024)
+def _plan(window: Window, sizes: tuple[int, ...]) -> Padding:
     axes = [*zip(window.axes, sizes, strict=True)]
     alone = any(axis.has_window_of_padding(size) for axis, size in axes)
-    before = tuple(axis.pads(size)[0] for axis, size in axes)
+    # What explicit padding adds at the end would be another guard on the symbolic sizes of an export.
+    before = tuple(
+        axis.padding[0] if isinstance(axis.padding, tuple) else axis.pads(size)[0]
+        for axis, size in axes
+    )
     if all(2 * pad <= axis.pool for axis, pad in zip(window.axes, before, strict=True)):
         for ceil_mode in (False, True):
             if all(
@@ -61,7 +71,7 @@ def _outputs(axis: Axis, size: int, pad: int, ceil_mode: bool) -> int:
 
 def pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     """Returns the maximum of each window."""
-    y: torch.Tensor = _pool(x, window, plan(window, tuple(x.shape[2:])), False)
+    y: torch.Tensor = _pool(x, window, plan(window, x.shape[2:]), False)
     return y
 
 

@@ -25,16 +25,18 @@ def max_pool(
 ) -> Any:
     """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
     visible = None if mask is None else masks.of_elements(mask, x, data_format)
-    shape = output_shapes.max_pooled(tuple(x.shape), window, data_format)
+    # The symbolic sizes of an export are unknown ones.
+    known = [size if isinstance(size, int) else None for size in x.shape]
+    shape = output_shapes.max_pooled(known, window, data_format)
     # The value of a window without an element.
     none = lowest(x.dtype) if mask is None else 0
-    if 0 in (*x.shape, *shape):
+    if 0 in (*known, *shape):
         return layout.without_elements(x, shape, indices, none)
     first = layout.channels_first(as_signed(x), data_format)
     if _rounds_every_sum(x, window):
         first = first.float()
     at: Any = None
-    if visible is not None or native.plan(window, tuple(first.shape[2:])).alone:
+    if visible is not None or native.plan(window, first.shape[2:]).alone:
         y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
         y = torch.where(at < 0, signed_value(none, x), y)
     elif nonfinite == "ieee" and x.is_floating_point():

@@ -45,7 +45,7 @@ def _refuse_outside(indices: torch.Tensor, data_format: str, spatial: tuple[int,
     except RuntimeError:
         return
     if found:
-        last = layout.channels_first(outside, data_format).movedim(1, -1)
+        last = layout.restored(layout.channels_first(outside, data_format), "channels_last")
         at = tuple(last.nonzero()[0].tolist())
-        index = layout.channels_first(indices, data_format).movedim(1, -1)[at]
+        index = layout.restored(layout.channels_first(indices, data_format), "channels_last")[at]
         raise checks.index_outside(int(index), at, spatial)
