@@ -44,7 +44,7 @@ class BaseAdaptiveMaxPooling(IndexedPooling):
     """
 
     family = "AdaptiveMaxPool"
-    documented_op = staticmethod(ops.adaptive_max_pool)
+    _documented_op = staticmethod(ops.adaptive_max_pool)
 
     def __init__(
         self,

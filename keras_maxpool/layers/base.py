@@ -39,7 +39,7 @@ class SpatialLayer(keras.layers.Layer):
     rank: int
     family: str
     own_arguments: tuple[str, ...]
-    documented_op: Callable[..., Any]
+    _documented_op: Callable[..., Any]
     _has_arguments = False
     _accepted: Any = None
     """The dtype and shape of the last inputs, which need no second check."""

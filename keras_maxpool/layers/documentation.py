@@ -23,7 +23,7 @@ def complete(cls: Any) -> str:
     summary, example = inspect.cleandoc(cls.__doc__).split("\n\nExample:\n")
     # The template's first paragraph is about the base class.
     _, template = inspect.cleandoc(cls.__base__.__doc__).split("\n\n", 1)
-    texts = entries(SpatialLayer) | entries(cls.documented_op)
+    texts = entries(SpatialLayer) | entries(cls._documented_op)
     texts["input_shape"] = INPUT_SHAPE.format(axes=AXES[cls.rank])
     body = template.format(layer=cls.__name__, rank=cls.rank, **texts)
     return f"{summary}\n\n{body}\n\nExample:\n{example}"

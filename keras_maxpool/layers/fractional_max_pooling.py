@@ -57,7 +57,7 @@ class BaseFractionalMaxPooling(IndexedPooling):
     """
 
     family = "FractionalMaxPool"
-    documented_op = staticmethod(ops.fractional_max_pool)
+    _documented_op = staticmethod(ops.fractional_max_pool)
 
     def __init__(
         self,

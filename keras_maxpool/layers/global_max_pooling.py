@@ -61,7 +61,7 @@ class BaseGlobalMaxPooling(PoolingWithMask):
     """
 
     family = "GlobalMaxPool"
-    documented_op = staticmethod(ops.global_max_pool)
+    _documented_op = staticmethod(ops.global_max_pool)
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
     """
 
     family = "MaxPool"
-    documented_op = staticmethod(ops.max_pool)
+    _documented_op = staticmethod(ops.max_pool)
 
     def __init__(
         self,

@@ -52,7 +52,7 @@ class BaseMaxUnpooling(WindowedLayer):
     """
 
     family = "MaxUnpool"
-    documented_op = staticmethod(ops.max_unpool)
+    _documented_op = staticmethod(ops.max_unpool)
 
     def __init__(
         self,

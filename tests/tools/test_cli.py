@@ -91,8 +91,9 @@ EXAMPLES = {
     "parity": ("--quick", rf"{BAR}\n"),
     "convert": (
         "in.h5 out.h5",
-        "reading in.h5\nconverting net\nnote: The state of the optimizer of 'net' does not fit the weights that are "
-        "trainable now; it starts from zero.\nwriting out.h5\n",
+        "reading in.h5\nconverting net\nnote: The state of the optimizer of 'net' starts from zero: what was loaded "
+        "does not fit the weights that are trainable now.\nwriting out.h5\nnote: Keras reads no optimizer's state from "
+        "out.h5: to train on, compile the model again, or write a .keras file\n",
     ),
     "report": ("in.h5", "reading in.h5\nfollowing net\n"),
 }

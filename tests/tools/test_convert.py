@@ -232,7 +232,7 @@ def test_optimizers_that_start_from_zero():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         others = [to_keras_maxpool(fresh)]
-    with pytest.warns(UserWarning, match="it starts from zero"):
+    with pytest.warns(UserWarning, match="'.*' starts from zero"):
         others.append(to_keras_maxpool(refrozen))
     assert [(one.compiled, int(one.optimizer.iterations.numpy())) for one in others] == [
         (True, 0)

@@ -82,4 +82,9 @@ def _converted(source: Path, target: Path, to: str, progress: Console) -> Conver
         raise FileError(f"{source} cannot be converted: {file_message(error)}") from error
     progress.print(f"writing {target}")
     write(done.model, target)
+    if target.suffix.lower() != ".keras" and done.model.compiled:
+        progress.print(
+            f"note: Keras reads no optimizer's state from {target}: to train on, compile the model again, or write a "
+            ".keras file"
+        )
     return done

@@ -115,8 +115,8 @@ def _compile_alike(model: keras.Model, copy: keras.Model) -> None:
         copy.optimizer.build(copy.trainable_variables)
     if [v.shape for v in copy.optimizer.variables] != [v.shape for v in state]:
         warnings.warn(
-            f"The state of the optimizer of {model.name!r} does not fit the weights that are trainable now; "
-            "it starts from zero.",
+            f"The state of the optimizer of {model.name!r} starts from zero: what was loaded does not fit the weights "
+            "that are trainable now.",
             stacklevel=5,
         )
         return

@@ -79,7 +79,8 @@ def assert_parity(
             found = verdicts()
         except UnableError as error:
             raise ValueError(
-                f"`reference_layer` cannot do this itself ({error}). Give one that can, or another input."
+                f"`reference_layer` cannot do this itself ({error}). Give one that can, or another "
+                f"`input_shape`, with its batch; received input_shape={shape}."
             ) from error
         for verdict in found:
             if verdict.problem:

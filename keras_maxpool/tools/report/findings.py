@@ -82,7 +82,7 @@ def _does_nothing(case: Case) -> Said:
         nothing = bool(before) and before == after and None not in (before or ())
     if not nothing:
         return None
-    return "every output is one input: the layer does nothing", "Leave it out."
+    return "every output is one input", "Leave it out."
 
 
 def _cropped(case: Case) -> Said:
@@ -136,8 +136,8 @@ def _early(case: Case) -> Said:
     if depth >= EARLY_DEPTH or share <= EARLY_STEP ** len(field.steps):
         return None
     return (
-        f"of {float(share):.4g} positions of the input 1 is left after {depth} convolution{'s' * (depth != 1)}; "
-        f"the rule: before convolution {EARLY_DEPTH}, at least 1 of {EARLY_STEP ** len(field.steps)}",
+        f"after {depth} convolution{'s' * (depth != 1)}, 1 of {float(share):.4g} positions of the input is left; as a "
+        f"rule of thumb keep at least 1 of {EARLY_STEP ** len(field.steps)} before convolution number {EARLY_DEPTH}",
         "Pool later or by less, or put more convolutions before it, unless what matters in the input is far larger.",
     )
 
@@ -155,8 +155,8 @@ def _same_from_pytorch(case: Case) -> Said:
         return (
             f'padding="same" pads {size} elements by {before} before and {after} after, PyTorch\'s padding={half} by '
             f"{half} on both sides: windows are {half - before} further on",
-            "Nothing, if the weights were trained so. If they come from PyTorch, use keras_maxpool with "
-            f"padding={half}.",
+            f"If the weights come from PyTorch, use keras_maxpool with padding={half}. If they were trained "
+            "here, leave it.",
         )
     return None
 

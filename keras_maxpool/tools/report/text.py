@@ -83,6 +83,8 @@ def bytes_text(count: int) -> str:
 def total_saved(report: Report) -> str:
     """Returns the bytes that all rows together save."""
     known = [row.bytes_saved for row in report.rows if row.bytes_saved is not None]
+    if not known:
+        return UNKNOWN
     more = " and what is not known" if len(known) < len(report.rows) else ""
     return bytes_text(sum(known)) + more
 
@@ -102,6 +104,8 @@ def show(report: Report, console: Console) -> None:
         for name, row in zip(names, report.rows, strict=True):
             table.add_row(f"{name}\n{row.package}\n{row.kind}", *_columns(row))
         console.print(table)
+        console.print("field, step: in elements of the model's input", soft_wrap=True)
+        console.print("saved: bytes of a sample's input, less those of the output", soft_wrap=True)
         console.print(f"saved for each sample: {total_saved(report)}")
     for line in unknowns(report):
         console.print(line, soft_wrap=True)
