@@ -17,7 +17,7 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """The packages that a command needs besides keras_maxpool's own, by module, with the names that pip knows them by."""
 
-ON_TENSORFLOW = ("demo", "bench", "parity")
+ON_TENSORFLOW = ("demo", "bench")
 """The commands that run on TensorFlow alone."""
 
 WITHOUT_KERAS = ("explain",)

@@ -70,8 +70,8 @@ def pool_with_indices(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, to
     sizes = tuple(x.shape[2:])
     padding = plan(window, sizes)
     if window.rank == 3:
-        # With channels last, PyTorch 2.13 has wrong indices for windows of -inf, or of the smallest integer. One channel
-        # is contiguous in either order, and keeps its strides.
+        # With channels last, PyTorch 2.13 has wrong indices for windows of -inf, or of the smallest integer.
+        # `contiguous` would leave one channel with such strides.
         x = x.flatten().view(x.shape)
     y, indices = _pool(x, window, padding, True)
     if padding.around is not None:

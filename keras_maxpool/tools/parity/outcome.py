@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from keras_maxpool.tools.parity.faults import Finding
-from keras_maxpool.tools.versions import versions
+from keras_maxpool.tools.versions import device, versions
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,5 @@ class Outcome:
 
 
 def environment() -> dict[str, Any]:
-    """Returns what the result depends on: versions, the machine and its devices."""
-    devices = {device.device_type for device in tf.config.list_physical_devices()}
-    return {**versions(), "devices": sorted(devices)}
+    """Returns what the result depends on: versions, the machine and the device."""
+    return {**versions(), "device": device()}
