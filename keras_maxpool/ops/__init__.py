@@ -30,7 +30,7 @@ TensorFlow:
   with `compile=False`, and compile the model again.
 - `model.export` has not been tried.
 
-The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. On each backend
+The commands `keras-maxpool demo` and `bench` need TensorFlow as the backend. On each backend `keras-maxpool parity`,
 `to_keras_maxpool`, `to_builtin`, `report` and `assert_parity` are tested; the other commands, the plots and the
 converters of PyTorch's and ONNX's models are not.
 """

@@ -9,25 +9,26 @@ import numpy as np
 
 import keras_maxpool
 
+BACKEND = keras.config.backend()
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+"""The backends' names for a reader, by Keras's names, which are those of their modules."""
+
+
+def backend_version() -> str:
+    """Returns the version of the backend."""
+    version: str = importlib.import_module(BACKEND).__version__
+    return version
+
 
 def versions() -> dict[str, str | int | None]:
     """Returns the versions of the packages, and the machine."""
-    backend = keras.config.backend()
     return {
         "keras_maxpool": keras_maxpool.__version__,
-        "backend": backend,
-        backend: importlib.import_module(backend).__version__,
+        "backend": BACKEND,
+        BACKEND: backend_version(),
         "keras": keras.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
     }
-
-
-def device() -> str:
-    """Returns the kind of device that Keras computes on, such as "CPU"."""
-    found = keras.ops.zeros(1).device
-    if isinstance(found, str):  # TensorFlow's: "/job:localhost/replica:0/task:0/device:CPU:0"
-        return found.split(":")[-2]
-    return str(getattr(found, "type", "") or found.platform).upper()

@@ -1,12 +1,16 @@
 """The tools that run on every backend, on the one that Keras runs on: no TensorFlow is imported here."""
 
+import contextlib
+import json
+
 import keras
 import numpy as np
 import pytest
 
 import keras_maxpool
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import to_builtin, to_keras_maxpool
-from keras_maxpool.tools.parity import assert_parity
+from keras_maxpool.tools.parity import assert_parity, cases, command, run
 from keras_maxpool.tools.parity.modes import MODES
 from keras_maxpool.tools.report import report
 
@@ -37,6 +41,29 @@ def test_differences_are_found_in_each_mode():
             assert_parity(Doubled(2), pool, (2, 4, 4, 1), modes=[mode])
     with pytest.raises(ValueError, match="`modes` is unknown; received modes='fast'"):
         assert_parity(pool, pool, (2, 4, 4, 1), modes=["fast"])
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_command(wrong, monkeypatch, tmp_path):
+    """One case of each group; layers/test_faults.py has the known faults."""
+    few = {case.group: case for case in cases.cases(quick=True)}
+    forms = {form.rank: form for form in cases.forms(quick=True)}
+    monkeypatch.setattr(cases, "cases", lambda quick: [*few.values()])
+    monkeypatch.setattr(cases, "forms", lambda quick: [*forms.values()])
+    monkeypatch.setattr(command, "probing", lambda: contextlib.nullcontext(list))
+    if wrong:
+        right = run.our_layer
+        monkeypatch.setattr(
+            run, "our_layer", lambda c: Doubled(**c.arguments) if c.rank == 2 else right(c)
+        )
+    told = tmp_path / "report.json"
+    assert main(["parity", "--quick", "--json", str(told)]) == wrong
+    found = json.loads(told.read_text("utf-8"))
+    assert found["environment"]["backend"] == keras.config.backend()
+    groups = {group["name"] for group in found["groups"] if group["compared"]}
+    assert groups >= {*few, "3D shapes", "3D config", "3D saving"}
+    different = {result["group"] for result in found["different"]}
+    assert different == {name for name in few if wrong and name.startswith("2D")}
 
 
 class Inside(keras.Model):

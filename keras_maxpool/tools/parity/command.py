@@ -7,6 +7,7 @@ shows it all.
 import os
 from pathlib import Path
 
+import keras
 from rich.console import Console
 
 from keras_maxpool.tools import console
@@ -15,7 +16,7 @@ from keras_maxpool.tools.parity import run as parity_run
 from keras_maxpool.tools.parity.modes import BACKEND
 from keras_maxpool.tools.parity.outcome import Outcome, Result
 from keras_maxpool.tools.parity.processes import probing
-from keras_maxpool.tools.quiet import start_xla
+from keras_maxpool.tools.quiet import quiet_import, start_xla
 
 
 def run(*, quick: bool, advance: console.Advance) -> Outcome:
@@ -39,6 +40,8 @@ def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if BACKEND == "tensorflow":
         start_xla()
+    with quiet_import():  # To serialize, Keras imports TensorFlow on the other backends, too.
+        keras.saving.serialize_keras_object(keras.layers.MaxPooling1D())
     with console.progress() as advance:
         outcome = run(quick=quick, advance=advance)
     report.render(outcome, Console())

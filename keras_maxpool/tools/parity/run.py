@@ -18,8 +18,7 @@ from keras_maxpool.tools.parity.compare import (
     compare,
     compare_shapes,
 )
-from keras_maxpool.tools.parity.outcome import Result
-from keras_maxpool.tools.versions import device
+from keras_maxpool.tools.parity.outcome import Result, device
 
 
 @dataclass(frozen=True)
