@@ -214,7 +214,7 @@ def large_unsigned(side: Side, mode: str = "eager") -> str:
 
 
 @_fault("1D in integers", "refuses them", "takes them", on="torch")
-def integers_1d(side: Side) -> str:
+def integers_1d(side: Side) -> str:  # pragma: no cover - run by the tests on PyTorch
     """1D in each dtype of integers that Keras's tensors have on PyTorch."""
 
     def found(dtype: str) -> str:
@@ -413,7 +413,7 @@ def missing_axis(side: Side) -> str:
 
 
 @_fault("no channels", "refuses them", "returns empty results", on="torch")
-def no_channels(side: Side) -> str:
+def no_channels(side: Side) -> str:  # pragma: no cover - run by the tests on PyTorch
     """Two samples of 4 elements per axis."""
 
     def found(rank: int) -> str:
