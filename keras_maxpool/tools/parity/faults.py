@@ -2,7 +2,7 @@
 
 A probe returns "" where a side is right, and otherwise says what it did. An exception says as much, and some faults
 end the process. Every probe knows the right answer by itself. The table in
-notebooks/06-differences-export-limits.ipynb has a row for each fault.
+notebooks/06-differences-export-limits.ipynb has a row for each fault on TensorFlow.
 """
 
 import inspect
