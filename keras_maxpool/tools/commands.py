@@ -17,7 +17,7 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """The packages that a command needs besides keras_maxpool's own, by module, with the names that pip knows them by."""
 
-ON_TENSORFLOW = ("demo", "bench", "parity")
+ON_TENSORFLOW = ("demo", "bench")
 """The commands that run on TensorFlow alone."""
 
 WITHOUT_KERAS = ("explain",)
@@ -163,18 +163,19 @@ def _bench_options(command: ArgumentParser) -> None:
 
 
 def _parity(args: Namespace) -> int:
-    """Compare keras_maxpool's layers with keras.layers.MaxPooling1D/2D/3D, under both spellings, on this machine,
-    TensorFlow and Keras: ranks, windows, strides, paddings, data formats, dtypes and modes (eager, graph, graph with
-    any batch, XLA). Outputs, gradients, shapes and configs must be equal to the last bit, and saved models must load
-    and predict what the built-in's predict. The known faults of the built-in are tested on both sides in processes of
-    their own, as some end the process.
+    """Compare keras_maxpool's layers with keras.layers.MaxPooling1D/2D/3D, under both spellings, on this machine and
+    the backend that Keras runs on: ranks, windows, strides, paddings, data formats, dtypes and modes (on TensorFlow
+    eager, graph, graph with any batch, XLA; on JAX eager and jit; on PyTorch eager). Outputs, gradients, shapes and
+    configs must be equal to the last bit, and saved models must load and predict what the built-in's predict. The
+    faults of the built-in that are known on this backend are tested on both sides in processes of their own, as some
+    end the process.
 
     The tables go to stdout, one row for each group of comparisons, then the known faults that were found; the progress
     goes to stderr. Each difference is shown with a line of Python that reproduces it. All of it takes about 5 minutes
-    on two cores, --quick less than one. On a GPU, where TensorFlow does not define ties, only the known faults test
-    them. Exit code: 0 if all is equal; 1 if there is a difference that is no known fault, or ours has a known one; 2
-    for a wrong argument or a file that cannot be written; 130 after Ctrl-C. For a layer of your own, in a test:
-    keras_maxpool.tools.parity.assert_parity.
+    on two cores, --quick about one. On a GPU, where the gradients of ties may follow other rules, no comparison has
+    ties. On JAX, float64 and int64 are compared where JAX_ENABLE_X64=1 is set. Exit code: 0 if all is equal; 1 if there
+    is a difference that is no known fault, or ours has a known one; 2 for a wrong argument or a file that cannot be
+    written; 130 after Ctrl-C. For a layer of your own, in a test: keras_maxpool.tools.parity.assert_parity.
     """
     if args.junit and args.json and args.junit.resolve() == args.json.resolve():
         return refuse(f"--junit and --json are the same file, {args.junit}: name two")

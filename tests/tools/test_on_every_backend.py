@@ -1,12 +1,16 @@
 """The tools that run on every backend, on the one that Keras runs on: no TensorFlow is imported here."""
 
+import contextlib
+import json
+
 import keras
 import numpy as np
 import pytest
 
 import keras_maxpool
+from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import to_builtin, to_keras_maxpool
-from keras_maxpool.tools.parity import assert_parity
+from keras_maxpool.tools.parity import assert_parity, cases, command, run
 from keras_maxpool.tools.parity.modes import MODES
 from keras_maxpool.tools.report import report
 
@@ -37,6 +41,28 @@ def test_differences_are_found_in_each_mode():
             assert_parity(Doubled(2), pool, (2, 4, 4, 1), modes=[mode])
     with pytest.raises(ValueError, match="`modes` is unknown; received modes='fast'"):
         assert_parity(pool, pool, (2, 4, 4, 1), modes=["fast"])
+
+
+def test_command(monkeypatch, tmp_path):
+    """One case of each group, of a wrong layer in 2D: all else is equal. layers/test_faults.py has the known faults."""
+    few = {case.group: case for case in cases.cases(quick=True)}
+    forms = {form.rank: form for form in cases.forms(quick=True)}
+    right = run.our_layer
+    monkeypatch.setattr(cases, "cases", lambda quick: [*few.values()])
+    monkeypatch.setattr(cases, "forms", lambda quick: [*forms.values()])
+    monkeypatch.setattr(command, "probing", lambda: contextlib.nullcontext(list))
+    monkeypatch.setattr(
+        run, "our_layer", lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)
+    )
+    told = tmp_path / "report.json"
+    assert main(["parity", "--quick", "--json", str(told)]) == 1
+    found = json.loads(told.read_text("utf-8"))
+    assert found["environment"]["backend"] == keras.config.backend()
+    groups = {group["name"] for group in found["groups"] if group["compared"]}
+    assert groups >= {*few, "3D shapes", "3D config", "3D saving"}
+    assert {result["group"] for result in found["different"]} == {
+        name for name in few if name.startswith("2D")
+    }
 
 
 class Inside(keras.Model):

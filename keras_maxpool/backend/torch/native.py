@@ -81,7 +81,8 @@ def pool_with_indices(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, to
     padding = plan(window, sizes)
     if window.rank == 3:
         # With channels last, PyTorch 2.13 has wrong indices for windows of -inf, or of the smallest integer.
-        x = x.contiguous()
+        # `contiguous` would leave one channel with such strides.
+        x = x.flatten().view(x.shape)
     y, indices = _pool(x, window, padding, True)
     if padding.around is not None:
         indices = _in_unpadded(indices, window, sizes, padding.around)

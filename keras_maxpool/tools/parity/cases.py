@@ -9,6 +9,8 @@ from itertools import product
 from typing import Any
 
 from keras_maxpool.arguments import DATA_FORMATS
+from keras_maxpool.tools.parity import modes
+from keras_maxpool.tools.parity.modes import BACKEND, holds
 
 RANKS = (1, 2, 3)
 SPELLINGS = ("MaxPooling", "MaxPool")
@@ -34,12 +36,20 @@ FLOATS = ("float32", "float16", "bfloat16", "float64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 
 GRAPH_ANY_BATCH = "graph, batch None"
-MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla")
+MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla") if BACKEND == "tensorflow" else modes.MODES
 
 # One of how many combinations is compared, by mode, in a full run and with --quick: tracing and compiling take time.
 # No step divides a row's length, so that every size, dtype and format occurs.
-EVERY = {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)}
-EVERY_TIE = {"eager": (1, 3), "graph": (1, 7), "xla": (3, 37)}
+EVERY = {
+    "tensorflow": {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)},
+    "jax": {"eager": (7, 89), "jit": (7, 89)},
+    "torch": {"eager": (1, 7)},
+}[BACKEND]
+EVERY_TIE = {
+    "tensorflow": {"eager": (1, 3), "graph": (1, 7), "xla": (3, 37)},
+    "jax": {"eager": (3, 37), "jit": (3, 37)},
+    "torch": {"eager": (1, 3)},
+}[BACKEND]
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,11 @@ def dtypes(rank: int, mode: str) -> tuple[str, ...]:
     """Returns the dtypes that the built-in pools on a CPU."""
     if mode == GRAPH_ANY_BATCH:
         return ("float32",)
-    if rank < 3:
-        return (*FLOATS, *INTEGERS)
-    return ("float32", "bfloat16", "float16") if mode == "xla" else ("float32", "bfloat16")
+    if BACKEND == "tensorflow" and rank == 3:
+        return ("float32", "bfloat16", "float16") if mode == "xla" else ("float32", "bfloat16")
+    if BACKEND == "torch" and rank == 1:
+        return FLOATS
+    return tuple(filter(holds, (*FLOATS, *INTEGERS)))
 
 
 def cases(*, quick: bool) -> list[Case]:
@@ -139,7 +151,8 @@ def _with_ties(rank: int, mode: str) -> Iterator[Case]:
 def _builtin_keeps_its_rule(case: Case) -> bool:
     """Returns whether the built-in's gradient of a tie goes to the first element; the known faults hold the rest."""
     rule = {
-        "eager": case.rank < 3,
+        "eager": case.rank < 3 or BACKEND != "tensorflow",
+        "jit": True,
         "graph": True,
         GRAPH_ANY_BATCH: False,  # nothing new for ties
         "xla": case.rank == 1 or case.padding == "valid",

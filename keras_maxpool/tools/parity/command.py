@@ -7,14 +7,16 @@ shows it all.
 import os
 from pathlib import Path
 
+import keras
 from rich.console import Console
 
 from keras_maxpool.tools import console
 from keras_maxpool.tools.parity import files, report
 from keras_maxpool.tools.parity import run as parity_run
+from keras_maxpool.tools.parity.modes import BACKEND
 from keras_maxpool.tools.parity.outcome import Outcome, Result
 from keras_maxpool.tools.parity.processes import probing
-from keras_maxpool.tools.quiet import start_xla
+from keras_maxpool.tools.quiet import quiet_import, start_xla
 
 
 def run(*, quick: bool, advance: console.Advance) -> Outcome:
@@ -33,9 +35,13 @@ def run(*, quick: bool, advance: console.Advance) -> Outcome:
 
 def main(*, quick: bool, junit_file: Path | None, json_file: Path | None) -> int:
     """Runs the comparison, its progress on stderr and its tables on stdout; returns 1 if something differs."""
-    # The processes for the known faults share a GPU with this one; TensorFlow reads this when it first uses it.
+    # The processes for the known faults share a GPU with this one; each is read when the GPU is first used.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    start_xla()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if BACKEND == "tensorflow":
+        start_xla()
+    with quiet_import():  # To serialize, Keras imports TensorFlow on the other backends, too.
+        keras.saving.serialize_keras_object(keras.layers.MaxPooling1D())
     with console.progress() as advance:
         outcome = run(quick=quick, advance=advance)
     report.render(outcome, Console())

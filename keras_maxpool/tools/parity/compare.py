@@ -76,14 +76,11 @@ def compare(
     output = _or_unable(lambda of: of(keras.Input(batch_shape=sizes, dtype=dtype)), reference)
     # Sums of a few eighths are exact in every dtype and order, so that no two sides may differ by rounding.
     upstream = rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], output.shape) / 8
-    any_batch = shape[0] is None
-
-    expected = _or_unable(
-        lambda of: outputs_and_gradient(of, mode, any_batch, x, upstream), reference
-    )
+    given = mode, x, upstream, int(shape[0] is None)
+    expected = _or_unable(lambda of: outputs_and_gradient(of, *given), reference)
     names = ("output", "gradient")[: len(expected)]
     try:
-        got = outputs_and_gradient(layer, mode, any_batch, x, upstream)
+        got = outputs_and_gradient(layer, *given)
     except Exception as error:  # as above
         return [Verdict(name, f"raised {one_line(error)}") for name in names]
     return [

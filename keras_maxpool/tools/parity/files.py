@@ -5,6 +5,7 @@ import re
 from dataclasses import asdict
 from xml.etree import ElementTree
 
+from keras_maxpool.tools.parity.modes import BACKEND
 from keras_maxpool.tools.parity.outcome import Outcome, environment
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,7 +39,7 @@ def to_json(outcome: Outcome) -> str:
 
 def to_junit(outcome: Outcome) -> bytes:
     """Returns the outcome as JUnit XML: a suite for each group, and one in which ours must have no known fault."""
-    root = ElementTree.Element("testsuites", name="keras-maxpool parity")
+    root = ElementTree.Element("testsuites", name=f"keras-maxpool parity on {BACKEND}")
     for group in outcome.groups:
         suite = _suite(
             root, group.name, group.compared + group.unable, group.different, group.unable

@@ -1,9 +1,10 @@
-"""Runs a layer in each mode of the backend that Keras runs on: `MODES`, and `outputs_and_gradient`."""
+"""Runs functions and layers in each mode of the backend that Keras runs on, `MODES`."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 
 BACKEND = keras.config.backend()
@@ -11,25 +12,47 @@ MODES = {"tensorflow": ("eager", "graph", "xla"), "jax": ("eager", "jit"), "torc
     BACKEND
 ]
 
+Function = Callable[..., list[Any]]
+"""A function of tensors that returns a list of them."""
+
+
+def holds(dtype: str) -> bool:
+    """Returns whether tensors keep a NumPy array's dtype: not so PyTorch's of unsigned ones, and JAX's of 64 bits."""
+    tensor = keras.ops.convert_to_tensor(np.zeros(1, getattr(ml_dtypes, dtype, dtype)))
+    return keras.backend.standardize_dtype(tensor.dtype) == dtype
+
+
+def run(function: Function, mode: str, *arrays: np.ndarray, unknown: int = 0) -> list[np.ndarray]:
+    """Returns a function's results; in TensorFlow's graphs, the first `unknown` axes have no known size."""
+    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+    if mode in ("graph", "xla"):
+        import tensorflow as tf
+
+        specs = [tf.TensorSpec([None] * unknown + t.shape[unknown:], t.dtype) for t in tensors]
+        traced = tf.function(function, input_signature=specs, jit_compile=mode == "xla")
+        # The concrete function, as tf.function warns of functions that are traced for one call.
+        function = traced.get_concrete_function()
+    elif mode == "jit":  # pragma: no cover - run by the tests on JAX
+        import jax
+
+        function = jax.jit(function)
+    return [keras.ops.convert_to_numpy(tensor) for tensor in function(*tensors)]
+
+
+def outputs(layer: keras.Layer, mode: str, x: np.ndarray, unknown: int = 0) -> np.ndarray:
+    """Returns the outputs alone."""
+    return run(lambda x: [layer(x)], mode, x, unknown=unknown)[0]
+
 
 def outputs_and_gradient(
-    layer: keras.Layer, mode: str, any_batch: bool, x: np.ndarray, upstream: np.ndarray
+    layer: keras.Layer, mode: str, x: np.ndarray, upstream: np.ndarray, unknown: int = 0
 ) -> list[np.ndarray]:
-    """Returns the outputs and, where there is one, the gradient for `upstream`.
-
-    On TensorFlow `any_batch` says whether functions are traced for any batch.
-    """
-    if BACKEND == "tensorflow":
-        results = _tensorflow(layer, mode, any_batch, x, upstream)
-    else:
-        run = _jax if BACKEND == "jax" else _torch
-        results = run(layer, mode, *map(keras.ops.convert_to_tensor, (x, upstream)))
-    return [keras.ops.convert_to_numpy(tensor) for tensor in results]
+    """Returns the outputs and, where there is one, the gradient for `upstream`."""
+    with_gradient = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}[BACKEND]
+    return run(with_gradient(layer), mode, x, upstream, unknown=unknown)
 
 
-def _tensorflow(
-    layer: keras.Layer, mode: str, any_batch: bool, x: np.ndarray, upstream: np.ndarray
-) -> list[Any]:
+def _on_tensorflow(layer: keras.Layer) -> Function:
     import tensorflow as tf
 
     def function(x: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
@@ -43,22 +66,10 @@ def _tensorflow(
         gradient = tape.gradient(y, x, output_gradients=tf.cast(upstream, y.dtype))
         return [y] if gradient is None else [y, gradient]
 
-    tensors = [tf.constant(x), tf.constant(upstream)]
-    call: Callable[..., list[tf.Tensor]] = function
-    if mode != "eager":
-        specs = [
-            tf.TensorSpec([None if any_batch else t.shape[0], *t.shape[1:]], t.dtype)
-            for t in tensors
-        ]
-        traced = tf.function(function, input_signature=specs, jit_compile=mode == "xla")
-        # The concrete function, as tf.function warns of functions that are traced for one call.
-        call = traced.get_concrete_function()
-    return call(*tensors)
+    return function
 
 
-def _jax(  # pragma: no cover - run by the tests on JAX
-    layer: keras.Layer, mode: str, x: Any, upstream: Any
-) -> list[Any]:
+def _on_jax(layer: keras.Layer) -> Function:  # pragma: no cover - run by the tests on JAX
     import jax
 
     def function(x: jax.Array, upstream: jax.Array) -> list[jax.Array]:
@@ -69,18 +80,19 @@ def _jax(  # pragma: no cover - run by the tests on JAX
             return [y]
         return [y, *transposed(upstream.astype(y.dtype))]
 
-    return (jax.jit(function) if mode == "jit" else function)(x, upstream)
+    return function
 
 
-def _torch(  # pragma: no cover - run by the tests on PyTorch
-    layer: keras.Layer, mode: str, x: Any, upstream: Any
-) -> list[Any]:
+def _on_torch(layer: keras.Layer) -> Function:  # pragma: no cover - run by the tests on PyTorch
     import torch
 
-    if not x.is_floating_point():
-        return [layer(x)]
-    x.requires_grad_()
-    y = layer(x)
-    if y.shape != upstream.shape or not y.requires_grad:
-        return [y.detach()]
-    return [y.detach(), *torch.autograd.grad(y, x, upstream.to(y.dtype))]
+    def function(x: torch.Tensor, upstream: torch.Tensor) -> list[torch.Tensor]:
+        if not x.is_floating_point():
+            return [layer(x)]
+        x.requires_grad_()
+        y = layer(x)
+        if y.shape != upstream.shape or not y.requires_grad:
+            return [y]
+        return [y, *torch.autograd.grad(y, x, upstream.to(y.dtype))]
+
+    return function

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 from keras_maxpool.tools.parity.faults import Finding
 from keras_maxpool.tools.versions import versions
@@ -72,6 +72,14 @@ class Outcome:
 
 
 def environment() -> dict[str, Any]:
-    """Returns what the result depends on: versions, the machine and its devices."""
-    devices = {device.device_type for device in tf.config.list_physical_devices()}
-    return {**versions(), "devices": sorted(devices)}
+    """Returns what the result depends on: versions, the machine and the device."""
+    return {**versions(), "device": device()}
+
+
+def device() -> str:
+    """Returns the kind of device that Keras computes on, such as "CPU"."""
+    found = keras.ops.zeros(1).device
+    if isinstance(found, str):  # TensorFlow's: "/job:localhost/replica:0/task:0/device:CPU:0"
+        return found.split(":")[-2]
+    kind = getattr(found, "type", "") or found.platform  # PyTorch's and JAX's
+    return str(kind).upper()

@@ -61,5 +61,5 @@ def _say(text: str, console: Console) -> None:
 
 def _machine() -> str:
     found = environment()
-    versions = (f"{name} {found[name]}" for name in ("keras_maxpool", "tensorflow", "keras"))
-    return f"{', '.join(versions)}, on {' and '.join(found['devices'])}"
+    versions = (f"{name} {found[name]}" for name in ("keras_maxpool", found["backend"], "keras"))
+    return f"{', '.join(versions)}, on {found['device']}"
