@@ -31,6 +31,7 @@ from sklearn.model_selection import train_test_split
 
 import keras_maxpool
 from keras_maxpool.tools import beyond
+from keras_maxpool.tools.quiet import quiet_import
 from keras_maxpool.tools.versions import BACKEND, BACKENDS, backend_version
 
 BATCH = 32
@@ -188,7 +189,8 @@ def train(
     layers: Spellings, data: Digits, epochs: int, seed: int, advance: Advance
 ) -> tuple[keras.Model, Trained]:
     """Trains one twin; the same seed means the same weights and dropout, and the digits keep their order."""
-    keras.utils.set_random_seed(seed)
+    with quiet_import():
+        keras.utils.set_random_seed(seed)
     model = build(layers)
     images, labels = data.train_images, data.train_labels
     total = epochs * math.ceil(len(images) / BATCH)
@@ -212,8 +214,8 @@ def predict_in_fresh_process(
         np.save(given, images)
         child = subprocess.run(
             [sys.executable, "-c", RELOAD, saved, given, predicted],
-            # A GPU picks its algorithms again in each process unless it has to be deterministic.
-            env={**os.environ, "TF_DETERMINISTIC_OPS": "1"},
+            # As `make_deterministic`: a GPU picks its algorithms again in each process.
+            env={**os.environ, "TF_DETERMINISTIC_OPS": "1", "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
         )
@@ -263,9 +265,9 @@ def render(result: DemoResult, console: Console) -> None:
 
 
 def make_deterministic() -> None:
-    """Has the backend compute the same twice: on a GPU, a model trained twice need not even equal itself else.
+    """Has the backend compute the same twice: on a GPU, a model trained twice need not even equal itself otherwise.
 
-    JAX has no such switch, and needs none on a CPU.
+    JAX on a CPU always does.
     """
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -277,6 +279,8 @@ def make_deterministic() -> None:
         # PyTorch refuses cuBLAS without it.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # Threads gain nothing on so small a model, and wait for each other where other work runs.
+        torch.set_num_threads(1)
 
 
 def main(epochs: int, seed: int) -> int:
