@@ -112,12 +112,8 @@ def test_bench_refuses_what_other_backends_have(capsys):
 
 
 @elsewhere
-def test_demo(monkeypatch, capsys):
+def test_demo(capsys):
     needs("sklearn")
-    from keras_maxpool.tools import demo
-
-    # It would stay for other tests.
-    monkeypatch.setattr(demo, "make_deterministic", lambda: None)
     assert main(["demo", "--epochs", "1"]) == 0
     out, _ = capsys.readouterr()
     assert f" {importlib.import_module(BACKEND).__version__}\n" in out
