@@ -7,12 +7,11 @@ file or a missing package, 130 after Ctrl-C.
 import importlib
 import importlib.util
 import inspect
-import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from keras_maxpool import __version__
-from keras_maxpool.tools.commands import COMMANDS, NEEDED, ON_TENSORFLOW, WITHOUT_KERAS, refuse
+from keras_maxpool.tools.commands import COMMANDS, NEEDED, WITHOUT_KERAS, refuse
 from keras_maxpool.tools.quiet import quiet, quiet_import
 
 
@@ -26,10 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.name not in WITHOUT_KERAS:
         try:
             with quiet_import():
-                checked = "on_tensorflow" if args.name in ON_TENSORFLOW else "on_keras_3"
-                importlib.import_module(f"keras_maxpool.tools.{checked}")
+                importlib.import_module("keras_maxpool.tools.on_keras_3")
         except ImportError as error:
-            sys.exit(f"keras-maxpool: {error}")
+            return refuse(str(error))
     try:
         with quiet():
             code: int = args.run(args)

@@ -17,9 +17,6 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """The packages that a command needs besides keras_maxpool's own, by module, with the names that pip knows them by."""
 
-ON_TENSORFLOW = ("demo", "bench")
-"""The commands that run on TensorFlow alone."""
-
 WITHOUT_KERAS = ("explain",)
 """The commands that run without Keras, and so at once."""
 
@@ -66,10 +63,10 @@ def _demo_options(command: ArgumentParser) -> None:
 
 
 def _bench(args: Namespace) -> int:
-    """Time keras_maxpool's layers against keras.layers, in turn, in one process, on the CPU; and against PyTorch and
-    OpenCV where they are installed, and a plain copy of as many bytes, which is the floor. Both sides must return equal
-    outputs and gradients before they are timed. A ratio is the peer's time over ours, round by round, as a median with
-    its quartiles: above 1, ours is faster.
+    """Time keras_maxpool's layers against keras.layers, on the backend that Keras runs on, in turn, in one process, on
+    the CPU; and against PyTorch and OpenCV where they are installed, and a plain copy of as many bytes, which is the
+    floor. Both sides must return equal outputs and gradients before they are timed. A ratio is the peer's time over
+    ours, round by round, as a median with its quartiles: above 1, ours is faster.
 
     The tables go to stdout, the progress to stderr: for each peer, by mode and direction, how many
     cases are clearly slower (three of four rounds have a ratio below 0.9, in a second, longer measurement, too), the
@@ -80,16 +77,24 @@ def _bench(args: Namespace) -> int:
     """
     from keras_maxpool.tools.bench import command
 
+    try:
+        settings = command.choose(
+            args.cases,
+            args.modes,
+            args.directions,
+            quick=args.quick,
+            growth=args.growth,
+            drawn=args.sample,
+            seed=args.seed,
+            whole_networks=args.networks,
+            kernels=args.kernels,
+        )
+    except ValueError as error:
+        return refuse(str(error))
     return command.main(
-        args.cases,
-        args.modes,
-        args.directions,
+        settings,
         quick=args.quick,
-        growth=args.growth,
-        drawn=args.sample,
-        seed=args.seed,
-        whole_networks=args.networks,
-        kernels=args.kernels,
+        sampled=args.sample is not None,
         every_row=args.all,
         json_file=args.json,
         plot_file=args.plot,
@@ -106,9 +111,11 @@ def _bench_options(command: ArgumentParser) -> None:
     command.add_argument(
         "--modes",
         nargs="+",
-        choices=MODES,
+        # Which backend Keras runs on, Keras alone knows.
+        choices=sorted({mode for modes in MODES.values() for mode in modes}),
         metavar="MODE",
-        help=f"only these: {', '.join(MODES)} (a step of training, the last under XLA)",
+        help="only these: eager, graph, xla, fit, fit-xla on TensorFlow, eager, jit, fit on JAX, eager, fit on PyTorch "
+        "(fit is a step of training, fit-xla one under XLA)",
     )
     command.add_argument(
         "--directions",
@@ -129,7 +136,7 @@ def _bench_options(command: ArgumentParser) -> None:
         type=types.integer(2),
         metavar="N",
         help="N cases that are drawn in place of the listed ones, half from known networks and half at random, in "
-        "eager and graph mode and under XLA: how many are clearly slower, and the ten worst and best",
+        "all modes but fit and fit-xla: how many are clearly slower, and the ten worst and best",
     )
     command.add_argument(
         "--seed",
@@ -151,7 +158,8 @@ def _bench_options(command: ArgumentParser) -> None:
     command.add_argument(
         "--kernels",
         action="store_true",
-        help="keras_maxpool's own kernels as the peers, to see whether the one that it chooses is the fastest",
+        help="on TensorFlow: keras_maxpool's own kernels as the peers, to see whether the one that it chooses is the "
+        "fastest",
     )
     command.add_argument(
         "--all",

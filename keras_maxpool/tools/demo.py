@@ -4,6 +4,7 @@ what Keras's own cannot do.
 `run` trains, saves, reloads and returns values; `render` shows them; `main` is the command.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -31,6 +31,8 @@ from sklearn.model_selection import train_test_split
 
 import keras_maxpool
 from keras_maxpool.tools import beyond
+from keras_maxpool.tools.quiet import quiet_import
+from keras_maxpool.tools.versions import BACKEND, BACKENDS, backend_version
 
 BATCH = 32
 
@@ -162,8 +164,11 @@ def build(layers: Spellings) -> keras.Model:
             keras.layers.Dense(10, activation="softmax"),
         ]
     )
-    # Keras's own choice of XLA can differ between this process and the fresh one.
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", jit_compile=False)
+    # On TensorFlow, Keras's own choice of XLA can differ between this process and the fresh one.
+    jit_compile = False if BACKEND == "tensorflow" else "auto"
+    model.compile(
+        keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", jit_compile=jit_compile
+    )
     return model
 
 
@@ -183,19 +188,15 @@ def record_losses(losses: list[float], advance: Callable[[int], None]) -> keras.
 def train(
     layers: Spellings, data: Digits, epochs: int, seed: int, advance: Advance
 ) -> tuple[keras.Model, Trained]:
-    """Trains one twin; the same seed means the same weights, order and dropout."""
-    keras.utils.set_random_seed(seed)
+    """Trains one twin; the same seed means the same weights and dropout, and the digits keep their order."""
+    with quiet_import():
+        keras.utils.set_random_seed(seed)
     model = build(layers)
-    size = len(data.train_images)
-    batches = (
-        tf.data.Dataset.from_tensor_slices((data.train_images, data.train_labels))
-        .shuffle(size, seed=seed)
-        .batch(BATCH)
-    )
-    total = epochs * len(batches)
+    images, labels = data.train_images, data.train_labels
+    total = epochs * math.ceil(len(images) / BATCH)
     losses: list[float] = []
     record = record_losses(losses, lambda done: advance(layers.package, done, total))
-    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[record])
+    model.fit(images, labels, BATCH, epochs, verbose=0, callbacks=[record], shuffle=False)
     predictions = model.predict(data.test_images, verbose=0)
     accuracy = float(np.mean(predictions.argmax(-1) == data.test_labels))
     return model, Trained(np.asarray(losses, "float32"), predictions, accuracy)
@@ -213,8 +214,8 @@ def predict_in_fresh_process(
         np.save(given, images)
         child = subprocess.run(
             [sys.executable, "-c", RELOAD, saved, given, predicted],
-            # A GPU picks its algorithms again in each process unless it has to be deterministic.
-            env={**os.environ, "TF_DETERMINISTIC_OPS": "1"},
+            # As `make_deterministic`: a GPU picks its algorithms again in each process.
+            env={**os.environ, "TF_DETERMINISTIC_OPS": "1", "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
         )
@@ -242,7 +243,9 @@ def _add(table: Table, comparison: Comparison) -> None:
 
 
 def render(result: DemoResult, console: Console) -> None:
-    """Shows the comparisons as a small table, and the losses and accuracies below it."""
+    """Shows the backend, the comparisons as a small table, and the losses and accuracies below it."""
+    backend = f"{BACKENDS[BACKEND]} {backend_version()}"
+    console.print(f"Keras {keras.__version__} on {backend}", highlight=False)
     table = Table("compared bit for bit", "values", "equal", "verdict")
     for column in table.columns[1:3]:
         column.justify = "right"
@@ -261,10 +264,28 @@ def render(result: DemoResult, console: Console) -> None:
         )
 
 
+def make_deterministic() -> None:
+    """Has the backend compute the same twice: on a GPU, a model trained twice need not even equal itself otherwise.
+
+    JAX on a CPU always does.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif BACKEND == "torch":  # pragma: no cover - run on PyTorch
+        import torch
+
+        # PyTorch refuses cuBLAS without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        # Threads gain nothing on so small a model, and wait for each other where other work runs.
+        torch.set_num_threads(1)
+
+
 def main(epochs: int, seed: int) -> int:
     """Runs the demo, its progress on stderr and its result on stdout; returns 0 if all is equal, 1 if not."""
-    # On a GPU, a model trained twice need not even equal itself without this.
-    tf.config.experimental.enable_op_determinism()
+    make_deterministic()
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=errors) as progress:

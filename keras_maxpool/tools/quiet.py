@@ -17,7 +17,7 @@ SKIPPED = "Skipping variable loading for optimizer"
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Imports TensorFlow without its log; exceptions still arrive."""
+    """Imports TensorFlow without its log, as Keras does on every backend; exceptions still arrive."""
     # TensorFlow reads this once. What it logs before it has read it goes to the file descriptor at any level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)

@@ -104,8 +104,8 @@ def test_reads_the_environment_as_tensorflow_does(value: str) -> None:
 
 @keras_2_alone
 def test_tools_say_that_they_need_keras_3() -> None:
-    process = run_code("from keras_maxpool.__main__ import main; main(['demo'])")
-    assert process.returncode == 1
+    process = run_code("from keras_maxpool.__main__ import main; exit(main(['demo']))")
+    assert process.returncode == 2
     assert process.stderr.splitlines()[-1] == (
         "keras-maxpool: keras_maxpool's tools work on Keras 3, and TF_USE_LEGACY_KERAS chooses Keras 2: unset it. "
         "The layers and operations work on both."

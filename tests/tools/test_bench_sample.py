@@ -170,7 +170,7 @@ def test_commands(tmp_path):
     drawn = next(case for case in sample.draw(100, 7) if prod(case.shape) < 20_000)
     only = "--cases", f"^{drawn.name}$", "--directions", "forward"
     told, rows = bench("--sample", "100", "--seed", "7", *only)
-    assert told == [(drawn.name, mode, "forward", BUILTIN) for mode in bench_cases.LAYER_MODES]
+    assert told == [(drawn.name, mode, "forward", BUILTIN) for mode in ("eager", "graph", "xla")]
     assert all(isinstance(row["clearly_slower"], bool) for row in rows)
     told, _ = bench("--sample", "100", "--seed", "7", *only, "--kernels", "--modes", "graph")
     kernels = ("direct", "separable", "shifted")

@@ -151,6 +151,8 @@ def test_warnings_are_said_in_one_line(capsys):
         ("bench --plot picture.jpg", "'picture.jpg' does not end in .png"),
         ("bench --cases no_such_case", "keras-maxpool: no case matches"),
         ("bench --modes fit --directions forward", "keras-maxpool: no case matches"),
+        ("bench --modes eager jit", "--modes jit: Keras runs on TensorFlow, whose modes are eager"),
+        ("bench --kernels --networks", "--kernels does not go with --networks: leave one out"),
         (f"parity --json {'x' * 300}", "cannot be written: File name too long"),
         ("parity --junit .", "'.' is not a file"),
         ("parity --junit x --json ./x", "--junit and --json are the same file, x: name two"),

@@ -8,6 +8,7 @@ import tempfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from harness.commands import check_piped, check_stopped
 from harness.install import needs
 
@@ -30,7 +31,7 @@ FEW = demo.Digits(*TRAIN, DIGITS.test_images[:50], DIGITS.test_labels[:50])
 def asked(monkeypatch, tmp_path):
     """Runs on few digits, with temporary files here, and without determinism, which would stay for other tests."""
     asked = []
-    experimental = demo.tf.config.experimental
+    experimental = tf.config.experimental
     monkeypatch.setattr(experimental, "enable_op_determinism", lambda: asked.append("determinism"))
     monkeypatch.setattr(demo, "load_data", lambda: FEW)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -93,6 +94,7 @@ def test_command(results, capsys, asked, tmp_path):
     out, err = capsys.readouterr()
     check_piped(out + err)
     assert (out.count("│ equal "), out.count("DIFFERENT")) == (6, 0)
+    assert f"on TensorFlow {tf.__version__}\n" in out
     assert f"test accuracy {ours.accuracy:.1%}" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "keras.layers" in err, "the progress belongs here"

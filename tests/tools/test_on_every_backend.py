@@ -1,16 +1,21 @@
 """The tools that run on every backend, on the one that Keras runs on: no TensorFlow is imported here."""
 
 import contextlib
+import importlib
 import json
 
 import keras
 import numpy as np
 import pytest
+from harness.commands import complaint
+from harness.install import needs
 
 import keras_maxpool
+from keras_maxpool.tools.bench import cases, measure, peers
 from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.convert import to_builtin, to_keras_maxpool
-from keras_maxpool.tools.parity import assert_parity, cases, command, run
+from keras_maxpool.tools.parity import assert_parity, command, run
+from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity.modes import MODES
 from keras_maxpool.tools.report import report
 
@@ -43,13 +48,13 @@ def test_differences_are_found_in_each_mode():
         assert_parity(pool, pool, (2, 4, 4, 1), modes=["fast"])
 
 
-def test_command(monkeypatch, tmp_path):
+def test_the_parity_command(monkeypatch, tmp_path):
     """One case of each group, of a wrong layer in 2D: all else is equal. layers/test_faults.py has the known faults."""
-    few = {case.group: case for case in cases.cases(quick=True)}
-    forms = {form.rank: form for form in cases.forms(quick=True)}
+    few = {case.group: case for case in parity_cases.cases(quick=True)}
+    forms = {form.rank: form for form in parity_cases.forms(quick=True)}
     right = run.our_layer
-    monkeypatch.setattr(cases, "cases", lambda quick: [*few.values()])
-    monkeypatch.setattr(cases, "forms", lambda quick: [*forms.values()])
+    monkeypatch.setattr(parity_cases, "cases", lambda quick: [*few.values()])
+    monkeypatch.setattr(parity_cases, "forms", lambda quick: [*forms.values()])
     monkeypatch.setattr(command, "probing", lambda: contextlib.nullcontext(list))
     monkeypatch.setattr(
         run, "our_layer", lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)
@@ -63,6 +68,80 @@ def test_command(monkeypatch, tmp_path):
     assert {result["group"] for result in found["different"]} == {
         name for name in few if name.startswith("2D")
     }
+
+
+class WrongGradient(keras_maxpool.MaxPooling2D):
+    """Pools right and propagates three times the gradient."""
+
+    def call(self, inputs):
+        y = super().call(inputs)
+        return y + 2 * (y - keras.ops.stop_gradient(y))
+
+
+BACKEND = keras.config.backend()
+BENCH_MODES = cases.MODES[BACKEND]
+elsewhere = pytest.mark.skipif(
+    BACKEND == "tensorflow", reason="test_bench.py and test_demo.py do this: set KERAS_BACKEND=jax"
+)
+OF_LAYERS = [(mode, way) for mode in BENCH_MODES for way in ("forward", "gradient")]
+
+
+def test_bench_finds_wrong_gradients_in_each_mode(monkeypatch):
+    case = cases.Case((2, 4, 4, 1), 2, 2)
+    settings = cases.plan([case], BENCH_MODES, cases.DIRECTIONS, [])
+    monkeypatch.setattr(peers, "our_layer", lambda case: WrongGradient(2))
+    outcome = measure.run(settings, 0.0, lambda setting: None)
+    assert [note.setting for note in outcome.different] == [
+        setting for setting in settings if setting.direction == "gradient"
+    ]
+    assert {setting.mode for setting in settings} == set(BENCH_MODES)
+
+
+@elsewhere
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (
+            ["--cases", "^2D 8x8x8x8 2/2$"],
+            [way for way in OF_LAYERS if way[0] not in cases.TRAINING or way[1] == "gradient"],
+        ),
+        (
+            ["--networks", "--cases", "MNIST"],
+            [way for way in OF_LAYERS if way[0] in cases.TRAINING and way[1] == "gradient"],
+        ),
+    ],
+    ids=["a layer", "a network"],
+)
+def test_bench(options, wanted, tmp_path, capsys):
+    needs("matplotlib")
+    file = tmp_path / "bench.json"
+    assert main(["bench", "--quick", *options, "--json", str(file)]) == 0
+    found = json.loads(file.read_text("utf-8"))
+    rows = [row for row in found["rows"] if row["peer"] == "built-in"]
+    assert [(row["mode"], row["direction"]) for row in rows] == wanted
+    assert all(row["rounds"] >= 2 and 1e-3 < row["ours_ms"]["median"] < 1e4 for row in rows)
+    version = importlib.import_module(BACKEND).__version__
+    assert {"backend": BACKEND, BACKEND: version}.items() <= found["environment"].items()
+    assert "geometric mean" in capsys.readouterr().out
+
+
+def test_bench_refuses_what_other_backends_have(capsys):
+    needs("matplotlib")
+    mode = "jit" if BACKEND == "tensorflow" else "graph"
+    line = complaint(["bench", "--modes", mode], capsys)
+    assert line.startswith(f"keras-maxpool: --modes {mode}: Keras runs on ")
+    assert line.endswith(f"whose modes are {', '.join(BENCH_MODES)}")
+    if BACKEND != "tensorflow":
+        assert "--kernels: on" in complaint(["bench", "--kernels"], capsys)
+
+
+@elsewhere
+def test_demo(capsys):
+    needs("sklearn")
+    assert main(["demo", "--epochs", "1"]) == 0
+    out, _ = capsys.readouterr()
+    assert f" {importlib.import_module(BACKEND).__version__}\n" in out
+    assert (out.count("│ equal "), out.count("DIFFERENT")) == (6, 0)
 
 
 class Inside(keras.Model):

@@ -1,19 +1,23 @@
 """What keras-maxpool bench measures, as plain data: cases, modes, directions and peers.
 
-No TensorFlow, and nothing of an extra: the command line reads its choices here.
+No Keras, and nothing of an extra: the command line reads its choices here.
 """
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from keras_maxpool import arguments
 from keras_maxpool.geometry import window as windows
 
-LAYER_MODES, TRAINING = ("eager", "graph", "xla"), ("fit", "fit-xla")
-MODES = (*LAYER_MODES, *TRAINING)
-"""How a layer runs; `fit` and `fit-xla` are one training step of a model, without XLA and with it."""
+MODES = {
+    "tensorflow": ("eager", "graph", "xla", "fit", "fit-xla"),
+    "jax": ("eager", "jit", "fit"),
+    "torch": ("eager", "fit"),
+}
+"""How a layer runs, by backend."""
+TRAINING = ("fit", "fit-xla")
+"""One training step of a model; on TensorFlow without XLA and with it."""
 DIRECTIONS = ("forward", "gradient")
 """`gradient` is forward and gradient together."""
 
@@ -26,8 +30,8 @@ COPY = "copy"
 """The floor: a plain copy that moves as many bytes as the pooling must."""
 KERNELS = arguments.IMPLEMENTATIONS[1:]
 """Our own kernels, by their names: with `--kernels` they are the peers of the one that the plan chooses."""
-OPTIONAL = (PYTORCH, OPENCV)
-"""The peers that need not be installed."""
+OTHERS = (SPACE_TO_BATCH, PYTORCH, OPENCV, COPY)
+"""The peers that not every bench has."""
 
 
 @dataclass(frozen=True)
@@ -175,33 +179,32 @@ GROWTH = (
 )
 
 
-def select(pattern: str | None, *, quick: bool, growth: bool) -> list[Case]:
-    """Returns the cases whose names match the pattern; without one all, or a few if quick (every third size)."""
-    cases = (*CASES, *(GROWTH if growth else ()))
-    if pattern is not None:
-        return [case for case in cases if re.search(pattern, case.name)]
-    if not quick:
-        return list(cases)
-    return [*QUICK, *cases[len(CASES) :: 3]]
+def select(*, few: bool, growth: bool) -> list[Case]:
+    """Returns all cases, or a few of them (every third size)."""
+    cases, sizes = (QUICK, GROWTH[::3]) if few else (CASES, GROWTH)
+    return [*cases, *sizes] if growth else [*cases]
 
 
 def plan(
-    cases: Sequence[Case],
-    modes: Collection[str],
+    cases: Iterable[Case],
+    modes: Sequence[str],
     directions: Collection[str],
-    installed: Collection[str],
+    others: Collection[str],
     *,
     kernels: bool = False,
 ) -> list[Setting]:
-    """Returns all that is to be measured, in order, with the peers that can do it; `kernels` are then the only ones."""
+    """Returns all that is to be measured, in order, with the peers that can do it: Keras's layers and these `others`.
+
+    With `kernels`, our own are the only peers.
+    """
     return [
         Setting(case, mode, direction, peer)
         for case in cases
-        for mode in MODES
+        for mode in modes
         for direction in DIRECTIONS
-        if mode in modes and direction in directions and _makes_sense(case, mode, direction)
+        if direction in directions and _makes_sense(case, mode, direction)
         for peer in (_kernels(case) if kernels else _peers(case, mode, direction))
-        if peer not in OPTIONAL or peer in installed
+        if peer not in OTHERS or peer in others
     ]
 
 

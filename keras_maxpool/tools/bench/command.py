@@ -1,25 +1,26 @@
 """keras-maxpool bench: our layers against the built-in ones and other peers, compared and timed.
 
-`cases` says what, `peers` makes the sides, `measure` compares and times them, `tables` and `plot` show the outcome.
+`cases`, `networks` and `sample` say what, `peers` makes the sides and `steps` what is timed of them, `measure` compares
+and times them, `tables` and `plot` show the outcome.
 """
 
 import importlib
 import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import tensorflow as tf
 from rich.console import Console
 
 from keras_maxpool.tools import console as consoles
 from keras_maxpool.tools.bench import cases as bench_cases
-from keras_maxpool.tools.bench import measure, networks, plot, sample, tables
+from keras_maxpool.tools.bench import measure, networks, plot, sample, steps, tables
 from keras_maxpool.tools.bench import peers as bench_peers
-from keras_maxpool.tools.bench.cases import Setting
-from keras_maxpool.tools.quiet import start_xla
-from keras_maxpool.tools.versions import versions
+from keras_maxpool.tools.bench.cases import TRAINING, Case, Network, Setting
+from keras_maxpool.tools.versions import BACKEND, BACKENDS, versions
+
+Named = TypeVar("Named", Case, Network)
 
 BUDGET, QUICK_BUDGET = 2.0, 0.2
 """Seconds for the timed rounds of a row."""
@@ -37,7 +38,7 @@ def environment() -> dict[str, Any]:
     return {**versions(), **peers}
 
 
-def main(
+def choose(
     pattern: str | None,
     modes: Collection[str] | None,
     directions: Collection[str],
@@ -48,47 +49,74 @@ def main(
     seed: int,
     whole_networks: bool,
     kernels: bool,
+) -> list[Setting]:
+    """Returns what is to be measured, in order; without `modes`, in all that make sense.
+
+    Raises:
+        ValueError: there is nothing to measure; the message says why.
+    """
+    _check(modes or (), kernels=kernels, whole_networks=whole_networks)
+    asked = [mode for mode in steps.MODES if not modes or mode in modes]
+
+    def named(cases: Iterable[Named]) -> list[Named]:
+        return [case for case in cases if re.search(pattern or "", case.name)]
+
+    if whole_networks:
+        settings = [
+            Setting(network, mode, "gradient", bench_cases.BUILTIN)
+            for network in named(networks.NETWORKS)
+            for mode in asked
+            if mode in TRAINING and "gradient" in directions
+        ]
+    elif drawn is None:
+        cases = named(bench_cases.select(few=quick and pattern is None, growth=growth))
+        others = bench_peers.others()
+        settings = bench_cases.plan(cases, asked, directions, others, kernels=kernels)
+    else:
+        cases = named(sample.draw(drawn, seed))
+        asked = [mode for mode in asked if modes or mode not in TRAINING]
+        settings = bench_cases.plan(cases, asked, directions, (), kernels=kernels)
+    if not settings:
+        raise ValueError("no case matches")
+    return settings
+
+
+def _check(modes: Collection[str], *, kernels: bool, whole_networks: bool) -> None:
+    backend = BACKENDS[BACKEND]
+    for mode in modes:
+        if mode not in steps.MODES:
+            raise ValueError(
+                f"--modes {mode}: Keras runs on {backend}, whose modes are {', '.join(steps.MODES)}"
+            )
+    if kernels and BACKEND != "tensorflow":
+        raise ValueError(f"--kernels: on {backend} there is one: set KERAS_BACKEND=tensorflow")
+    if kernels and whole_networks:
+        raise ValueError("--kernels does not go with --networks: leave one out")
+
+
+def main(
+    settings: Sequence[Setting],
+    *,
+    quick: bool,
+    sampled: bool,
     every_row: bool,
     json_file: Path | None,
     plot_file: Path | None,
 ) -> int:
-    """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs, 2 if no case matches."""
-    # A GPU would work on after a call returns, and most peers have none.
-    tf.config.set_visible_devices([], "GPU")
-    budget = BUDGET if drawn is None else SAMPLE_BUDGET
-    if whole_networks:
-        settings = [
-            Setting(network, mode, "gradient", bench_cases.BUILTIN)
-            for network in networks.NETWORKS
-            for mode in bench_cases.TRAINING
-            if mode in (modes or bench_cases.TRAINING) and "gradient" in directions
-        ]
-    elif drawn is None:
-        cases = bench_cases.select(pattern, quick=quick, growth=growth)
-        peers, modes = bench_peers.installed(), modes or bench_cases.MODES
-        settings = bench_cases.plan(cases, modes, directions, peers, kernels=kernels)
-    else:
-        cases, modes = sample.draw(drawn, seed), modes or bench_cases.LAYER_MODES
-        settings = bench_cases.plan(cases, modes, directions, (), kernels=kernels)
-        settings = [setting for setting in settings if setting.peer != bench_cases.COPY]
-    settings = [s for s in settings if re.search(pattern or "", s.case.name)]
-    if not settings:
-        consoles.notes().print("keras-maxpool: no case matches")
-        return 2
-    start_xla()
-    with consoles.progress() as advance:
-        done = itertools.count()
+    """Runs the bench, tables on stdout and progress on stderr; returns 1 if a side differs."""
+    budget = QUICK_BUDGET if quick else SAMPLE_BUDGET if sampled else BUDGET
+    done = itertools.count()
+    with steps.on_cpu(), consoles.progress() as advance:
 
         def start(setting: Setting) -> None:
             advance(str(setting), next(done), len(settings))
 
-        outcome = measure.run(settings, QUICK_BUDGET if quick else budget, start)
+        outcome = measure.run(settings, budget, start)
         advance("", len(settings), len(settings))
-    extremes = EXTREMES if drawn is not None else 0
-    tables.render(outcome, Console(), every_row=every_row, extremes=extremes)
+    tables.render(outcome, Console(), every_row=every_row, extremes=EXTREMES if sampled else 0)
     if json_file:
         json_file.write_text(measure.to_json(outcome, environment()) + "\n", "utf-8")
     if plot_file and outcome.rows:
-        draw = plot.plot if drawn is None else plot.plot_sample
+        draw = plot.plot_sample if sampled else plot.plot
         draw(outcome.rows, plot_file)
     return 1 if outcome.different else 0

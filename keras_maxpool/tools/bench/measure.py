@@ -13,12 +13,12 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_maxpool.tools.bench import networks
 from keras_maxpool.tools.bench import peers as bench_peers
 from keras_maxpool.tools.bench.cases import COPY, TRAINING, Case, Network, Setting
 from keras_maxpool.tools.bench.peers import Arrays, Side
+from keras_maxpool.tools.bench.steps import UNABLE
 from keras_maxpool.tools.errors import one_line
 
 ROUNDS = 5
@@ -30,9 +30,6 @@ SLOWER = 0.9
 """A case is clearly slower where three of four rounds have a ratio below this, in a second, longer measurement, too."""
 LONGER = 3
 """How many budgets that second measurement takes."""
-
-# What a peer raises for work it has no kernel for; a wrong argument of ours is none of these.
-UNABLE = (tf.errors.OpError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -129,8 +126,9 @@ def difference(setting: Setting, ours: Arrays, peer: Arrays) -> str:
     if setting.mode in TRAINING:
         # The loss and the trained number are sums over everything.
         return "" if _close(ours, peer, 1e-3) else "the losses or the trained numbers differ"
-    if setting.peer == COPY or isinstance(setting.case, Network):
+    if setting.peer == COPY:
         return ""
+    assert isinstance(setting.case, Case)
     names = ("outputs", "gradients")[: len(ours)]
     for name, our, other in zip(names, ours, peer, strict=True):
         if our.shape != other.shape or our.dtype != other.dtype:

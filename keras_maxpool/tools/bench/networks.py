@@ -10,6 +10,7 @@ import numpy as np
 import keras_maxpool
 from keras_maxpool.tools.bench.cases import Network, Setting
 from keras_maxpool.tools.bench.peers import Side
+from keras_maxpool.tools.quiet import quiet_import
 
 CLASSES = 10
 Layers = Any
@@ -43,7 +44,8 @@ def peer(setting: Setting, batch: Batch) -> Side:
 
 
 def _side(layers: Layers, network: Network, mode: str, batch: Batch) -> Side:
-    keras.utils.set_random_seed(0)
+    with quiet_import():
+        keras.utils.set_random_seed(0)
     model = NETWORKS[network](layers, network.shape[1:])
     jit_compile = True if mode == "fit-xla" else "auto"
     model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=jit_compile)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
-import tensorflow as tf
 
 import keras_maxpool
 from keras_maxpool.geometry.window import Axis
 from keras_maxpool.tools.bench import cases as bench_cases
+from keras_maxpool.tools.bench import steps
 from keras_maxpool.tools.bench.cases import Case, Setting
+from keras_maxpool.tools.bench.steps import Function
+from keras_maxpool.tools.versions import BACKEND
 
-Function = Callable[[tf.Tensor], tf.Tensor]
 Arrays = list[np.ndarray]
 
 MODULES = {bench_cases.PYTORCH: "torch", bench_cases.OPENCV: "cv2"}
@@ -44,10 +46,17 @@ def installed() -> list[str]:
     return [peer for peer, module in MODULES.items() if importlib.util.find_spec(module)]
 
 
+def others() -> list[str]:
+    """Returns the peers besides Keras's layers and our own kernels that there are here."""
+    here = [bench_cases.COPY, *installed()]
+    # JAX and PyTorch have no such operation.
+    return [bench_cases.SPACE_TO_BATCH, *here] if BACKEND == "tensorflow" else here
+
+
 def make_data(case: Case) -> Data:
     """Returns shuffled, evenly spaced numbers within 2**15 of zero, without ties in float32, and positive gradients."""
     numbers = np.random.default_rng(0)
-    dtype = tf.as_dtype(case.dtype).as_numpy_dtype
+    dtype = np.dtype(getattr(ml_dtypes, case.dtype, case.dtype))
     size = math.prod(case.shape)
     # Scaled by a power of two, integers below 2**24 stay distinct, and so far apart (the built-in's eager
     # 3D gradient takes what differs by less than 1e-5 for equal) that float16 still holds the largest.
@@ -72,7 +81,7 @@ def our_layer(case: Case, implementation: str = "auto") -> keras.layers.Layer:
 
 def ours(case: Case, mode: str, direction: str, data: Data) -> Side:
     """Returns our own side."""
-    return _tensorflow(our_layer(case), case, mode, direction, data)
+    return _side(our_layer(case), case, mode, direction, data)
 
 
 def peer(setting: Setting, data: Data) -> Side:
@@ -87,31 +96,17 @@ def peer(setting: Setting, data: Data) -> Side:
         case bench_cases.COPY:
             return _copy(direction, data)
     if setting.peer in bench_cases.KERNELS:
-        return _tensorflow(our_layer(case, setting.peer), case, mode, direction, data)
-    return _tensorflow(_builtin(case, setting.peer), case, mode, direction, data)
+        return _side(our_layer(case, setting.peer), case, mode, direction, data)
+    return _side(_builtin(case, setting.peer), case, mode, direction, data)
 
 
-def _tensorflow(function: Function, case: Case, mode: str, direction: str, data: Data) -> Side:
-    x, upstream = tf.constant(data.x), tf.constant(data.upstream)
+def _side(function: Function, case: Case, mode: str, direction: str, data: Data) -> Side:
     if mode in bench_cases.TRAINING:
-        return _training(function, x, jit_compile=mode == "fit-xla")
-
-    def forward(x: tf.Tensor) -> list[tf.Tensor]:
-        return [function(x)]
-
-    def gradient(x: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = function(x)
-        return [y, tape.gradient(y, x, output_gradients=upstream)]
-
-    step: Callable[..., Any] = forward if direction == "forward" else gradient
-    arguments = (x,) if direction == "forward" else (x, upstream)
-    if mode != "eager":
-        shapes = [[None, *a.shape[1:]] if case.unknown_batch else a.shape for a in arguments]
-        signature = [tf.TensorSpec(shape, x.dtype) for shape in shapes]
-        step = tf.function(step, jit_compile=mode == "xla", input_signature=signature)
-    return Side(lambda: step(*arguments), lambda tensors: [t.numpy() for t in tensors])
+        return _training(function, mode, data.x)
+    step = steps.of_layer(
+        function, mode, direction, data.x, data.upstream, any_batch=case.unknown_batch
+    )
+    return Side(step, lambda tensors: [keras.ops.convert_to_numpy(t) for t in tensors])
 
 
 class _Offset(keras.layers.Layer):
@@ -124,8 +119,8 @@ class _Offset(keras.layers.Layer):
         return inputs + self.offset
 
 
-def _training(function: Function, x: tf.Tensor, *, jit_compile: bool) -> Side:
-    offset = _Offset()
+def _training(function: Function, mode: str, array: np.ndarray) -> Side:
+    offset, x = _Offset(), keras.ops.convert_to_tensor(array)
     layer = function if isinstance(function, keras.layers.Layer) else keras.layers.Lambda(function)
     model = keras.Sequential([keras.Input(batch_shape=x.shape), offset, layer])
     # Summed gradients are then integers, exact in any order; so small a rate does not change the input.
@@ -133,12 +128,13 @@ def _training(function: Function, x: tf.Tensor, *, jit_compile: bool) -> Side:
     model.compile(
         keras.optimizers.SGD(rate),
         lambda _, pooled: keras.ops.sum(pooled),
-        jit_compile=jit_compile,
+        # Keras's own choice, which on some of TensorFlow's machines is XLA.
+        jit_compile=mode == "fit-xla" if BACKEND == "tensorflow" else "auto",
     )
-    unused = tf.zeros([x.shape[0], 1])
+    unused = keras.ops.zeros([x.shape[0], 1])
     return Side(
         lambda: model.train_on_batch(x, unused),
-        lambda loss: [np.asarray(loss), offset.offset.numpy() / rate],
+        lambda loss: [np.asarray(loss), keras.ops.convert_to_numpy(offset.offset) / rate],
     )
 
 
@@ -150,7 +146,7 @@ def _builtin(case: Case, peer: str) -> Function:
         return cls(case.pool, case.strides, case.padding, case.data_format, dtype=case.dtype)
     layer = cls(case.pool, case.strides, "valid", case.data_format, dtype=case.dtype)
     pads = [(0, 0), *_pads(case), (0, 0)]
-    return lambda x: layer(tf.pad(x, pads, constant_values=tf.constant(-math.inf, x.dtype)))
+    return lambda x: layer(keras.ops.pad(x, pads, constant_values=-math.inf))
 
 
 def _pads(case: Case) -> list[tuple[int, int]]:
@@ -168,6 +164,8 @@ def _space_to_batch(case: Case, cls: Callable[..., Function]) -> Function:
     ]
     pads = [(b, a + more) for (b, a), more in zip(_pads(case), uneven, strict=True)]
 
+    import tensorflow as tf
+
     def function(x: tf.Tensor) -> tf.Tensor:
         x = tf.pad(x, [(0, 0), *pads, (0, 0)], constant_values=-math.inf)
         y = layer(tf.space_to_batch(x, blocks, [(0, 0)] * case.rank))
@@ -180,16 +178,17 @@ def _reshaped(case: Case) -> Function:
     """Returns dilation with stride 1, axis by axis: neighbouring elements become channels, without a transpose."""
     layer = keras.layers.MaxPooling2D((case.pool, 1), 1, data_format="channels_last")
 
-    def function(x: tf.Tensor) -> tf.Tensor:
+    def function(x: Any) -> Any:
         for axis, (before, after) in enumerate(_pads(case), start=1):
             outer, size, inner = math.prod(x.shape[:axis]), x.shape[axis], x.shape[axis + 1 :]
             uneven = -(size + before + after) % case.dilation
             pads = [(0, 0)] * len(x.shape)
             pads[axis] = (before, after + uneven)
-            padded = tf.pad(x, pads, constant_values=-math.inf)
+            padded = keras.ops.pad(x, pads, constant_values=-math.inf)
             columns = [outer, -1, 1, case.dilation * math.prod(inner)]
-            y = tf.reshape(layer(tf.reshape(padded, columns)), [outer, -1, *inner])
-            x = tf.reshape(y[:, : y.shape[1] - uneven], [*x.shape[:axis], -1, *inner])
+            pooled = layer(keras.ops.reshape(padded, columns))
+            y = keras.ops.reshape(pooled, [outer, -1, *inner])
+            x = keras.ops.reshape(y[:, : y.shape[1] - uneven], [*x.shape[:axis], -1, *inner])
         return x
 
     return function
@@ -198,8 +197,8 @@ def _reshaped(case: Case) -> Function:
 def _copy(direction: str, data: Data) -> Side:
     """Reads and writes the bytes that the pooling must: the input and the output, once per direction."""
     moved = data.x.size + data.upstream.size
-    source = tf.constant(np.resize(data.x, moved if direction == "gradient" else moved // 2))
-    return Side(lambda: tf.raw_ops.DeepCopy(x=source), lambda _: [])
+    source = np.resize(data.x, moved if direction == "gradient" else moved // 2)
+    return Side(steps.of_copy(source), lambda _: [])
 
 
 def _pytorch(case: Case, direction: str, data: Data) -> Side:
@@ -208,7 +207,8 @@ def _pytorch(case: Case, direction: str, data: Data) -> Side:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    if BACKEND != "torch":
+        torch.set_num_threads(os.cpu_count() or 1)
     dtype = getattr(torch, case.dtype)
 
     def tensor(array: np.ndarray) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from keras_maxpool.tools.bench.cases import DIRECTIONS, MODES
+from keras_maxpool.tools.bench.cases import DIRECTIONS
 from keras_maxpool.tools.bench.measure import Row, split
+from keras_maxpool.tools.bench.steps import MODES
 
 WAYS = [f"{mode}, {direction}" for mode in MODES for direction in DIRECTIONS]
 COLOURS = {way: f"C{number}" for number, way in enumerate(WAYS)}
