@@ -44,14 +44,18 @@ def folder(tmp_path, monkeypatch):
 
 def test_code():
     """A comment beside a print is what is printed, one in brackets a shape without batch."""
-    names = {"torch": SimpleNamespace(nn=SimpleNamespace(MaxPool2d=MaxPool2d))}
+    torch = SimpleNamespace(nn=SimpleNamespace(MaxPool2d=MaxPool2d))
+    names: dict = {}
     stated = 0
     for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
         lines, start = block.splitlines(), 0
         for node in ast.parse(block).body:
             source, start = "\n".join(lines[start : node.end_lineno]).strip(), node.end_lineno
             with contextlib.redirect_stdout(io.StringIO()) as printed:
-                exec(source, names)
+                if source == "import torch":
+                    names["torch"] = torch
+                else:
+                    exec(source, names)
             comment = COMMENT.search(source.splitlines()[-1])
             said = comment[1] if comment else ""
             if source.startswith("print("):
