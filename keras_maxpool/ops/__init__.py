@@ -33,9 +33,8 @@ TensorFlow:
 - With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
   output's. Sizes must be known. SavedModels need `torch_xla`, and LiteRT `litert-torch`, which have not been tried.
 
-The commands `keras-maxpool demo` and `bench` need TensorFlow as the backend. On each backend `keras-maxpool parity`,
-`to_keras_maxpool`, `to_builtin`, `report` and `assert_parity` are tested; the other commands, the plots and the
-converters of PyTorch's and ONNX's models are not.
+On each backend the commands `keras-maxpool demo`, `bench` and `parity`, and `to_keras_maxpool`, `to_builtin`, `report`
+and `assert_parity` are tested.
 """
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool
