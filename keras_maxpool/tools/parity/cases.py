@@ -42,7 +42,7 @@ MODES = ("eager", "graph", GRAPH_ANY_BATCH, "xla") if BACKEND == "tensorflow" el
 # No step divides a row's length, so that every size, dtype and format occurs.
 EVERY = {
     "tensorflow": {"eager": (1, 7), "graph": (1, 23), GRAPH_ANY_BATCH: (1, 11), "xla": (7, 89)},
-    "jax": {"eager": (7, 89), "jit": (7, 89)},
+    "jax": {"eager": (11, 89), "jit": (11, 89)},
     "torch": {"eager": (1, 7)},
 }[BACKEND]
 EVERY_TIE = {
