@@ -28,8 +28,8 @@ ERROR = "raised InvalidArgumentError: Value for attr 'T' of uint32 is not in the
 
 def bench(console):
     every = [*bench_cases.CASES, *bench_cases.GROWTH]
-    modes, directions = bench_cases.MODES, bench_cases.DIRECTIONS
-    settings = bench_cases.plan(every, modes, directions, bench_cases.OPTIONAL)
+    modes, directions = bench_cases.MODES["tensorflow"], bench_cases.DIRECTIONS
+    settings = bench_cases.plan(every, modes, directions, bench_cases.OTHERS)
     rows = [measure.make_row(setting, [0.0123, 0.0134], [1.234, 2.345]) for setting in settings]
     tables.render(measure.Outcome(rows), console, every_row=True)
     words = {word for case in bench_cases.CASES for word in case.name.split()}

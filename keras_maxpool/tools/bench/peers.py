@@ -128,7 +128,7 @@ def _training(function: Function, mode: str, array: np.ndarray) -> Side:
     model.compile(
         keras.optimizers.SGD(rate),
         lambda _, pooled: keras.ops.sum(pooled),
-        # Keras's own choice, which on some of TensorFlow's machines is XLA.
+        # Without XLA on TensorFlow, and else what Keras chooses: compiled on JAX, eager on PyTorch.
         jit_compile=mode == "fit-xla" if BACKEND == "tensorflow" else "auto",
     )
     unused = keras.ops.zeros([x.shape[0], 1])
