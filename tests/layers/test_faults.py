@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-import tensorflow as tf
+from harness.install import tensorflow_alone
 from harness.keras_version import LEGACY, keras
 
 if LEGACY:
     pytest.skip("the tools need Keras 3: unset TF_USE_LEGACY_KERAS", allow_module_level=True)
 
-from keras_maxpool.tools.parity.faults import FAULTS, SIDES, Fault
+tf = tensorflow_alone()
+from keras_maxpool.tools.parity.faults import FAULTS, SIDES, Fault  # noqa: E402
 
 # The versions and the device of which the table speaks.
 AS_IN_THE_TABLE = (
