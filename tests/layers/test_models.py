@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reference
 from harness.keras_version import LEGACY, keras
-from harness.runner import as_array
+from harness.runner import BACKEND, as_array
 
 import keras_maxpool
 
@@ -182,9 +182,9 @@ def test_trains_as_a_twin(build: Callable[[Any], keras.Model]) -> None:
         model = build(package)
         losses = fit(model, x, np.arange(len(x)) % CLASSES, "graph")
         results.append((losses, model.predict(x[:5], verbose=0)))
-    (ours, predicted), (wanted, wanted_predicted) = results
-    assert ours == wanted
-    np.testing.assert_array_equal(predicted, wanted_predicted, strict=True)
+    # PyTorch sums in another order where tensors lie in memory in another order.
+    for ours, builtin in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, builtin, rtol=1e-6 if BACKEND == "torch" else 0)
 
 
 # Kinds of models

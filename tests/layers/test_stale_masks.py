@@ -232,7 +232,8 @@ def test_a_recurrent_layer_behind_sizes_known_late(how: str, tmp_path: Path) -> 
     x = values_for("shorten", 1)
     x[1, :4] = 1
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    runs = (model, in_mode(model, MODES[1]), loaded)
+    # PyTorch compiles a recurrent layer for minutes.
+    runs = (model, in_mode(model, MODES[0 if BACKEND == "torch" else 1]), loaded)
     if how == "shorten":
         with pytest.warns(UserWarning, match="ignores the mask"):
             found = [as_arrays(run(x)) for run in runs]
