@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
+
+from harness.runner import as_array
 
 EPSILON = {"float16": 1e-3, "bfloat16": 8e-3, "float32": 1.2e-7, "float64": 2.3e-16}
 """The distance from 1 to the next number."""
 
 
-def assert_same(actual: np.ndarray, expected: np.ndarray, what: str = "") -> None:
-    """Equal dtypes, shapes and values; NaN is NaN, and zeros have no sign."""
+def assert_same(actual: Any, expected: Any, what: str = "") -> None:
+    """Equal dtypes, shapes and values of tensors or arrays; NaN is NaN, and zeros have no sign."""
+    actual, expected = as_array(actual), as_array(expected)
     assert actual.dtype == expected.dtype, what
     assert actual.shape == expected.shape, what  # assert_array_equal would broadcast a scalar
     if actual.dtype == ml_dtypes.bfloat16:  # no NumPy type of its own

@@ -6,8 +6,10 @@ from keras_maxpool.compat import LEGACY
 
 if LEGACY:
     import tf_keras as keras
+    from tensorflow import nest as tree
 else:
     import keras
+    from keras import tree
 
 layers = keras.layers
 
@@ -15,4 +17,4 @@ keras_3_alone = pytest.mark.skipif(
     LEGACY, reason="of Keras 3 alone: unset TF_USE_LEGACY_KERAS, and see test_legacy_keras.py"
 )
 
-__all__ = ["LEGACY", "keras", "keras_3_alone", "layers"]
+__all__ = ["LEGACY", "keras", "keras_3_alone", "layers", "tree"]

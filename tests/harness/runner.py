@@ -12,9 +12,11 @@ Each backend has a module `harness.runner_<backend>` with these names:
     second_order(pool)      a function of (x, upstream, tangent): the derivatives of that gradient
     forward_mode(pool)      a function of (x, tangent): the values, and their derivative along twice the tangent
     random_bits(seed, n)    the random int32 that fractional pooling draws for an integer as its seed
-    as_array(tensor)        a tensor as a NumPy array
+    as_tensor(array)        an array, or nested lists, as a tensor
+    as_array(tensor)        a tensor, a variable or an array as a NumPy array
 
-Built on them is `run_all(mode, *calls)`: several functions, each with arrays of its own, are run as one.
+Built on them are `run_all(mode, *calls)`: several functions, each with arrays of its own, are run as one; and
+`as_arrays(results)`: the tensors of a structure, one after another, as NumPy arrays.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ import importlib.util
 from itertools import islice
 from typing import Any
 
-from harness.keras_version import LEGACY, keras
+import numpy as np
+
+from harness.keras_version import LEGACY, keras, tree
 
 BACKEND = "tensorflow" if LEGACY else keras.config.backend()
 
@@ -37,8 +41,12 @@ MODES, UNKNOWN = _runner.MODES, _runner.UNKNOWN
 in_mode, on_arrays, run = _runner.in_mode, _runner.on_arrays, _runner.run
 with_gradient, second_order = _runner.with_gradient, _runner.second_order
 forward_mode, random_bits = _runner.forward_mode, _runner.random_bits
-as_array = _runner.as_array
+as_tensor, as_array = _runner.as_tensor, _runner.as_array
 EVERY_MODE = [*MODES, UNKNOWN] if UNKNOWN else [*MODES]
+
+
+def as_arrays(results: Any) -> list[np.ndarray]:
+    return [as_array(tensor) for tensor in tree.flatten(results)]
 
 
 def run_all(mode: str, *calls: tuple) -> list[Any]:

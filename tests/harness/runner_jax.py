@@ -13,7 +13,7 @@ MODES = ("eager", "jit")
 UNKNOWN = None
 
 Function = Callable[..., Any]
-as_array = np.asarray
+as_tensor, as_array = jnp.asarray, np.asarray
 
 
 def in_mode(function: Function, mode: str) -> Function:

@@ -13,7 +13,7 @@ MODES = ("eager", "graph", "xla")
 UNKNOWN = "unknown"
 
 Function = Callable[..., Any]
-as_array = np.asarray
+as_tensor, as_array = tf.constant, np.asarray
 
 
 def in_mode(function: Function, mode: str) -> Function:

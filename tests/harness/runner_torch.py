@@ -25,7 +25,7 @@ def in_mode(function: Function, mode: str) -> Function:
     return torch.compile(function, backend="aot_eager", dynamic=False)
 
 
-def _tensor(array: Any) -> torch.Tensor:
+def as_tensor(array: Any) -> torch.Tensor:
     array = np.asarray(array)
     if array.dtype == ml_dtypes.bfloat16:
         return torch.tensor(array.astype("float32")).to(torch.bfloat16)
@@ -33,7 +33,10 @@ def _tensor(array: Any) -> torch.Tensor:
 
 
 def as_array(tensor: Any) -> np.ndarray:
-    tensor = getattr(tensor, "value", tensor).detach()
+    tensor = getattr(tensor, "value", tensor)
+    if not isinstance(tensor, torch.Tensor):
+        return np.asarray(tensor)
+    tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:
         return tensor.float().numpy().astype(ml_dtypes.bfloat16)
     return tensor.numpy()
@@ -43,7 +46,7 @@ def on_arrays(function: Function, mode: str) -> Function:
     function = in_mode(function, mode)
 
     def convert_and_run(*arrays: np.ndarray) -> Any:
-        return tree_map_only(torch.Tensor, as_array, function(*map(_tensor, arrays)))
+        return tree_map_only(torch.Tensor, as_array, function(*map(as_tensor, arrays)))
 
     return convert_and_run
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from harness.assertions import assert_same
 from harness.cases import distinct
 from harness.keras_version import keras
-from harness.runner import MODES, in_mode
+from harness.runner import BACKEND, MODES, as_array, as_tensor, in_mode
 
 import keras_maxpool
 from keras_maxpool.compat import keras as keras_used
@@ -24,7 +23,7 @@ def layer_of(rank: int, *args: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.25, 1.44, 1.73, 2.0, 2**0.5, 2.5, 3.0])
-def test_output_sizes_are_tensorflows(ratio: float) -> None:
+def test_output_sizes_are_tensorflows(ratio: float, tf: Any) -> None:
     """Up to 36 / 1.44, which is 25: TensorFlow divides in float32, and returns 24."""
     layer = layer_of(2, (ratio, 1))
     for size in range(3, 36):
@@ -47,12 +46,14 @@ def test_ratios_of_integers_are_exact() -> None:
 def training_calls(layer: Any, mode: str = "eager", count: int = 4) -> list[np.ndarray]:
     """What a few calls in training return, one after another."""
     function = in_mode(lambda x: layer(x, training=True), mode)
-    return [np.asarray(function(tf.constant(X))) for _ in range(count)]
+    return [as_array(function(as_tensor(X))) for _ in range(count)]
 
 
 @pytest.mark.parametrize("pseudo_random", [False, True], ids=["random", "pseudo"])
 def test_training_draws_in_each_call_and_equally_in_each_mode(pseudo_random: bool) -> None:
-    calls = [training_calls(layer_of(2, 1.44, pseudo_random, seed=6), mode) for mode in MODES]
+    # Under `jax.jit` a generator's state needs Keras's stateless calls.
+    modes = MODES[:1] if BACKEND == "jax" else MODES
+    calls = [training_calls(layer_of(2, 1.44, pseudo_random, seed=6), mode) for mode in modes]
     assert len({call.tobytes() for call in calls[0]}) > 1
     for others in calls[1:]:
         for got, wanted in zip(others, calls[0], strict=True):
@@ -60,18 +61,18 @@ def test_training_draws_in_each_call_and_equally_in_each_mode(pseudo_random: boo
     generator = keras_used.random.SeedGenerator(6)
     for wanted in calls[0]:
         got = keras_maxpool.ops.fractional_max_pool(X, 1.44, pseudo_random, seed=generator)
-        assert_same(got.numpy(), wanted)
+        assert_same(got, wanted)
 
 
 def test_inference_is_the_same_in_every_call() -> None:
     layer = layer_of(2, 1.44, seed=6)
-    first = layer(X).numpy()
+    first = layer(X)
     training_calls(layer)
     for other in (layer, layer_of(2, 1.44, seed=6)):
-        assert_same(other(X).numpy(), first)
-    of_zero = keras_maxpool.ops.fractional_max_pool(X, 1.44, seed=0).numpy()
+        assert_same(other(X), first)
+    of_zero = keras_maxpool.ops.fractional_max_pool(X, 1.44, seed=0)
     for other in (layer_of(2, 1.44), layer_of(2, 1.44, seed=0)):
-        assert_same(other(X).numpy(), of_zero)
+        assert_same(other(X), of_zero)
 
 
 def test_unseeded_layers_differ_in_training() -> None:
@@ -81,7 +82,7 @@ def test_unseeded_layers_differ_in_training() -> None:
 
 def test_one_draw_serves_all_samples_and_channels() -> None:
     x = np.broadcast_to(np.arange(108, dtype="float32").reshape(1, 12, 9, 1), (4, 12, 9, 3))
-    values = layer_of(2, 1.44)(x, training=True).numpy()
+    values = as_array(layer_of(2, 1.44)(x, training=True))
     np.testing.assert_array_equal(values, np.broadcast_to(values[:1, ..., :1], values.shape))
 
 

@@ -9,7 +9,7 @@ import pytest
 import reference
 from golden.make_golden_files import FOLDER
 from harness.keras_version import LEGACY, keras, keras_3_alone
-from harness.runner import BACKEND, as_array
+from harness.runner import as_array
 from reference import regions
 
 import keras_maxpool
@@ -168,12 +168,7 @@ def test_in_training(release: str, suffix: str) -> None:
 
 
 @by_release
-@pytest.mark.skipif(
-    BACKEND != "tensorflow", reason="a SavedModel is TensorFlow's: set KERAS_BACKEND=tensorflow"
-)
-def test_is_served(release: str) -> None:
-    import tensorflow as tf
-
+def test_is_served(release: str, tf: Any) -> None:
     served = tf.saved_model.load(FOLDER / f"{TRAINED}_{release}.saved_model")
     given = arrays(TRAINED, release)
     (y,) = served.signatures["serving_default"](tf.constant(given["x"])).values()

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from harness.install import LINE
+from harness.install import LINE, tensorflow_alone
 from harness.keras_version import LEGACY, keras
 from harness.layers import FAMILIES, layer
 from harness.processes import run_code
@@ -20,6 +19,7 @@ from harness.processes import run_code
 import keras_maxpool
 from keras_maxpool import compat
 
+tf = tensorflow_alone()
 keras_2_alone = pytest.mark.skipif(
     not LEGACY, reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1"
 )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-import tensorflow as tf
 from harness.keras_version import LEGACY, keras
+from harness.runner import BACKEND, as_array
 
 import keras_maxpool
 
@@ -80,11 +80,12 @@ class SignDescent(keras.optimizers.Optimizer):
             self._learning_rate = self._build_learning_rate(0.5)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any = 0.5) -> None:
-        variable.assign(variable - learning_rate * tf.sign(gradient))
+        sign = getattr(keras, "ops", keras.backend).sign  # the latter in Keras 2
+        variable.assign(variable - learning_rate * sign(gradient))
 
 
-def linear_loss(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(targets * outputs, axis=-1)
+def linear_loss(targets: Any, outputs: Any) -> Any:
+    return targets * outputs
 
 
 Trained = tuple[list[float], list[np.ndarray]]
@@ -160,7 +161,7 @@ class Subclassed(keras.Model):
         self.flatten = keras.layers.Flatten()
         self.dense = keras.layers.Dense(CLASSES, activation="softmax")
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Any) -> Any:
         x = self.long(self.short(self.conv(inputs)))
         return self.dense(self.flatten(self.short(x)))
 
@@ -181,9 +182,9 @@ def test_trains_as_a_twin(build: Callable[[Any], keras.Model]) -> None:
         model = build(package)
         losses = fit(model, x, np.arange(len(x)) % CLASSES, "graph")
         results.append((losses, model.predict(x[:5], verbose=0)))
-    (ours, predicted), (wanted, wanted_predicted) = results
-    assert ours == wanted
-    np.testing.assert_array_equal(predicted, wanted_predicted, strict=True)
+    # PyTorch sums in another order where tensors lie in memory in another order.
+    for ours, builtin in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, builtin, rtol=1e-6 if BACKEND == "torch" else 0)
 
 
 # Kinds of models
@@ -240,5 +241,5 @@ def test_unknown_sizes() -> None:
     for batch, *spatial in ((2, 6, 5, 4), (1, 3, 4, 7), (0, 6, 5, 4)):
         x = random(31, batch, *spatial, 2)
         wanted = pooled(pooled(x, 2, 1, "same"), 3, 2, 1, ceil_mode=True)
-        got = model(x) if batch == 0 else model.predict(x, verbose=0)
+        got = as_array(model(x)) if batch == 0 else model.predict(x, verbose=0)
         np.testing.assert_array_equal(got, wanted, strict=True)

@@ -15,10 +15,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import tensorflow as tf
-from harness.keras_version import LEGACY, keras
+from harness.keras_version import LEGACY, keras, tree
 from harness.layers import FAMILIES, RANKS, SPATIAL, by_rank, layer, layer_class
 from harness.processes import run_code
+from harness.runner import as_arrays
 
 import keras_maxpool
 
@@ -81,7 +81,7 @@ def fan(rank: int, most: int = 99) -> keras.Model:
                     k: v for k, v in given.items() if k in ("data_format", "indices_convention")
                 }
                 tensors = layer("MaxPooling", rank, return_indices=True, **same)(x)
-            outputs += tf.nest.flatten(layer_class(family, rank, index)(**arguments)(*tensors))
+            outputs += tree.flatten(layer_class(family, rank, index)(**arguments)(*tensors))
     return keras.Model(inputs, outputs, name=f"fan_{rank}d")
 
 
@@ -115,7 +115,7 @@ def example(model: keras.Model) -> np.ndarray:
 
 def assert_same_bits(got: Any, wanted: Any) -> None:
     """Equal in shape, dtype and every bit, NaN and the sign of zero included."""
-    parts = [[np.asarray(part) for part in tf.nest.flatten(each)] for each in (got, wanted)]
+    parts = [as_arrays(each) for each in (got, wanted)]
     shapes, wanted_shapes = ([(part.shape, part.dtype) for part in each] for each in parts)
     assert shapes == wanted_shapes
     for index, (one, other) in enumerate(zip(*parts, strict=True)):
@@ -385,7 +385,7 @@ for name, x in inputs.items():
 
 
 @pytest.mark.slow
-def test_a_fresh_process(models: dict[str, keras.Model], tmp_path: Path) -> None:
+def test_a_fresh_process(models: dict[str, keras.Model], tmp_path: Path, tf: Any) -> None:
     """It imports the package before it loads a model, as joblib's workers have to; a SavedModel needs neither."""
     some = {"chain": models["chain"], "few": fan(2, 2)}
     for name, model in some.items():
@@ -412,7 +412,7 @@ def test_a_fresh_process(models: dict[str, keras.Model], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("rank", RANKS[1:])
-def test_gradient_of_an_exported_model(rank: int, tmp_path: Path) -> None:
+def test_gradient_of_an_exported_model(rank: int, tmp_path: Path, tf: Any) -> None:
     """A tie's gradient goes to the first maximum, once, and an empty batch does no harm."""
     inputs = keras.Input((*[None] * rank, 1))
     pools = layer("MaxPooling", rank, pool_size=1), layer("MaxPooling", rank)
@@ -422,7 +422,7 @@ def test_gradient_of_an_exported_model(rank: int, tmp_path: Path) -> None:
     model.export(str(tmp_path / "model"))
     serve = tf.saved_model.load(str(tmp_path / "model")).serve
 
-    def gradient(x: tf.Tensor) -> np.ndarray:
+    def gradient(x: Any) -> np.ndarray:
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = serve(x)

@@ -7,6 +7,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
+from harness.runner import as_array
 from tools.models import chain
 
 import keras_maxpool as km
@@ -85,7 +86,7 @@ def seen(model):
     """The widest stretch that an output of a growing function depends on, and the mean step; edges left out."""
     alone = np.eye(SIZE, dtype="float32").reshape(SIZE, *model.input.shape[1:]) + 1
     plain = np.ones((1, *model.input.shape[1:]), "float32")
-    changed = np.asarray(model(alone)) != np.asarray(model(plain))
+    changed = as_array(model(alone)) != as_array(model(plain))
     changed = changed.reshape(*changed.shape[:2], -1).any(-1).T  # output, input
     ends = [(row.argmax(), SIZE - 1 - row[::-1].argmax()) for row in changed if row.any()]
     inner = [(low, high) for low, high in ends if low > 0 and high < SIZE - 1]
