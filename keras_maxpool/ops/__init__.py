@@ -31,8 +31,7 @@ TensorFlow:
 - `model.export` has not been tried.
 
 The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. On each backend
-`to_keras_maxpool`, `to_builtin`, `report` and `assert_parity` are tested; the other commands, the plots and the
-converters of PyTorch's and ONNX's models are not.
+`convert`, `report`, `assert_parity`, the plots and the converters of PyTorch's and ONNX's models are tested.
 """
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool
