@@ -28,7 +28,8 @@ TensorFlow:
 - Keras casts NumPy arrays of uint16 to int32 and of uint32 to int64, and refuses uint64; tensors keep these dtypes.
 - A file that is saved on PyTorch names PyTorch's optimizer, which Keras does not exchange: on another backend load it
   with `compile=False`, and compile the model again.
-- `model.export` has not been tried.
+- `model.export` writes PyTorch's programs (`format="torch"`), and ONNX for known sizes. PyTorch's exporter of ONNX
+  refuses `"same"`, adaptive pooling to sizes that do not divide, and fractional pooling with random regions.
 
 The commands `keras-maxpool demo`, `bench` and `parity` need TensorFlow as the backend. On each backend
 `convert`, `report`, `assert_parity`, the plots and the converters of PyTorch's and ONNX's models are tested.

@@ -11,12 +11,12 @@ def channels_first(x: torch.Tensor, data_format: str) -> torch.Tensor:
 
     PyTorch pools it in the order in which it lies in memory, and returns a result in the same order.
     """
-    return x if data_format == "channels_first" else x.movedim(-1, 1)
+    return x if data_format == "channels_first" else x.movedim(x.ndim - 1, 1)
 
 
 def restored(x: torch.Tensor, data_format: str) -> torch.Tensor:
     """Returns a view of `x`, with channels first, in `data_format`."""
-    return x if data_format == "channels_first" else x.movedim(1, -1)
+    return x if data_format == "channels_first" else x.movedim(1, x.ndim - 1)
 
 
 def without_elements(
