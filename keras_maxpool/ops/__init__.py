@@ -33,8 +33,7 @@ TensorFlow:
 - With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
   output's. Sizes must be known. SavedModels need `torch_xla`, and LiteRT `litert-torch`, which have not been tried.
 
-On each backend the commands `keras-maxpool demo`, `bench` and `parity`, and `to_keras_maxpool`, `to_builtin`, `report`
-and `assert_parity` are tested.
+On each backend the commands, the plots, `assert_parity`, `report` and `convert` are tested.
 """
 
 from keras_maxpool.ops.adaptive_pool import AdaptiveMaxPool as AdaptiveMaxPool

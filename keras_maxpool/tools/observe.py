@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras.src.backend.common.masking import get_keras_mask
 
 from keras_maxpool.geometry import checks
 from keras_maxpool.tools.layer_tree import NestedLayer, walk
@@ -89,8 +90,8 @@ def _recorded(layer: Any, calls: list[LayerCall]) -> Callable[..., Any]:
         results = call(inputs, *args, **kwargs)
         mask = kwargs.get("mask")
         if mask is None:
-            # Keras keeps a mask on its tensor, also for layers that do not ask for it.
-            mask = getattr(inputs, "_keras_mask", None)
+            # Keras keeps a mask for its tensor, also for layers that do not ask for it, and not on a tracer of JAX.
+            mask = get_keras_mask(inputs)
         fits = None
         if mask is not None:
             fits = checks.mask_fits(mask, inputs.shape, layer.data_format)

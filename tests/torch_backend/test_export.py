@@ -33,10 +33,11 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "adaptive": km.AdaptiveMaxPooling2D((None, 4)),
     "fractional": km.FractionalMaxPooling2D(1.5, seed=7),
     "same": km.MaxPooling2D(3, 2, "same"),
+    "same, dilated": km.MaxPooling2D(4, 1, "same_lower", dilation_rate=3),
     "mask": lambda x: km.MaxPooling1D(2)(keras.layers.Masking()(keras.ops.max(x, 2))),
 }
 # PyTorch's own 1D and adaptive poolings fix the size, and so does padding that depends on it.
-KNOWN_ALONE = ("explicit", "ceil mode", "1D", "adaptive", "same", "mask")
+KNOWN_ALONE = ("explicit", "ceil mode", "1D", "adaptive", "same", "same, dilated", "mask")
 NOT_IN_ONNX = ("adaptive", "fractional")
 
 

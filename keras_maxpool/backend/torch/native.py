@@ -32,6 +32,8 @@ class Padding:
 
 def plan(window: Window, sizes: Sequence[int]) -> Padding:
     """Returns how to pad spatial axes of these sizes, without a copy of the input if PyTorch has the same windows."""
+    # The exporter of ONNX traces for one size, as a tensor, which no pad may be.
+    sizes = [int(size) if isinstance(size, torch.Tensor) else size for size in sizes]
     # The symbolic sizes of torch.export have no hash.
     known = all(isinstance(size, int) for size in sizes)
     return (_plan if known else _plan.__wrapped__)(window, tuple(sizes))
