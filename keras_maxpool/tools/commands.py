@@ -246,9 +246,11 @@ def _report(args: Namespace) -> int:
     layers of your own; report on these in Python, with keras_maxpool.tools.report. Compile settings are not read. Exit
     code: 0 whatever is found, 2 for a wrong argument or a file that cannot be read or written, 130 after Ctrl-C.
     """
-    file = args.html or args.json
-    if file and file.resolve() == args.model.resolve():
-        return refuse(f"MODEL and the file to write are the same, {file}: name another one")
+    for file in filter(None, (args.html, args.json)):
+        if file.resolve() == args.model.resolve():
+            return refuse(f"MODEL and the file to write are the same, {file}: name another one")
+    if args.html and args.json and args.html.resolve() == args.json.resolve():
+        return refuse(f"--html and --json are the same file, {args.html}: name two")
     from keras_maxpool.tools.report import command
 
     return command.main(args.model, args.html, args.json)
@@ -256,14 +258,13 @@ def _report(args: Namespace) -> int:
 
 def _report_options(command: ArgumentParser) -> None:
     _add_file(command, "model", MODEL_HELP, types.model_to_read, "MODEL")
-    also = command.add_mutually_exclusive_group()
     _add_file(
-        also,
+        command,
         "--html",
         "write a page to this file, too: the table, the findings, a picture of the receptive field as it grows, and a "
         "panel to try windows on; it needs no network",
     )
-    _add_file(also, "--json", "write all of it to this file, too")
+    _add_file(command, "--json", "write all of it to this file, too")
 
 
 def _explain(args: Namespace) -> int:

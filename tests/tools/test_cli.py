@@ -162,7 +162,7 @@ def test_warnings_are_said_in_one_line(capsys):
         ("convert in.keras out.pb", "'out.pb' does not end in .keras, .h5 or .hdf5"),
         ("convert --to torch in.keras out.h5", "invalid choice: 'torch'"),
         ("report", "required: MODEL"),
-        ("report in.keras --html a --json b", "not allowed with"),
+        ("report in.keras --html a --json ./a", "--html and --json are the same file, a: name two"),
         ("report in.keras --html in.keras", "are the same, in.keras: name another one"),
         ("report link.keras --json in.keras", "are the same, in.keras: name another one"),
         ("convert in.keras link.keras", "are the same file, in.keras: name another one"),
