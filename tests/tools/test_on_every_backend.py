@@ -156,6 +156,7 @@ class Inside(keras.Model):
         return self.pool(self.conv(inputs))
 
 
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer 'inside'")
 def test_report_of_a_class_of_ones_own():
     """The batch is unknown when Keras traces the model, on each backend in another way."""
     model = Inside()
