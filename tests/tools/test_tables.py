@@ -39,7 +39,7 @@ def bench(console):
 
 
 def parity_faults(console):
-    # What the table shows of an error is its first 60 characters.
+    # The table shows the first 120 characters of an error.
     parity.render(Outcome([Result("3D", "x")], [Finding(f, ERROR, "") for f in FAULTS]), console)
     shown = [word for f in FAULTS for word in f"{f.name} {f.builtin}: {f.ours}".split()]
     return {*shown, "comparisons", "different", "InvalidArgumentError:"}

@@ -9,7 +9,7 @@ from rich.text import Text
 from keras_maxpool.tools.parity.faults import Finding
 from keras_maxpool.tools.parity.outcome import Outcome, environment
 
-SHOWN = 60
+SHOWN = 120
 """Characters of the built-in's behaviour that the table shows; the files have all."""
 
 
