@@ -3,7 +3,7 @@
 A tensor is any object with `shape` and `dtype`, symbolic ones included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -23,12 +23,12 @@ Shape = Sequence[int | None]
 
 
 def known_shape(shape: Any) -> tuple[int | None, ...] | None:
-    """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank.
+    """Returns a tensor's shape as a tuple, or None where TensorFlow does not know the rank."""
+    return None if getattr(shape, "rank", 0) is None else known_sizes(shape)
 
-    The symbolic sizes of PyTorch's and JAX's exports are unknown ones.
-    """
-    if getattr(shape, "rank", 0) is None:
-        return None
+
+def known_sizes(shape: Iterable[Any]) -> tuple[int | None, ...]:
+    """Returns the sizes, with None for the symbolic ones of PyTorch's and JAX's exports."""
     return tuple([size if isinstance(size, int) else None for size in shape])
 
 

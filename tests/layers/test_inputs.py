@@ -120,7 +120,9 @@ def test_unpooling(rank: int, make: Callable) -> None:
     assert_equal(ops.convert_indices(make(indices), x.shape, to="torch"), indices)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch gives the gradient")
+@pytest.mark.skipif(
+    BACKEND == "torch", reason="PyTorch gives the gradient: set KERAS_BACKEND=tensorflow"
+)
 def test_torch_tensors_that_require_a_gradient() -> None:
     """Another backend cannot give it: PyTorch's own error, as from the built-in layer."""
     x = torch_tensor(array(2)).requires_grad_()

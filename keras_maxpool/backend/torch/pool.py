@@ -8,7 +8,7 @@ import torch
 
 from keras_maxpool.backend.torch import first_maxima, layout, masks, native
 from keras_maxpool.backend.torch.integers import as_signed, from_signed, lowest, signed_value
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry.window import Window
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -25,8 +25,7 @@ def max_pool(
 ) -> Any:
     """Computes `max_pool` for checked arguments; `indices` is their dtype, if they are wanted."""
     visible = None if mask is None else masks.of_elements(mask, x, data_format)
-    # The symbolic sizes of an export are unknown ones.
-    known = [size if isinstance(size, int) else None for size in x.shape]
+    known = checks.known_sizes(x.shape)
     shape = output_shapes.max_pooled(known, window, data_format)
     # The value of a window without an element.
     none = lowest(x.dtype) if mask is None else 0
