@@ -55,6 +55,11 @@ class Work(NamedTuple):
         return all(map(Axis.may_keep_size, self.window.axes, self.shape[1:-1]))
 
     @property
+    def narrow(self) -> bool:
+        """Whether the channels are known to be few."""
+        return (self.shape[-1] or cost.NARROW) < cost.NARROW
+
+    @property
     def large(self) -> bool:
         """Whether the inputs are known to be large."""
         sizes = [size for size in self.shape if size is not None]
@@ -176,8 +181,7 @@ def _kernel(work: Work) -> str:
 def _few_large_planes(work: Work) -> bool:
     """Returns whether there are few channels, in volumes or under large windows, which oneDNN reads slowly."""
     # With channels first: 0.7 at 1x548x369x3 8/8 and 0.2 at 26x48x87x81x3 2/2, but 1.8 at 50x238x176x6 2/2.
-    few = (work.shape[-1] or cost.NARROW) < cost.NARROW
-    return few and (work.window.rank == 3 or prod(work.window.pool) >= 16)
+    return work.narrow and (work.window.rank == 3 or prod(work.window.pool) >= 16)
 
 
 def _plain(work: Work) -> bool:
@@ -189,7 +193,7 @@ def _plain(work: Work) -> bool:
 
 def _apart(work: Work) -> bool:
     """Returns whether windows do not overlap, and few channels are adjacent in memory."""
-    narrow = work.data_format == "channels_first" or (work.shape[-1] or cost.NARROW) < cost.NARROW
+    narrow = work.data_format == "channels_first" or work.narrow
     return _plain(work) and narrow and _are_apart(work.window)
 
 
