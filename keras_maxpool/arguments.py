@@ -6,6 +6,7 @@ Every message names the argument, shows the value, and says what to write instea
 import operator
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, get_args
 
 INT_LIMIT = 2**31
@@ -197,7 +198,7 @@ def named_padding(value: str, rank: int) -> str:
     if name not in allowed:
         choices = ", ".join(f'"{choice}"' for choice in allowed)
         raise ValueError(
-            f"`padding` is unknown; received padding={value!r}. "
+            f"`padding` is unknown; received padding={value!r}. {_guess(name, allowed)}"
             f"Write one of {choices}, integers, or pairs."
         )
     return name
@@ -217,8 +218,15 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> Any:
     """Returns one of the `allowed` strings."""
     if not isinstance(value, str) or value not in allowed:
         choices = " or ".join(f'"{item}"' for item in allowed)
-        raise ValueError(f"`{name}` is unknown; received {name}={value!r}. Write {choices}.")
+        guess = _guess(value, allowed) if isinstance(value, str) else ""
+        raise ValueError(f"`{name}` is unknown; received {name}={value!r}. {guess}Write {choices}.")
     return value
+
+
+def _guess(value: str, allowed: Sequence[str]) -> str:
+    """Returns a question about the allowed string that a misspelt one is close to, if there is one."""
+    close = get_close_matches(value.lower(), allowed, n=1, cutoff=0.7)
+    return f'Did you mean "{close[0]}"? ' if close else ""
 
 
 def implementation(value: Any) -> Implementation:

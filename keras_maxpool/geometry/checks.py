@@ -148,9 +148,10 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
     given = len(shape) - 2
     if given == rank:
         return size_limits(shape, "`inputs` have")
+    one_sample = "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
     hints = {
-        rank - 1: "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
-        "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). ",
+        rank - 1: ("" if tuple(shape)[:1] == (None,) else one_sample)
+        + "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). ",
         rank - 2: "If these are spatial axes alone, add the batch axis and the channel axis: "
         "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1). ",
     }

@@ -100,9 +100,14 @@ class SpatialLayer(keras.layers.Layer):
         again = super().rematerialized_call(partial(layer_call, **kwargs), *args)
         return lambda *args, **kwargs: again(*args)
 
+    @property
+    def _shown_name(self) -> str:
+        """The layer's class and name, as messages show it."""
+        return f"{type(self).__name__} {self.name!r}"
+
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape that the layer cannot take."""
-        checks.layer_inputs(shape, self.rank, type(self).__name__, self.family)
+        checks.layer_inputs(shape, self.rank, self._shown_name, self.family)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

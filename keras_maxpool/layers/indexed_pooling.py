@@ -24,7 +24,11 @@ class IndexedPooling(SpatialLayer):
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses a shape of another rank, and one that cannot be pooled."""
         super().check_shape(shape)
-        self.pooled_shape(shape)
+        try:
+            self.pooled_shape(shape)
+        except ValueError as error:
+            # Keras does not say which layer of a Sequential model it is.
+            raise ValueError(f"{self._shown_name}: {error}") from None
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
         """Returns the output's shape, `None` where unknown; two of them with `return_indices`."""

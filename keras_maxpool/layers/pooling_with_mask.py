@@ -78,7 +78,7 @@ class PoolingWithMask(IndexedPooling):
         shape = checks.known_shape(mask.shape)
         wanted = checks.mask_shape(inputs, self.data_format)
         warnings.warn(
-            f"{type(self).__name__} {self.name!r} ignores the mask that Keras propagates with its inputs, as the "
+            f"{self._shown_name} ignores the mask that Keras propagates with its inputs, as the "
             f"built-in layer does, because it cannot fit: inputs of shape {tuple(inputs)} take booleans of shape "
             f"{wanted} or {wanted[:1]}; received a mask of shape "
             f"{'unknown' if shape is None else shape} and dtype {checks.dtype_name(mask)}. "

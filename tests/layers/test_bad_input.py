@@ -237,7 +237,7 @@ def wrong_ranks() -> Iterator[BadInput]:
         hints = {rank: f"{short}{rank}D fits" for rank in RANKS}
         for rank, got in [(r, n) for r in RANKS for n in range(7) if n != r + 2]:
             shape = (5, 6, 7, 8, 9, 4)[:got]
-            fragments = [f"{family}{rank}D takes inputs of rank {rank + 2}", f"rank {got}"]
+            fragments = [f"{family}{rank}D 'pool' takes inputs of rank {rank + 2}", f"rank {got}"]
             fragments.append(f"shape {shape}")
             if got == rank + 1:  # one sample, or a batch without channels
                 fragments += ["batch axis", "(inputs, 0)", "channel axis", "(inputs, -1)"]
@@ -307,7 +307,7 @@ def ways(case: BadInput) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Each way for the input to reach the layer or the op."""
     shape, dtype = case.shape, case.dtype
     options = FAMILIES[case.family] | case.options
-    pool = layer_class(case.family, case.rank)(**options)
+    pool = layer_class(case.family, case.rank)(**options, name="pool")
     if dtype == "float32":
         yield "compute_output_shape", lambda: pool.compute_output_shape(shape)
     if None not in shape:
@@ -337,7 +337,8 @@ def test_inputs(table: Callable[[], Iterator[BadInput]]) -> None:
         for way, call in ways(case):
             text = assert_refused(call, (way, *case), case.error, case.fragments)
             assert [part for part in case.forbidden if part in text] == [], (way, case, text)
-            texts[way] = text
+            # An op's text is a layer's without the layer's name.
+            texts[way] = text.replace(f"{case.family}{case.rank}D 'pool': ", "")
         graph = texts.pop("graph", None)
         (text,) = set(texts.values())
         # AutoGraph puts the place in the user's code before it.

@@ -145,8 +145,10 @@ def test_paddings_refuses(value, error, why):
 @pytest.mark.parametrize("name", ["", "full", "same_upper", " same", "vali"])
 def test_unknown_padding(name):
     in_1d, in_2d = (refused(ValueError, arguments.named_padding, name, rank) for rank in (1, 2))
+    meant = {"same_upper": "same_lower", " same": "same", "vali": "valid"}.get(name)
+    guess = f'Did you mean "{meant}"? ' if meant else ""
     assert in_2d == (
-        f"`padding` is unknown; received padding={name!r}. "
+        f"`padding` is unknown; received padding={name!r}. {guess}"
         'Write one of "valid", "same", "same_lower", integers, or pairs.'
     )
     assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
@@ -173,8 +175,10 @@ def test_choice():
     assert arguments.choice("ieee", "nonfinite", arguments.NONFINITE) == "ieee"
     for value in ("IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"):
         text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
+        guess = 'Did you mean "ieee"? ' if value == "IEEE" else ""
         assert text == (
-            f'`nonfinite` is unknown; received nonfinite={value!r}. Write "backend" or "ieee".'
+            f"`nonfinite` is unknown; received nonfinite={value!r}. "
+            f'{guess}Write "backend" or "ieee".'
         )
 
 

@@ -24,5 +24,5 @@ def test_every_public_name_is_documented():
 
 def test_the_changelog_has_a_place_for_what_is_next():
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    assert re.search(r"^## \[Unreleased\]", changelog, re.M)
+    assert re.search(rf"^## \[{keras_maxpool.__version__}\]", changelog, re.M)
     assert re.fullmatch(r"\d+\.\d+\.\d+", keras_maxpool.__version__)

@@ -76,7 +76,8 @@ def from_onnx(
     kind = getattr(node, "op_type", None)
     if kind not in ATTRIBUTES:
         raise ValueError(
-            f"`node` is a {kind or type(node).__name__}; from_onnx takes {', '.join(ATTRIBUTES)} nodes."
+            f"`node` is a {kind or type(node).__name__}; from_onnx takes an onnx.NodeProto of type "
+            f"{', '.join(ATTRIBUTES)}, such as one of onnx.load(file).graph.node."
         )
     fields = _fields(node, kind)
     if kind == "GlobalMaxPool":

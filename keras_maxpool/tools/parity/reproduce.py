@@ -19,12 +19,15 @@ def line(
     ties: bool,
 ) -> str:
     """Returns the call of assert_parity that compares these two layers in this way, with its imports."""
-    homes = {_home(type(layer)), _home(type(reference))} - {"__main__"}
-    imports = ", ".join(sorted("keras" if home == "keras.layers" else home for home in homes))
+    homes = {cls: _home(cls) for cls in (type(layer), type(reference))}
+    modules = {"keras" if home == "keras.layers" else home for home in homes.values()}
+    imports = ", ".join(sorted(modules - {"__main__"}))
+    own = " and ".join(cls.__qualname__ for cls, home in homes.items() if home == "__main__")
     options = f", modes={list(modes)!r}" + (", ties=True" if ties else "")
     return (
         f"{f'import {imports}; ' if imports else ''}from keras_maxpool.tools.parity import assert_parity; "
         f"assert_parity({expression(layer)}, {expression(reference)}, {tuple(shape)!r}, dtype={dtype!r}{options})"
+        f"{f'  # after the definition of {own}' if own else ''}"
     )
 
 

@@ -47,13 +47,15 @@ class Case:
 
 
 def findings(poolings: Sequence[Pooling], rows: Sequence[Row], graph: LayerGraph) -> list[Finding]:
-    """Returns what the rules find: first for the layers that read the model's input, then for each pooling layer."""
+    """Returns what the rules find for the layers that read the model's input, or else for each pooling layer."""
     found = []
     for call in graph.calls:
         for kind, rule_of_call in RULES_OF_CALLS.items():
             said = rule_of_call(call, graph) if isinstance(wrapped(call.layer), SPATIAL) else None
             if said:
                 found.append(Finding(kind, call.path, *said))
+    if found:  # with the axes mistaken, all that other rules find would follow from it
+        return found
     for pooling, row in zip(poolings, rows, strict=True):
         case = Case(pooling, row, graph)
         for kind, rule in RULES.items():
