@@ -46,7 +46,7 @@ def _first_maxima(x: jax.Array, axes: Sequence[Elements | None]) -> jax.Array:
         elements = axes[axis - 1]
         if elements is None:
             continue
-        x, indices = (jnp.take(t, elements, axis) for t in (x, indices))
+        x, indices = (jnp.take(t, elements, axis=axis) for t in (x, indices))
         # argmax finds the first NaN, or else the first of equals.
         first = jnp.argmax(x, axis + 1, keepdims=True)
         x, indices = (

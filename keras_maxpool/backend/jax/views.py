@@ -53,8 +53,11 @@ class Pooling:
 
     def pad(self, x: jax.Array, value: Any) -> jax.Array:
         """Returns `x` with `value` around it; elements behind the last window are cut off."""
-        value = jnp.asarray(value, x.dtype)
-        return lax.pad(x, value, [(before, after, 0) for before, after in self.pads])
+        # Not by lax.pad, which jax2onnx 0.17 does not export for a batch of unknown size.
+        pads = [(before, max(after, 0)) for before, after in self.pads]
+        if any(map(any, pads)):
+            x = jnp.pad(x, pads, constant_values=value)
+        return x[tuple([slice(min(after, 0) or None) for _, after in self.pads])]
 
 
 @lru_cache(maxsize=1024)
@@ -149,7 +152,7 @@ def selected(x: jax.Array, winners: Sequence[jax.Array], pooling: Pooling, none:
     """Returns the elements of `x` at the `winners`, and `none` where there is no winner. It is linear if that is 0."""
     x = pooling.pad(x, none)
     for step, winner in zip(pooling.steps, winners, strict=True):
-        y = jnp.full(winner.shape, none, x.dtype)
+        y = jnp.full_like(winner, none, dtype=x.dtype)
         for number, view in enumerate(step.of(x)):
             y = jnp.where(winner == number, view, y)
         x = y
