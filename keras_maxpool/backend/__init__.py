@@ -4,7 +4,8 @@ Each backend has all of them. Their arguments have been checked: `x`, `values`, 
 dense tensors, of dtypes, ranks and shapes that fit together (sizes may be unknown in a graph), a `window` is a
 `geometry.window.Window` of their rank, a `data_format` is a name, and so on. Sizes that a graph learns only when it
 runs are checked then, by the backend. Each result has the dtype of `x` and is what the public op of that name
-documents; "indices" have the shape of the values, and the dtype that `index_dtype("int64")` returns.
+documents; "indices" have the shape of the values, and the dtype that `index_dtype("int64")` returns. `help` shows a
+`context` among the arguments of some of TensorFlow's: their decorator adds it.
 
 Whole operations:
     max_pool(x, window, data_format, nonfinite, implementation, mask=None, indices=None): the values; with a dtype

@@ -13,7 +13,7 @@ from keras_maxpool.geometry.layout import spatial_sizes
 
 INDICES_RULE = "the elements of an output's channel, and at least -1, which means none;"
 INDICES_FIX = (
-    "Pass the pooled tensor as like=, or its spatial sizes as output_size=. Indices of another library need its "
+    "Pass the pooling's input as like=, or its spatial sizes as output_size=. Indices of another library need its "
     'convention: indices_convention="tensorflow" for those of tf.nn.max_pool_with_argmax, "tensorflow_batch" if these '
     "include the batch."
 )
@@ -152,13 +152,20 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
     hints = {
         rank - 1: ("" if tuple(shape)[:1] == (None,) else one_sample)
         + "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). ",
-        rank - 2: "If these are spatial axes alone, add the batch axis and the channel axis: "
+        rank - 2: ""
+        if tuple(shape)[:1] == (None,)
+        else "If these are spatial axes alone, add the batch axis and the channel axis: "
         "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1). ",
     }
-    hint = hints.get(given, "") + (
-        f"{family}{given}D fits inputs of that rank."
-        if given in (1, 2, 3)
-        else "Max pooling exists for 1, 2 and 3 spatial axes."
+    flattened = "If they are flattened, pool before keras.layers.Flatten. " if given == 0 else ""
+    hint = (
+        hints.get(given, "")
+        + flattened
+        + (
+            f"{family}{given}D fits inputs of that rank."
+            if given in (1, 2, 3)
+            else "Max pooling exists for 1, 2 and 3 spatial axes."
+        )
     )
     raise ValueError(
         f"{name} takes inputs of rank {rank + 2}, (batch, {rank} spatial, channels in either data format); "

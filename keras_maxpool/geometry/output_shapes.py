@@ -51,7 +51,7 @@ def max_unpooled(
     else:
         sizes = window.unpooled_sizes(spatial_sizes(shape, data_format))
         subject = f"`pool_size` {window.pool}, `strides` {window.strides} and `padding` {window.padding!r} make"
-        fix = "Pass the pooled tensor as like=, or its spatial sizes as output_size=."
+        fix = "Pass the pooling's input as like=, or its spatial sizes as output_size=."
     result = with_spatial_sizes(shape, data_format, sizes)
     checks.size_limits(result, subject, fix)
     return result

@@ -196,9 +196,9 @@ class Window:
     def _too_large(
         self, index: int, sizes: Sequence[int | None], data_format: str, channels: int | None
     ) -> str:
+        elements = f"{sizes[index]} element{'s' * (sizes[index] != 1)}"
         message = (
-            f"{self.axes[index].too_large(index, f'{sizes[index]} elements')} "
-            f"Received spatial sizes {tuple(sizes)}."
+            f"{self.axes[index].too_large(index, elements)} Received spatial sizes {tuple(sizes)}."
         )
         # The spatial sizes if the inputs were in the other data format.
         last = data_format == "channels_last"
@@ -235,7 +235,7 @@ def _build(
             )
         if isinstance(axis.padding, tuple) and max(axis.padding) >= axis.length:
             raise ValueError(
-                "`padding` must be smaller than the window, or some windows contain nothing else; "
+                "`padding` must be smaller than the window, as a window of padding alone has no maximum; "
                 f"received padding={padding} for a window that spans {axis.length}. "
                 f"Write at most {axis.length - 1} there, or pad the input first."
             )

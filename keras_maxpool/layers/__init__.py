@@ -12,8 +12,6 @@ Some layers shorten the steps and propagate their mask as it was, `TimeDistribut
 cannot fit, is ignored with one warning, as the built-in layers ignore it. A mask that you pass as `mask=` must fit.
 Keras cannot load a functional model from `.h5` that propagates a mask, with its own layers as with these: save
 `.keras`.
-
-The base classes hold what the ranks share, and the common text of the docstrings: see `documentation`.
 """
 
 from keras_maxpool.layers.adaptive_max_pooling import BaseAdaptiveMaxPooling

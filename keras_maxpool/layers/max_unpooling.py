@@ -83,7 +83,7 @@ class BaseMaxUnpooling(WindowedLayer):
         if "output_size" in kwargs:
             raise TypeError(
                 f"`output_size` is no argument of the call; received output_size={kwargs['output_size']!r}. Pass the "
-                "pooled tensor, layer(values, indices, like=x), or sizes to the layer, "
+                "pooling's input, layer(values, indices, like=x), or sizes to the layer, "
                 f"{type(self).__name__}(..., output_size=...)."
             )
         indices, like = (keras_2_nodes.revived(tensor, values) for tensor in (indices, like))

@@ -54,7 +54,7 @@ def from_torch(
     kind = type(module).__name__
     family, rank = kind[:-2], kind[-2:-1]
     if family not in _LAYERS or kind[-1:] != "d" or rank not in ("1", "2", "3"):
-        known = ", ".join(f"{name}1d/2d/3d" for name in _LAYERS)
+        known = ", ".join(f"{name}{_RANKS.get(name, '1d/2d/3d')}" for name in _LAYERS)
         raise ValueError(f"`module` is a {kind}; from_torch takes {known} of torch.nn.")
     name, translate = _LAYERS[family]
     options = translate(module)
@@ -95,6 +95,9 @@ def to_torch_kwargs(layer: keras.layers.Layer) -> dict[str, Any]:
             "Swap layers of keras.layers first: keras_maxpool.tools.convert.to_keras_maxpool."
         )
     return _MODULES[family](layer)
+
+
+_RANKS = {"FractionalMaxPool": "2d/3d"}  # the others have three
 
 
 def _max_pool(module: Any) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """Writes a comparison of two layers as a line of Python, to paste and run."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 import keras_maxpool
+
+LEFT_OUT = ("name", "trainable", "dtype")
+"""A name has no part in a comparison, and the config of a dtype's policy is longer than its name."""
 
 PLAIN = (bool, int, float, str, type(None))
 
@@ -38,7 +42,9 @@ def expression(layer: keras.Layer) -> str:
     name = cls.__qualname__ if home == "__main__" else f"{home}.{cls.__qualname__}"
     try:
         config = _config(layer)
-    except NotImplementedError:  # a class that does not say how it was made
+    except NotImplementedError:
+        config = {}
+    if _arguments(cls) - config.keys():  # a class that does not say how it was made
         return f"{name}(...)"
     if not all(_plain(value) for value in config.values()):
         return f"{name}.from_config({layer.get_config()!r})"
@@ -52,10 +58,15 @@ def expression(layer: keras.Layer) -> str:
 
 
 def _config(layer: keras.Layer) -> dict[str, Any]:
-    # A name has no part in a comparison, and the policy's own config is longer than its name.
-    left_out = ("name", "trainable", "dtype")
-    config = {key: value for key, value in layer.get_config().items() if key not in left_out}
+    config = {key: value for key, value in layer.get_config().items() if key not in LEFT_OUT}
     return config | {"dtype": layer.dtype_policy.name}
+
+
+def _arguments(cls: type[keras.Layer]) -> set[str]:
+    """Returns the names of the arguments of a class that a config must hold."""
+    parameters = inspect.signature(cls).parameters.values()
+    named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return named - set(LEFT_OUT)
 
 
 def _makes(cls: type[keras.Layer], arguments: dict[str, Any], config: dict[str, Any]) -> bool:

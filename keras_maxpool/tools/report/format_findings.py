@@ -23,11 +23,15 @@ def other_format(call: Call, graph: LayerGraph) -> Said:
         return None
     if any(size is not None and size < MANY for size in others):
         return None
+    # The axes that Permute counts from 1: the channels go to the other end.
+    axes = tuple(range(1, len(sizes) + 1))
+    moved = (*axes[1:], 1) if given == "channels_last" else (len(axes), *axes[:-1])
     other = "channels_first" if given == "channels_last" else "channels_last"
     return (
         f'it reads the model\'s input {_shown(sizes)} as "{given}", and {few} along one end with {MANY} or more '
         f'elsewhere looks like "{other}"',
-        f'Use data_format="{other}" in this layer and those after it, or put keras.layers.Permute after the input.',
+        f'Use data_format="{other}" in this layer and those after it, or put keras.layers.Permute({moved}) after '
+        "the input.",
     )
 
 

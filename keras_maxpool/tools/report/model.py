@@ -72,6 +72,7 @@ def report(model: keras.Model) -> Report:
     Returns:
         A `Report`: rows, findings, and how the receptive field grows. Shapes include the batch axis; sizes are in
         elements, memory in bytes per sample, receptive fields and their steps in elements of the model's input.
+        `keras_maxpool.tools.report.text.show(report, rich.console.Console())` prints it as the command does.
 
     Raises:
         TypeError: something other than a model.
