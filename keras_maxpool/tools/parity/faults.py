@@ -488,6 +488,19 @@ def adaptive_to_one(side: Side, mode: str = "eager") -> str:
     return difference(outputs(layer, mode, x.reshape(1, 4, 4, 1)), _line(x[15], 2))
 
 
+@_fault(
+    "ties, adaptive pooling",
+    "gives the gradient to another tied element, or is not there",
+    "gives it to the first",
+    on="tensorflow jax",
+)
+def adaptive_ties(side: Side, mode: str = MODES[0]) -> str:
+    """Four regions of two ones, of which the first, in row-major order, gets the gradient."""
+    x = np.tile(np.array([[0, 1], [1, 0]], "float32"), (2, 2)).reshape(1, 4, 4, 1)
+    first = np.tile(np.array([[0, 1], [0, 0]], "float32"), (2, 2)).reshape(1, 4, 4, 1)
+    return difference(_gradient(side.layers.AdaptiveMaxPooling2D(2), mode, x), first)
+
+
 def _layer(side: Side, family: str, rank: int) -> Any:
     return getattr(side.layers, f"{family}{rank}D")
 
