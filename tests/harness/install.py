@@ -8,7 +8,7 @@ import pytest
 
 from harness.runner import BACKEND
 
-LINE = "pip install '.[test,peers,export,legacy]'"
+LINE = "pip install '.[test,peers,export,export-jax,legacy]'"
 
 
 def needs(module: str) -> ModuleType:

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from harness.exported import LAYERS, assert_predicts
 from harness.install import needs
 from harness.keras_version import keras
 
-import keras_maxpool as km
-
-
-def unpooled(x: Any) -> Any:
-    values, indices = km.MaxPooling2D(2, padding=1, return_indices=True)(x)
-    return km.MaxUnpooling2D(2)(values, indices, like=x)
-
-
-LAYERS: dict[str, Callable[[Any], Any]] = {
-    "explicit": km.MaxPooling2D(3, 2, ((0, 2), (2, 1)), dilation_rate=(1, 2)),
-    "ceil mode": km.MaxPooling2D(3, 2, 1, ceil_mode=True),
-    "channels first": km.MaxPooling2D(2, 2, 1, data_format="channels_first"),
-    "ieee": km.MaxPooling2D(3, 2, 1, nonfinite="ieee"),
-    "indices": km.MaxPooling2D(2, return_indices=True),
-    "unpooling": unpooled,
-    "1D": lambda x: km.MaxPooling1D(2, 2, 1)(keras.ops.max(x, 2)),
-    "3D": lambda x: km.MaxPooling3D(3, 2, 1)(x[..., None]),
-    "global": km.GlobalMaxPooling2D(),
-    "adaptive": km.AdaptiveMaxPooling2D((None, 4)),
-    "fractional": km.FractionalMaxPooling2D(1.5, seed=7),
-    "same": km.MaxPooling2D(3, 2, "same"),
-    "same, dilated": km.MaxPooling2D(4, 1, "same_lower", dilation_rate=3),
-    "mask": lambda x: km.MaxPooling1D(2)(keras.layers.Masking()(keras.ops.max(x, 2))),
-}
 # PyTorch's own 1D and adaptive poolings fix the size, and so does padding that depends on it.
 KNOWN_ALONE = ("explicit", "ceil mode", "1D", "adaptive", "same", "same, dilated", "mask")
 NOT_IN_ONNX = ("adaptive", "fractional")
@@ -66,12 +40,4 @@ def check(name: str, file: Path, rows: int | None) -> None:
         model.export(str(file), "torch", False, [example], dynamic_shapes=((dynamic,),))
         program = torch.export.load(str(file)).module()
         run = lambda x: program(torch.from_numpy(x))  # noqa: E731
-    shape = (2, 11) if rows else (3, 14)
-    data = np.random.default_rng(0).normal(size=(*shape, 10, 3)).astype("float32")
-    data[:, 5:7] = 0
-    found = run(data)
-    wanted = model.predict(data, verbose=0)
-    wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    found = found if isinstance(found, (list, tuple)) else [found]
-    for array, other in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(np.asarray(array), other)
+    assert_predicts(run, model, *((2, 11) if rows else (3, 14)))

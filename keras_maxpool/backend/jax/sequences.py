@@ -38,7 +38,7 @@ def random_bits(seed: jax.Array, count: int) -> jax.Array:
     """Draws `count` random uint32 from a seed of four, the same as `tf.random.stateless_uniform` of int32."""
     key = [jnp.uint32(k) for k in TENSORFLOW_KEY]
     mixed = _philox(list(seed), key)
-    blocks = jnp.arange(-(-count // 4), dtype=jnp.uint32)
+    blocks = jnp.asarray(np.arange(-(-count // 4), dtype=np.uint32))  # a constant, for ONNX
     zeros = jnp.zeros_like(blocks)
     drawn = _philox([blocks, zeros, mixed[2] + zeros, mixed[3] + zeros], mixed[:2])
     return jnp.stack(drawn, 1).reshape(-1)[:count]

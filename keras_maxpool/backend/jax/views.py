@@ -90,10 +90,11 @@ def _steps(axis: Axis, number: int, elements: np.ndarray, size: int) -> Iterator
 def maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
     """Returns the maximum of each window; NaN if it has one, `lowest` if it has nothing but padding."""
     x = pooling.pad(x, lowest)
+    larger = jnp.logical_or if x.dtype == bool else jnp.maximum
     for step in pooling.steps:
         first, *others = step.of(x)
         for view in others:
-            first = jnp.maximum(first, view)
+            first = larger(first, view)
         x = first
     return x
 
