@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import reference
 from harness.keras_version import LEGACY, keras
-from harness.layers import FAMILIES, layer_class
+from harness.layers import layer_class
 
 import keras_maxpool
 
@@ -42,22 +42,6 @@ def takes_masks(cls: type) -> bool:
     return cls.__name__[:-2] in ("MaxPooling", "GlobalMaxPooling")
 
 
-def check(cls: type, init: dict[str, Any], outputs: Any, **given: Any) -> None:
-    """Runs `run_layer_test` with what Keras asks of a layer without weights."""
-    TestCase().run_layer_test(
-        cls,
-        init,
-        expected_output_shape=outputs,
-        expected_output_dtype=given.pop("expected_output_dtype", "float32"),
-        expected_num_trainable_weights=0,
-        expected_num_non_trainable_weights=0,
-        expected_num_losses=0,
-        supports_masking=takes_masks(cls),
-        assert_built_after_instantiation=True,
-        **given,
-    )
-
-
 def shape(rank: int, size: int | None, data_format: str) -> tuple[int | None, ...]:
     """Two samples of three channels; None leaves the spatial axes out."""
     sizes = () if size is None else (size,) * rank
@@ -75,6 +59,13 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
     ("AdaptiveMaxPooling", {"output_size": 4}, 4, (1, 2, 3)),
     ("FractionalMaxPooling", RATIO, 4, (1, 2, 3)),
     ("FractionalMaxPooling", RATIO | {"pseudo_random": True, "overlapping": True}, 4, (2,)),
+    # Two outputs, and for unpooling two inputs; their training's loss would subtract one from labels.
+    ("MaxPooling", {"return_indices": True}, 3, (2,)),
+    ("MaxPooling", {"return_indices": True, "indices_convention": "tensorflow"}, 3, (3,)),
+    ("GlobalMaxPooling", {"return_indices": True}, None, (2,)),
+    ("AdaptiveMaxPooling", {"return_indices": True, "output_size": 4}, 4, (2,)),
+    ("FractionalMaxPooling", {"return_indices": True} | RATIO, 4, (2,)),
+    ("MaxUnpooling", {}, 6, (1, 2, 3)),
 ]
 
 
@@ -82,47 +73,38 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
     ("family", "arguments", "size", "rank"),
     [(*case, rank) for *case, ranks in CASES for rank in ranks],
 )
-def test_pooling(family: str, arguments: dict[str, Any], size: int | None, rank: int) -> None:
+def test_layer(family: str, arguments: dict[str, Any], size: int | None, rank: int) -> None:
+    """Runs `run_layer_test` with what Keras asks of a layer without weights."""
+    cls = layer_class(family, rank)
     data_format = ("channels_last", "channels_first")[rank % 2]
+    x, y = (shape(rank, n, data_format) for n in (6, size))
+    pairs = "return_indices" in arguments
+    if family == "MaxUnpooling":
+        image = np.random.default_rng(0).normal(size=x).astype("float32")
+        pair = reference.pool(image, data_format=data_format)
+        expected = np.where(np.isin(image, pair.values), image, np.float32(0))
+        given = {
+            "input_data": [keras.ops.convert_to_tensor(part) for part in pair],
+            "expected_output": keras.ops.convert_to_tensor(expected),
+        }
+    else:
+        given = {"input_shape": x, "expected_output_shape": (y, y) if pairs else y}
     # Fractional layers hold a seed generator, whose state is a variable.
     generators = int(family == "FractionalMaxPooling")
-    check(
-        layer_class(family, rank),
+    TestCase().run_layer_test(
+        cls,
         arguments | {"data_format": data_format},
-        shape(rank, size, data_format),
-        input_shape=shape(rank, 6, data_format),
+        expected_output_dtype=("float32", "int64") if pairs else "float32",
         expected_num_seed_generators=generators,
+        expected_num_trainable_weights=0,
+        expected_num_non_trainable_weights=0,
         expected_num_non_trainable_variables=generators,
+        expected_num_losses=0,
+        supports_masking=takes_masks(cls),
+        assert_built_after_instantiation=True,
+        run_training_check=not pairs and family != "MaxUnpooling",
+        **given,
     )
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_indices(family: str) -> None:
-    """Two outputs, and for unpooling two inputs; their training's loss would subtract one from labels."""
-    for rank in (1, 2, 3):
-        x = np.random.default_rng(0).normal(size=shape(rank, 6, "channels_last")).astype("float32")
-        if family == "MaxUnpooling":
-            values, indices = reference.pool(x)
-            expected = np.where(np.isin(x, values), x, np.float32(0))
-            given = {
-                "input_data": [keras.ops.convert_to_tensor(part) for part in (values, indices)],
-                "expected_output": keras.ops.convert_to_tensor(expected),
-            }
-            check(layer_class(family, rank), {}, None, **given, run_training_check=False)
-            continue
-        first, size = next(case[1:3] for case in CASES if case[0] == family)
-        conventions = ("torch", "tensorflow") if family == "MaxPooling" else ("torch",)
-        for name in conventions:
-            convention = {} if name == "torch" else {"indices_convention": name}
-            own = {"return_indices": True} | convention
-            check(
-                layer_class(family, rank),
-                first | own,
-                (shape(rank, size, "channels_last"),) * 2,
-                input_shape=x.shape,
-                expected_output_dtype=("float32", "int64"),
-                run_training_check=False,
-            )
 
 
 def shipped_tests() -> Iterator[Any]:
