@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -229,18 +227,3 @@ def test_adaptive_pooling_of_addons(rank: int) -> None:
         if data_format == "channels_first":
             x, expected = reference.channels_first(x), reference.channels_first(expected)
         np.testing.assert_array_equal(layer(x), expected)
-
-
-def test_an_argument_that_no_old_class_had() -> None:
-    config = {"class_name": "MaxUnpooling2D", "config": {"name": "u", "upsampling": 2}}
-    with pytest.raises(ValueError, match="MaxUnpooling2D does not know the argument 'upsampling'"):
-        keras.layers.deserialize(config, custom_objects=OLD_LAYERS)
-
-
-def test_tools_export_the_mapping() -> None:
-    if LEGACY:  # the tools need Keras 3
-        return
-    from keras_maxpool.tools import convert
-
-    assert convert.OLD_LAYERS is OLD_LAYERS
-    assert inspect.getdoc(importlib.import_module("keras_maxpool.old_layers"))

@@ -201,18 +201,6 @@ def test_errors_have_the_same_text(call: Callable[[Any], Any]) -> None:
     assert texts[0] == texts[1]
 
 
-def test_an_image_without_a_batch() -> None:
-    unpool = lambda x: ops.max_unpool(x, np.zeros(x.shape, int), (2, 2))  # noqa: E731
-    for name, op in (("inputs", lambda x: ops.max_pool(x, np.array([2, 2]))), ("values", unpool)):
-        with pytest.raises(ValueError, match=r"^`pool_size` takes 1 integer; received ") as caught:
-            op(IMAGES[0])
-        assert str(caught.value).endswith(
-            f"which has 2. If the batch axis of `{name}`, which have the shape (9, 8, 3), is missing, "
-            f"add it: keras.ops.expand_dims({name}, 0)."
-        )
-        op(IMAGES)  # with a batch axis it fits
-
-
 @pytest.mark.parametrize("shape", [(None, None, 8, 3), (2, 9, 8, 3, 1), np.zeros(3, "int32")])
 def test_shapes_that_convert_indices_refuses(shape: Any) -> None:
     with pytest.raises(ValueError, match="`shape` must have one size for each of the 4 axes"):
