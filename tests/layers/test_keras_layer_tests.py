@@ -1,11 +1,8 @@
-"""Keras's own layer test, and the test files that ship with its pooling layers, on the layers of this package."""
+"""Keras's own layer test on the layers of this package."""
 
 from __future__ import annotations
 
-import importlib.util
-import unittest
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +10,6 @@ import pytest
 import reference
 from harness.keras_version import LEGACY, keras
 from harness.layers import layer_class
-
-import keras_maxpool
 
 if LEGACY:
     pytest.skip("Keras 2 ships no tests: unset TF_USE_LEGACY_KERAS", allow_module_level=True)
@@ -27,19 +22,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The model does not have any trainable weights"),
 ]
 
-SHIPPED = "max_pooling", "global_max_pooling", *(f"adaptive_pooling{rank}d" for rank in (1, 2, 3))
-
 
 @pytest.fixture(autouse=True)
 def traceback_filtering() -> Iterator[None]:
     """Keras's test cases switch it off for the whole process."""
     yield
     keras.config.enable_traceback_filtering()
-
-
-def takes_masks(cls: type) -> bool:
-    """Contrary to the built-in layers."""
-    return cls.__name__[:-2] in ("MaxPooling", "GlobalMaxPooling")
 
 
 def shape(rank: int, size: int | None, data_format: str) -> tuple[int | None, ...]:
@@ -75,7 +63,6 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
 )
 def test_layer(family: str, arguments: dict[str, Any], size: int | None, rank: int) -> None:
     """Runs `run_layer_test` with what Keras asks of a layer without weights."""
-    cls = layer_class(family, rank)
     data_format = ("channels_last", "channels_first")[rank % 2]
     x, y = (shape(rank, n, data_format) for n in (6, size))
     pairs = "return_indices" in arguments
@@ -92,7 +79,7 @@ def test_layer(family: str, arguments: dict[str, Any], size: int | None, rank: i
     # Fractional layers hold a seed generator, whose state is a variable.
     generators = int(family == "FractionalMaxPooling")
     TestCase().run_layer_test(
-        cls,
+        layer_class(family, rank),
         arguments | {"data_format": data_format},
         expected_output_dtype=("float32", "int64") if pairs else "float32",
         expected_num_seed_generators=generators,
@@ -100,38 +87,9 @@ def test_layer(family: str, arguments: dict[str, Any], size: int | None, rank: i
         expected_num_non_trainable_weights=0,
         expected_num_non_trainable_variables=generators,
         expected_num_losses=0,
-        supports_masking=takes_masks(cls),
+        # Contrary to the built-in layers.
+        supports_masking=family in ("MaxPooling", "GlobalMaxPooling"),
         assert_built_after_instantiation=True,
         run_training_check=not pairs and family != "MaxUnpooling",
         **given,
     )
-
-
-def shipped_tests() -> Iterator[Any]:
-    """Each test of Keras's files for max pooling, as a test case whose layers are those of this package."""
-    ours = {name: getattr(keras_maxpool, name) for name in keras_maxpool.__all__}
-    for name in SHIPPED:
-        spec = importlib.util.find_spec(f"keras.src.layers.pooling.{name}_test")
-        if spec is None or spec.loader is None:  # Keras 3.7 ships no tests
-            continue
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.layers = SimpleNamespace(**vars(keras.layers) | ours)
-        for suite in unittest.defaultTestLoader.loadTestsFromModule(module):
-            for case in suite:
-                yield pytest.param(case, id=case.id().removeprefix("keras.src.layers.pooling."))
-
-
-@pytest.mark.parametrize("case", shipped_tests())
-def test_shipped(case: TestCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = case.run_layer_test
-
-    def with_masks(cls: type, *args: Any, **kwargs: Any) -> None:
-        run(cls, *args, **kwargs | {"supports_masking": takes_masks(cls)})
-
-    monkeypatch.setattr(case, "run_layer_test", with_masks)
-    result = case.run()
-    assert result is not None
-    assert result.testsRun == 1
-    problems = [text for _, text in result.failures + result.errors]
-    assert not problems, "".join(problems)
