@@ -1,4 +1,4 @@
-"""Whole models: trained step by step beside their twins with the built-in, and of every kind."""
+"""Whole models: trained beside their twins with the built-in, and of every kind."""
 
 from __future__ import annotations
 
@@ -35,21 +35,6 @@ def vgg(rank: int, pool: dict[str, Any], package: Any) -> keras.Model:
     convs = [conv(filters, 3, padding="same", activation="relu") for filters in (4, 4, 8)]
     blocks = [*convs[:2], first(**pool), convs[2], second(**pool), keras.layers.Flatten()]
     return keras.Sequential([*blocks, keras.layers.Dense(CLASSES, activation="softmax")])
-
-
-class StepLosses(keras.callbacks.Callback):
-    """Keeps the loss of each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.losses: list[float] = []
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # The log is a mean since the last reset: from here on it is this step's.
-        self.model.reset_metrics()
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.losses.append(float(logs["loss"]))
 
 
 class Subclassed(keras.Model):
@@ -89,16 +74,15 @@ def of_unknown_size(package: Any) -> keras.Model:
 def test_trains_as_the_builtin(
     build: Callable[[Any], keras.Model], spatial: tuple[int, ...], tolerance: float
 ) -> None:
-    """Each step's loss and the final weights, the last batch being smaller."""
+    """The loss of each epoch and the final weights, the last batch being smaller."""
     x, found = random(26, 19, *spatial, 2), []
     for package in (OURS, BUILTIN):
         keras.utils.set_random_seed(25)
-        model, steps = build(package), StepLosses()
+        model, y = build(package), np.arange(len(x)) % CLASSES
         model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
-        fixed = {"shuffle": False, "verbose": 0, "callbacks": [steps]}
-        model.fit(x, np.arange(len(x)) % CLASSES, batch_size=8, epochs=2, **fixed)
-        assert len(set(steps.losses)) == 6  # each step has changed something
-        found.append([steps.losses, *model.get_weights()])
+        history = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
+        assert len(set(history["loss"])) == 2  # training has changed something
+        found.append([history["loss"], *model.get_weights()])
     # PyTorch sums in another order where tensors lie in memory in another order.
     tolerance = 1e-6 if BACKEND == "torch" else tolerance
     for ours, builtin in zip(*found, strict=True):
@@ -137,27 +121,23 @@ def test_functional() -> None:
         np.testing.assert_array_equal(output, expected, strict=True)
 
 
-def test_sequential_without_input() -> None:
-    """Built by its first data; until then it has no shape, and afterwards it takes other sizes."""
-    pools = OURS.MaxPool2D(3, strides=1, padding=1), OURS.MaxPooling2D(2, ceil_mode=True)
-    model = keras.Sequential(pools)
+def test_sizes_that_differ() -> None:
+    """A model built by its first data, and one of unknown sizes, which takes an empty batch, too."""
+    model = keras.Sequential(
+        [OURS.MaxPool2D(3, strides=1, padding=1), OURS.MaxPooling2D(ceil_mode=True)]
+    )
     assert not model.built
-    for batch, size in ((2, 5), (3, 8)):
-        x = random(28, batch, size, size, 2)
+    for shape in ((2, 5, 5, 2), (3, 8, 8, 2)):
+        x = random(28, *shape)
         wanted = pooled(pooled(x, 3, 1, 1), 2, ceil_mode=True)
         np.testing.assert_array_equal(model.predict(x, verbose=0), wanted, strict=True)
         assert model.built
-
-
-def test_unknown_sizes() -> None:
-    """One model for batches and volumes of every size, an empty batch among them."""
     inputs = keras.Input((None, None, None, 2))
     x = OURS.MaxPool3D(2, strides=1, padding="same")(inputs)
-    x = OURS.MaxPooling3D(3, strides=2, padding=1, ceil_mode=True)(x)
-    model = keras.Model(inputs, x)
+    model = keras.Model(inputs, OURS.MaxPooling3D(3, strides=2, padding=1, ceil_mode=True)(x))
     assert model.output_shape == (None, None, None, None, 2)
-    for batch, *spatial in ((2, 6, 5, 4), (1, 3, 4, 7), (0, 6, 5, 4)):
-        x = random(31, batch, *spatial, 2)
+    for shape in ((2, 6, 5, 4, 2), (1, 3, 4, 7, 2), (0, 6, 5, 4, 2)):
+        x = random(31, *shape)
         wanted = pooled(pooled(x, 2, 1, "same"), 3, 2, 1, ceil_mode=True)
-        got = as_array(model(x)) if batch == 0 else model.predict(x, verbose=0)
+        got = model.predict(x, verbose=0) if len(x) else as_array(model(x))
         np.testing.assert_array_equal(got, wanted, strict=True)
