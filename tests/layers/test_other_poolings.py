@@ -47,6 +47,15 @@ def test_global_values_and_gradients(mode: str) -> None:
             assert_as_the_builtin(1, mode, x=np.zeros(shape, "float32"))
 
 
+def test_ieee_reaches_global_pooling() -> None:
+    """Without it, TensorFlow gives both elements a gradient of NaN."""
+    x, upstream = np.array([[[np.nan], [1.0]]], "float32"), np.ones((1, 1), "float32")
+    pool = keras_maxpool.GlobalMaxPool1D(nonfinite="ieee")
+    y, gradient = run(with_gradient(pool), MODES[0], x, upstream)
+    assert np.isnan(y).all()
+    assert gradient.tolist() == [[[1.0], [0.0]]]
+
+
 FAMILIES: dict[str, tuple[dict[str, Any], dict[int | None, int | None]]] = {
     "GlobalMaxPool": ({"keepdims": True}, dict.fromkeys((10, 7, None), 1)),
     "AdaptiveMaxPool": ({"output_size": 3}, dict.fromkeys((10, 7, None), 3)),
