@@ -1,20 +1,15 @@
-"""Keras's own layer test, and the test files that ship with its pooling layers, on the layers of this package."""
+"""Keras's own layer test on the layers of this package."""
 
 from __future__ import annotations
 
-import importlib.util
-import unittest
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import reference
 from harness.keras_version import LEGACY, keras
-from harness.layers import FAMILIES, layer_class
-
-import keras_maxpool
+from harness.layers import layer_class
 
 if LEGACY:
     pytest.skip("Keras 2 ships no tests: unset TF_USE_LEGACY_KERAS", allow_module_level=True)
@@ -27,35 +22,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The model does not have any trainable weights"),
 ]
 
-SHIPPED = "max_pooling", "global_max_pooling", *(f"adaptive_pooling{rank}d" for rank in (1, 2, 3))
-
 
 @pytest.fixture(autouse=True)
 def traceback_filtering() -> Iterator[None]:
     """Keras's test cases switch it off for the whole process."""
     yield
     keras.config.enable_traceback_filtering()
-
-
-def takes_masks(cls: type) -> bool:
-    """Contrary to the built-in layers."""
-    return cls.__name__[:-2] in ("MaxPooling", "GlobalMaxPooling")
-
-
-def check(cls: type, init: dict[str, Any], outputs: Any, **given: Any) -> None:
-    """Runs `run_layer_test` with what Keras asks of a layer without weights."""
-    TestCase().run_layer_test(
-        cls,
-        init,
-        expected_output_shape=outputs,
-        expected_output_dtype=given.pop("expected_output_dtype", "float32"),
-        expected_num_trainable_weights=0,
-        expected_num_non_trainable_weights=0,
-        expected_num_losses=0,
-        supports_masking=takes_masks(cls),
-        assert_built_after_instantiation=True,
-        **given,
-    )
 
 
 def shape(rank: int, size: int | None, data_format: str) -> tuple[int | None, ...]:
@@ -75,6 +47,13 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
     ("AdaptiveMaxPooling", {"output_size": 4}, 4, (1, 2, 3)),
     ("FractionalMaxPooling", RATIO, 4, (1, 2, 3)),
     ("FractionalMaxPooling", RATIO | {"pseudo_random": True, "overlapping": True}, 4, (2,)),
+    # Two outputs, and for unpooling two inputs; their training's loss would subtract one from labels.
+    ("MaxPooling", {"return_indices": True}, 3, (2,)),
+    ("MaxPooling", {"return_indices": True, "indices_convention": "tensorflow"}, 3, (3,)),
+    ("GlobalMaxPooling", {"return_indices": True}, None, (2,)),
+    ("AdaptiveMaxPooling", {"return_indices": True, "output_size": 4}, 4, (2,)),
+    ("FractionalMaxPooling", {"return_indices": True} | RATIO, 4, (2,)),
+    ("MaxUnpooling", {}, 6, (1, 2, 3)),
 ]
 
 
@@ -82,74 +61,35 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
     ("family", "arguments", "size", "rank"),
     [(*case, rank) for *case, ranks in CASES for rank in ranks],
 )
-def test_pooling(family: str, arguments: dict[str, Any], size: int | None, rank: int) -> None:
+def test_layer(family: str, arguments: dict[str, Any], size: int | None, rank: int) -> None:
+    """Runs `run_layer_test` with what Keras asks of a layer without weights."""
     data_format = ("channels_last", "channels_first")[rank % 2]
+    x, y = (shape(rank, n, data_format) for n in (6, size))
+    pairs = "return_indices" in arguments
+    if family == "MaxUnpooling":
+        image = np.random.default_rng(0).normal(size=x).astype("float32")
+        pair = reference.pool(image, data_format=data_format)
+        expected = np.where(np.isin(image, pair.values), image, np.float32(0))
+        given = {
+            "input_data": [keras.ops.convert_to_tensor(part) for part in pair],
+            "expected_output": keras.ops.convert_to_tensor(expected),
+        }
+    else:
+        given = {"input_shape": x, "expected_output_shape": (y, y) if pairs else y}
     # Fractional layers hold a seed generator, whose state is a variable.
     generators = int(family == "FractionalMaxPooling")
-    check(
+    TestCase().run_layer_test(
         layer_class(family, rank),
         arguments | {"data_format": data_format},
-        shape(rank, size, data_format),
-        input_shape=shape(rank, 6, data_format),
+        expected_output_dtype=("float32", "int64") if pairs else "float32",
         expected_num_seed_generators=generators,
+        expected_num_trainable_weights=0,
+        expected_num_non_trainable_weights=0,
         expected_num_non_trainable_variables=generators,
+        expected_num_losses=0,
+        # Contrary to the built-in layers.
+        supports_masking=family in ("MaxPooling", "GlobalMaxPooling"),
+        assert_built_after_instantiation=True,
+        run_training_check=not pairs and family != "MaxUnpooling",
+        **given,
     )
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_indices(family: str) -> None:
-    """Two outputs, and for unpooling two inputs; their training's loss would subtract one from labels."""
-    for rank in (1, 2, 3):
-        x = np.random.default_rng(0).normal(size=shape(rank, 6, "channels_last")).astype("float32")
-        if family == "MaxUnpooling":
-            values, indices = reference.pool(x)
-            expected = np.where(np.isin(x, values), x, np.float32(0))
-            given = {
-                "input_data": [keras.ops.convert_to_tensor(part) for part in (values, indices)],
-                "expected_output": keras.ops.convert_to_tensor(expected),
-            }
-            check(layer_class(family, rank), {}, None, **given, run_training_check=False)
-            continue
-        first, size = next(case[1:3] for case in CASES if case[0] == family)
-        conventions = ("torch", "tensorflow") if family == "MaxPooling" else ("torch",)
-        for name in conventions:
-            convention = {} if name == "torch" else {"indices_convention": name}
-            own = {"return_indices": True} | convention
-            check(
-                layer_class(family, rank),
-                first | own,
-                (shape(rank, size, "channels_last"),) * 2,
-                input_shape=x.shape,
-                expected_output_dtype=("float32", "int64"),
-                run_training_check=False,
-            )
-
-
-def shipped_tests() -> Iterator[Any]:
-    """Each test of Keras's files for max pooling, as a test case whose layers are those of this package."""
-    ours = {name: getattr(keras_maxpool, name) for name in keras_maxpool.__all__}
-    for name in SHIPPED:
-        spec = importlib.util.find_spec(f"keras.src.layers.pooling.{name}_test")
-        if spec is None or spec.loader is None:  # Keras 3.7 ships no tests
-            continue
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.layers = SimpleNamespace(**vars(keras.layers) | ours)
-        for suite in unittest.defaultTestLoader.loadTestsFromModule(module):
-            for case in suite:
-                yield pytest.param(case, id=case.id().removeprefix("keras.src.layers.pooling."))
-
-
-@pytest.mark.parametrize("case", shipped_tests())
-def test_shipped(case: TestCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = case.run_layer_test
-
-    def with_masks(cls: type, *args: Any, **kwargs: Any) -> None:
-        run(cls, *args, **kwargs | {"supports_masking": takes_masks(cls)})
-
-    monkeypatch.setattr(case, "run_layer_test", with_masks)
-    result = case.run()
-    assert result is not None
-    assert result.testsRun == 1
-    problems = [text for _, text in result.failures + result.errors]
-    assert not problems, "".join(problems)

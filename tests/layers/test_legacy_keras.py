@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,64 +25,57 @@ keras_2_alone = pytest.mark.skipif(
     not LEGACY, reason=f"of Keras 2 alone: {LINE}, then TF_USE_LEGACY_KERAS=1"
 )
 
-POOLS = {
-    "max": lambda x: keras_maxpool.MaxPool2D(3, 2, padding=1, ceil_mode=True)(x),
-    "dilated": lambda x: keras_maxpool.MaxPooling2D(2, dilation_rate=2, padding=1)(x),
-    "ieee": lambda x: keras_maxpool.MaxPooling2D(2, nonfinite="ieee")(x),
-    "unpooled": lambda x: keras_maxpool.MaxUnpool2D(2)(
-        *keras_maxpool.MaxPool2D(2, return_indices=True)(x)
-    ),
-    "global": lambda x: keras_maxpool.GlobalMaxPool2D(keepdims=True)(x),
-    "adaptive": lambda x: keras_maxpool.AdaptiveMaxPool2D(3)(x),
-    "fractional": lambda x: keras_maxpool.FractionalMaxPool2D(1.5, seed=3)(x),
-}
 
-
-def model_with(option: str) -> keras.Model:
-    keras.utils.set_random_seed(7)
-    x = keras.Input((8, 8, 2))
-    y = POOLS[option](keras.layers.Conv2D(3, 3, padding="same")(x))
-    return keras.Model(x, keras.layers.Dense(1)(keras.layers.Flatten()(y)))
+def every_family(x: Any) -> list[Any]:
+    """Outputs of each family's layer, and of options that the built-in lacks."""
+    pair = keras_maxpool.MaxPool2D(2, return_indices=True)(x)
+    layers = [
+        keras_maxpool.MaxPool2D(3, 2, padding=1, ceil_mode=True),
+        keras_maxpool.MaxPooling2D(2, dilation_rate=2, nonfinite="ieee"),
+        keras_maxpool.GlobalMaxPool2D(keepdims=True),
+        keras_maxpool.AdaptiveMaxPool2D(3),
+        keras_maxpool.FractionalMaxPool2D(1.5, seed=3),
+    ]
+    return [keras_maxpool.MaxUnpool2D(2)(*pair), *(layer(x) for layer in layers)]
 
 
 @keras_2_alone
 @pytest.mark.parametrize("form", ["folder", ".keras", ".h5"])
-@pytest.mark.parametrize("option", POOLS)
-def test_saved_model_goes_on_training(option: str, form: str, tmp_path: Path) -> None:
-    """It predicts the same bits, and so do both after the same steps."""
-    model = model_with(option)
+def test_saved_model_goes_on_training(form: str, tmp_path: Path) -> None:
+    """It predicts the same bits, and so do both after the same step."""
+    keras.utils.set_random_seed(7)
+    inputs = keras.Input((8, 8, 2))
+    pooled = every_family(keras.layers.Conv2D(3, 3, padding="same")(inputs))
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(y) for y in pooled])
+    model = keras.Model(inputs, keras.layers.Dense(1)(joined))
     model.compile("sgd", "mse")
     path = str(tmp_path / "model") + ("" if form == "folder" else form)
     model.save(path)
     loaded = keras.models.load_model(path)
     assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(4, 8, 8, 2)).astype("float32"), np.ones((4, 1), "float32")
+    x = np.random.default_rng(0).normal(size=(4, 8, 8, 2)).astype("float32")
     before = model.predict(x, verbose=0)
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), before)
     # Outside of training, so that a fractional pooling keeps its regions.
     for each in (model, loaded):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum((each(x) - y) ** 2)
+            loss = tf.reduce_sum((each(x) - 1) ** 2)
         weights = each.trainable_weights
         gradients = tape.gradient(loss, weights)
-        keras.optimizers.SGD(0.01).apply_gradients(zip(gradients, weights, strict=True))
+        keras.optimizers.SGD(0.001).apply_gradients(zip(gradients, weights, strict=True))
     after = model.predict(x, verbose=0)
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), after)
 
 
 @keras_2_alone
-def test_generator_counts_calls_and_is_saved(tmp_path: Path) -> None:
+def test_generator_counts_calls() -> None:
+    """The draws themselves are in test_fractional_max_pooling."""
     layer = keras_maxpool.FractionalMaxPool2D(1.5, seed=3)
     assert layer.seed_generator.state.numpy().tolist() == [3, 0]
-    x = np.random.default_rng(0).normal(size=(1, 9, 9, 1)).astype("float32")
-    drawn = [layer(x, training=True).numpy() for _ in range(4)]
+    for _ in range(4):
+        layer(np.zeros((1, 9, 9, 1), "float32"), training=True)
     assert layer.seed_generator.state.numpy().tolist() == [3, 4]
-    assert len({call.tobytes() for call in drawn}) > 1
-    again = keras_maxpool.FractionalMaxPool2D(1.5, seed=3)
-    for call in drawn:
-        np.testing.assert_array_equal(again(x, training=True), call)
 
 
 @pytest.mark.parametrize(

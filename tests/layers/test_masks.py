@@ -10,8 +10,8 @@ import pytest
 import reference
 from harness.assertions import assert_same
 from harness.cases import FORMATS, Config, ties
-from harness.keras_version import keras, keras_3_alone
-from harness.runner import MODES, as_array, as_arrays, as_tensor, run
+from harness.keras_version import keras
+from harness.runner import BACKEND, MODES, as_array, as_tensor, run
 
 import keras_maxpool
 
@@ -75,16 +75,15 @@ def test_layers_take_the_callers_mask(rank: int) -> None:
 # From an embedding to a recurrent layer
 
 VOCABULARY, STEPS = 11, 24
-OPTIONS: dict[str, tuple[dict[str, Any], int]] = {
+OPTIONS: list[tuple[dict[str, Any], int]] = [
     # Windows that neither overlap nor reach before the start: as many are valid as cover the sample.
-    "ceil_mode": ({"pool_size": 2, "ceil_mode": True}, 0),
-    "same": ({"pool_size": 2, "padding": "same"}, 0),
-    "thirds": ({"pool_size": 3, "ceil_mode": True}, 0),
+    ({"pool_size": 3, "ceil_mode": True}, 0),
+    ({"pool_size": 2, "padding": "same"}, 0),
     # Windows behind the sample's end that still see its last steps are valid.
-    "overlapping": ({"pool_size": 3, "strides": 2}, 6),
-    "causal": ({"pool_size": 3, "strides": 1, "padding": "causal"}, 6),
-    "dilated": ({"pool_size": 2, "strides": 1, "padding": ((2, 0),), "dilation_rate": 2}, 6),
-}
+    ({"pool_size": 3, "strides": 2}, 6),
+    ({"pool_size": 3, "strides": 1, "padding": "causal"}, 6),
+    ({"strides": 1, "padding": ((2, 0),), "dilation_rate": 2}, 6),
+]
 
 
 def tokens() -> tuple[np.ndarray, list[int]]:
@@ -95,58 +94,48 @@ def tokens() -> tuple[np.ndarray, list[int]]:
     return np.stack(rows), lengths
 
 
-def text_model(masking: str, options: dict[str, Any]) -> keras.Model:
+def text_model(options: dict[str, Any]) -> keras.Model:
     keras.utils.set_random_seed(0)
-    embedding = keras.layers.Embedding(VOCABULARY, 4, mask_zero=masking == "Embedding")
-    layers = [embedding, *([keras.layers.Masking()] if masking == "Masking" else [])]
-    layers += [cls(**options) for cls in (keras_maxpool.MaxPool1D, keras_maxpool.MaxPooling1D)]
+    pools = [cls(**options) for cls in (keras_maxpool.MaxPool1D, keras_maxpool.MaxPooling1D)]
+    embedding = keras.layers.Embedding(VOCABULARY, 4, mask_zero=True)
     inputs = keras.Input((None,), dtype="int32")
-    model = keras.Sequential([inputs, *layers, keras.layers.LSTM(3)])
-    table = embedding.get_weights()[0]
-    table[0] = 0  # of which `Masking` makes a mask
-    embedding.set_weights([table])
-    return model
+    return keras.Sequential([inputs, embedding, *pools, keras.layers.LSTM(3)])
 
 
-@pytest.mark.parametrize(
-    ("masking", "name"), [*(("Embedding", name) for name in OPTIONS), ("Masking", "overlapping")]
-)
-def test_each_sample_is_as_if_alone(masking: str, name: str) -> None:
+@pytest.mark.parametrize(("options", "more"), OPTIONS)
+def test_each_sample_is_as_if_alone(options: dict[str, Any], more: int) -> None:
     """Or, for windows that reach beyond the sample's end, alone with little padding behind it."""
-    options, more = OPTIONS[name]
     x, lengths = tokens()
     x = np.pad(x, ((0, 0), (0, more)))
-    model = text_model(masking, options)
+    model = text_model(options)
     for row, length, result in zip(x, lengths, as_array(model(x)), strict=True):
         alone = as_array(model(row[None, : length + more]))[0]
         np.testing.assert_allclose(result, alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("jit_compile", "suffix"), [(False, ".keras"), (True, ".h5")])
-def test_train_save_and_load(jit_compile: bool, suffix: str, tmp_path: Path) -> None:
-    x, _ = tokens()
-    model = text_model("Embedding", OPTIONS["ceil_mode"][0])
-    model.compile("sgd", "mse", jit_compile=jit_compile)
-    model.fit(x, np.zeros((len(x), 3)), verbose=0)
-    model.save(tmp_path / f"model{suffix}")
-    # Keras 3.15 does not find the loss of an .h5 file.
-    loaded = keras.models.load_model(tmp_path / f"model{suffix}", compile=suffix == ".keras")
-    np.testing.assert_array_equal(as_array(loaded(x)), as_array(model(x)))
-
-
-def test_functional_models_hold_the_mask(tmp_path: Path) -> None:
-    x, _ = tokens()
+def functional_model() -> keras.Model:
+    """With indices, and steps that are known, so that the model holds the mask."""
     inputs = keras.Input((STEPS,), dtype="int32")
     embedded = keras.layers.Embedding(VOCABULARY, 4, mask_zero=True)(inputs)
-    pooled, indices = keras_maxpool.MaxPool1D(2, return_indices=True)(embedded)
+    pooled, _ = keras_maxpool.MaxPool1D(2, return_indices=True)(embedded)
     assert pooled._keras_mask.shape == (None, STEPS // 2)
-    model = keras.Model(inputs, [keras.layers.LSTM(3)(pooled), indices])
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    model.save(tmp_path / "model.keras")
-    for other in (copy, keras.models.load_model(tmp_path / "model.keras")):
-        for ours, theirs in zip(as_arrays(model(x)), as_arrays(other(x)), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    return keras.Model(inputs, keras.layers.LSTM(3)(pooled))
+
+
+# Keras 3.15 finds neither a functional model's mask in an .h5 file nor the loss.
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_train_save_and_clone(suffix: str, tmp_path: Path) -> None:
+    x, _ = tokens()
+    model = functional_model() if suffix == ".keras" else text_model(OPTIONS[0][0])
+    # PyTorch compiles a recurrent layer for minutes.
+    model.compile("sgd", "mse", jit_compile=suffix == ".h5" and BACKEND != "torch")
+    model.fit(x, np.zeros((len(x), 3)), verbose=0)
+    model.save(tmp_path / f"model{suffix}")
+    loaded = keras.models.load_model(tmp_path / f"model{suffix}", compile=suffix == ".keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    for other in (loaded, clone):
+        np.testing.assert_array_equal(as_array(other(x)), as_array(model(x)))
 
 
 WORDS = np.array([[3, 1, 0, 2], [0, 0, 0, 0], [0, 4, 0, 0]])
@@ -180,51 +169,16 @@ def test_global_pooling_of_an_embedding() -> None:
 
 
 @by_rank
-def test_global_pooling_of_masking(rank: int) -> None:
-    """Elements whose every channel is 0; what is left is negative."""
-    rng = np.random.default_rng(rank)
-    x = -1 - ties((3, *SPATIAL[rank], 4), "float32", rng).astype("float32") ** 2
-    mask = rng.random(x.shape[:-1]) < 0.5
-    mask[1] = False
-    x[~mask] = 0
-    model = keras.Sequential([keras.layers.Masking(), global_layer(rank)])
-    assert_same(model.predict(x, verbose=0), reference.global_pool(x, mask).values)
-
-
-def test_global_pooling_trains_with_masks() -> None:
-    """Padding changes nothing: the same losses as of the words alone."""
-    found = []
-    for padding in (0, 3):
-        keras.utils.set_random_seed(5)
-        embedding = keras.layers.Embedding(6, 4, mask_zero=True)
-        pool = global_layer(1, nonfinite="ieee")
-        model = keras.Sequential([embedding, pool, keras.layers.Dense(2)])
-        model.compile("sgd", "mse", jit_compile=True)
-        words = np.random.default_rng(0).integers(1, 6, (8, 5))
-        words = np.pad(words, [(0, 0), (0, padding)])
-        found.append(model.fit(words, np.ones((8, 2)), epochs=3, verbose=0).history["loss"])
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
-    assert found[0][0] > found[0][2]
-
-
-@by_rank
-def test_global_pooling_under_time_distributed(rank: int) -> None:
-    """It propagates a mask of whole samples, for each of its steps."""
+def test_a_mask_of_whole_samples(rank: int) -> None:
+    """What `TimeDistributed` propagates: its own mask, one time step of it a call."""
     rng = np.random.default_rng(rank)
     x = ties((3, 2, *SPATIAL[rank], 4), "float32", rng).astype("float32")
     inputs, mask = keras.Input(x.shape[1:]), keras.Input((2,), dtype="bool")
-    layer = keras.layers.TimeDistributed(global_layer(rank))
-    model = keras.Model([inputs, mask], layer(inputs, mask=mask))
+    pools = global_layer(rank), getattr(keras_maxpool, f"MaxPool{rank}D")(SPATIAL[rank])
+    pooled = [keras.layers.TimeDistributed(pool)(inputs, mask=mask) for pool in pools]
+    model = keras.Model([inputs, mask], pooled)
     valid = np.array([[True, False], [True, True], [False, False]])
     wanted = x.reshape(3, 2, -1, 4).max(2) * valid[..., None]
     # Called with a known batch size, Keras 2 propagates no mask.
-    assert_same(model.predict([x, valid], verbose=0), wanted)
-
-
-@keras_3_alone  # Keras 2 propagates no mask where it knows the batch size
-def test_a_mask_of_whole_samples() -> None:
-    """What `TimeDistributed` propagates: its own mask, one time step of it a call."""
-    x = np.arange(1, 17, dtype="float32").reshape(2, 2, 4, 1)
-    mask = np.array([[True, False], [True, True]])
-    pooled = keras.layers.TimeDistributed(keras_maxpool.MaxPool1D())(x, mask=mask)
-    assert as_array(pooled).ravel().tolist() == [2, 4, 0, 0, 10, 12, 14, 16]
+    for got in model.predict([x, valid], verbose=0):
+        assert_same(got.reshape(wanted.shape), wanted)

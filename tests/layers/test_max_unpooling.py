@@ -10,27 +10,23 @@ import pytest
 import reference
 from harness.assertions import assert_same
 from harness.cases import FORMATS, Config, case, distinct
-from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.keras_version import keras, keras_3_alone
+from harness.layers import layer
 
-import keras_maxpool
+from keras_maxpool import MaxPool2D, MaxUnpool2D, ops
 
 SPATIAL = {1: (9,), 2: (7, 8), 3: (4, 5, 6)}
-ranks = pytest.mark.parametrize("rank", SPATIAL)
 
 
-def layer(rank: int, *args: Any, family: str = "MaxUnpooling", **options: Any) -> Any:
-    return getattr(keras_maxpool, f"{family}{rank}D")(*args, **options)
-
-
-@ranks
+@pytest.mark.parametrize("rank", SPATIAL)
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_every_way_to_call(rank: int, data_format: str) -> None:
     """In turn, in a list or a tuple, and with Addons' name of the indices."""
     given = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format)
     pair, x = (given.values, given.indices), given.x
     expected = reference.unpool(*pair, SPATIAL[rank], data_format=data_format)
-    unpool = layer(rank, data_format=data_format)
-    sized = layer(rank, data_format=data_format, output_size=list(SPATIAL[rank]))
+    unpool = layer("MaxUnpooling", rank, data_format=data_format)
+    sized = layer("MaxUnpooling", rank, data_format=data_format, output_size=[*SPATIAL[rank]])
     assert sized.get_config()["output_size"] == SPATIAL[rank]
     of_lists = unpool(list(pair), like=x), unpool(pair, like=x), unpool([*pair, x])
     for y in (*of_lists, unpool(*pair, like=x), sized(*pair), sized(pair[0], mask=pair[1])):
@@ -45,20 +41,18 @@ def test_every_way_to_call(rank: int, data_format: str) -> None:
     assert_same(model(list(pair)), expected)
 
 
-@ranks
-def test_inferred_sizes(rank: int) -> None:
-    shape = (2, *[3] * rank, 4)
+def test_inferred_sizes() -> None:
+    shape, unknown = (2, 3, 3, 4), (None, None, None, 4)
     for arguments, size in [((3, 2), 7), ((3, 2, 1), 5), ((3, 2, "same"), 6)]:
-        assert layer(rank, *arguments).compute_output_shape(shape) == (2, *[size] * rank, 4)
-    assert layer(rank, output_size=7).compute_output_shape(shape) == (2, *[7] * rank, 4)
-    unknown = (None, *[None] * rank, 4)
-    assert layer(rank).compute_output_shape(unknown) == unknown
+        assert MaxUnpool2D(*arguments).compute_output_shape(shape) == (2, size, size, 4)
+    assert MaxUnpool2D(output_size=7).compute_output_shape(shape) == (2, 7, 7, 4)
+    assert MaxUnpool2D().compute_output_shape(unknown) == unknown
 
 
 def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
     """Of unknown sizes, with and without `like`; both layers are shared by two calls."""
     inputs = keras.Input((None, None, 2))
-    pool, unpool = layer(2, 2, family="MaxPool", return_indices=True), layer(2)
+    pool, unpool = MaxPool2D(2, return_indices=True), MaxUnpool2D()
     pooled = pool(inputs)
     restored = [unpool([*pooled, inputs]), unpool(list(pooled))]
     assert [y.shape for y in restored] == [(None, None, None, 2)] * 2
@@ -73,62 +67,50 @@ def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
             np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.skipif(not LEGACY, reason="Keras 3's takes one tensor: run with TF_USE_LEGACY_KERAS=1")
-def test_a_list_in_time_distributed() -> None:
-    given = case(Config((4, 6), 2), distinct)
-    frames = [np.stack([a, a], 1) for a in (given.values, given.indices)]
-    y = keras.layers.TimeDistributed(keras_maxpool.MaxUnpool2D())(frames)
-    expected = reference.unpool(given.values, given.indices, (4, 6))
-    np.testing.assert_array_equal(y, np.stack([expected, expected], 1))
-
-
 @pytest.mark.parametrize("symbolic", [False, True])
 def test_bad_calls(symbolic: bool) -> None:
     shape = (1, 2, 2, 3)
     pair = [np.zeros(shape, dtype) for dtype in ("float32", "int64")]
     if symbolic:
         pair = [keras.Input(batch_shape=shape, dtype=x.dtype.name) for x in pair]
-    cases = [
-        (pair[:1], {}, TypeError, "`indices` takes a tensor; received indices=None"),
-        ([pair[:1]], {}, TypeError, "`indices` takes a tensor; received indices=None"),
+    unpool, sized = MaxUnpool2D(), MaxUnpool2D(output_size=4)
+    for pool, arguments, options, error, message in [
+        (unpool, pair[:1], {}, TypeError, "`indices` takes a tensor; received indices=None"),
+        (unpool, [pair[:1]], {}, TypeError, "`indices` takes a tensor; received indices=None"),
         # As PyTorch takes it, the whole shape or the spatial sizes.
-        (pair, {"output_size": shape}, TypeError, r"`output_size` is no argument.*like=x"),
-        ([*pair, (4, 4)], {}, TypeError, r"`like` takes a tensor.*output_size="),
-    ]
-    for arguments, options, error, message in cases:
+        (unpool, pair, {"output_size": shape}, TypeError, r"`output_size` is no argument.*like=x"),
+        (unpool, [*pair, (4, 4)], {}, TypeError, r"`like` takes a tensor.*output_size="),
+        (unpool, pair[:1] * 2, {}, TypeError, "`indices` takes int64 or int32; received float32"),
+        (unpool, [x[0] for x in pair], {}, ValueError, "MaxUnpool1D fits"),
+        (sized, [*pair, pair[0]], {}, ValueError, "`output_size` and `like` both set"),
+    ]:
         with pytest.raises(error, match=message):
-            layer(2)(*arguments, **options)
+            pool(*arguments, **options)
 
 
-@ranks
 @pytest.mark.parametrize("convention", ["tensorflow", "tensorflow_batch", "onnx"])
-def test_conventions(rank: int, convention: str) -> None:
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_conventions(data_format: str, convention: str) -> None:
     """Pooling writes what unpooling reads, and what `convert_indices` makes of PyTorch's."""
-    for data_format in FORMATS:
-        x = case(Config(SPATIAL[rank], 2), distinct, data_format=data_format).x
-        options = {"data_format": data_format, "indices_convention": convention}
-        pool = layer(rank, 2, family="MaxPool", return_indices=True, **options)
-        values, indices = pool(x)
-        expected, torchs = reference.pool(x, data_format=data_format)
-        assert_same(values, expected)
-        converted = keras_maxpool.ops.convert_indices(
-            torchs, x.shape, to=convention, data_format=data_format
-        )
-        assert_same(indices, converted)
-        unpool = layer(rank, **options)
-        y = type(unpool).from_config(unpool.get_config())([values, indices], like=x)
-        wanted = reference.unpool(expected, torchs, SPATIAL[rank], data_format=data_format)
-        assert_same(y, wanted)
+    x = case(Config(SPATIAL[2], 2), distinct, data_format=data_format).x
+    options = {"data_format": data_format, "indices_convention": convention}
+    values, indices = MaxPool2D(2, return_indices=True, **options)(x)
+    expected, torchs = reference.pool(x, data_format=data_format)
+    converted = ops.convert_indices(torchs, x.shape, to=convention, data_format=data_format)
+    assert_same(values, expected)
+    assert_same(indices, converted)
+    wanted = reference.unpool(expected, torchs, SPATIAL[2], data_format=data_format)
+    assert_same(MaxUnpool2D(**options)([values, indices], like=x), wanted)
 
 
 def test_argmax_of_tensorflow(tf: Any) -> None:
     x = case(Config((7, 8), 3, 2, "same"), distinct).x
     found = tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")
     options = {"indices_convention": "tensorflow"}
-    pool = keras_maxpool.MaxPool2D(3, 2, "same", return_indices=True, **options)
+    pool = MaxPool2D(3, 2, "same", return_indices=True, **options)
     for ours, theirs in zip(pool(x), found, strict=True):
         assert_same(ours, theirs)
-    unpool = keras_maxpool.MaxUnpool2D(3, 2, "same", **options)
+    unpool = MaxUnpool2D(3, 2, "same", **options)
     expected = reference.unpool(*reference.pool(x, 3, 2, "same"), (7, 8))
     for indices in (found.argmax, tf.cast(found.argmax, tf.float32)):
         assert_same(unpool([found.output, indices], like=x), expected)
@@ -138,21 +120,20 @@ def test_argmax_of_tensorflow(tf: Any) -> None:
 def test_16_bits_do_not_hold_an_index() -> None:
     """Keras 3 casts floats to the layer's dtype before the layer sees them."""
     pair = [np.zeros((1, 2, 2, 1), "float32")] * 2
-    unpool = keras_maxpool.MaxUnpool2D(indices_convention="tensorflow", dtype="mixed_float16")
+    unpool = MaxUnpool2D(indices_convention="tensorflow", dtype="mixed_float16")
     with pytest.raises(TypeError, match=r"`indices` takes .* or float64; received float16"):
         unpool(pair)
 
 
 @keras_3_alone
-@ranks
-def test_tensors_by_name(rank: int) -> None:
+def test_tensors_by_name() -> None:
     """As an .h5 of Keras 2 names those after the first; Keras 3 propagates the names."""
-    inputs = keras.Input((*SPATIAL[rank], 3), name="image")
-    pool = layer(rank, 2, family="MaxPool", return_indices=True, name="pool")
+    inputs = keras.Input((*SPATIAL[2], 3), name="image")
+    pool = MaxPool2D(return_indices=True, name="pool")
     code = keras.layers.Activation("linear")(pool(inputs)[0])
-    y = layer(rank)(code, indices=["pool", 0, 1], like=["image", 0, 0])
-    given = case(Config(SPATIAL[rank], 2), distinct)
-    expected = reference.unpool(given.values, given.indices, SPATIAL[rank])
+    y = MaxUnpool2D()(code, indices=["pool", 0, 1], like=["image", 0, 0])
+    given = case(Config(SPATIAL[2], 2), distinct)
+    expected = reference.unpool(given.values, given.indices, SPATIAL[2])
     np.testing.assert_array_equal(keras.Model(inputs, y)(given.x), expected)
     with pytest.raises(ValueError, match=r"received \['other', 0, 1\].*TF_USE_LEGACY_KERAS=1"):
-        layer(rank)(code, indices=["other", 0, 1])
+        MaxUnpool2D()(code, indices=["other", 0, 1])

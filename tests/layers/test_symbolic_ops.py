@@ -104,19 +104,15 @@ def test_a_file_names_the_public_module(model: Any, tmp_path: Path) -> None:
         assert keras.saving.get_registered_object(f"keras_maxpool>{name}") is cls
 
 
-def test_a_mask_alone_may_be_symbolic() -> None:
+def test_a_mask_alone_may_be_symbolic_or_constant(tmp_path: Path) -> None:
+    wanted = [ops.max_pool(IMAGES, 2, mask=MASK)]
     mask = keras.Input(MASK.shape[1:], batch_size=2, dtype="bool")
     for images in (IMAGES, IMAGES.tolist()):
-        model = keras.Model(mask, ops.max_pool(images, 2, mask=mask))
-        same([model(MASK)], [ops.max_pool(images, 2, mask=MASK)])
-
-
-@keras_3_alone
-@pytest.mark.parametrize("constant", [np.asarray, np.ndarray.tolist, as_tensor])
-def test_a_mask_may_be_constant(constant: Callable, tmp_path: Path) -> None:
+        same([keras.Model(mask, ops.max_pool(images, 2, mask=mask))(MASK)], wanted)
     x = keras.Input(batch_shape=IMAGES.shape)
-    model = keras.Model(x, ops.max_pool(x, 2, mask=constant(MASK)))
-    same([saved(model, tmp_path / "model.keras")(IMAGES)], [ops.max_pool(IMAGES, 2, mask=MASK)])
+    for constant in () if LEGACY else (MASK, MASK.tolist(), as_tensor(MASK)):
+        model = keras.Model(x, ops.max_pool(x, 2, mask=constant))
+        same([saved(model, tmp_path / "model.keras")(IMAGES)], wanted)
 
 
 @keras_3_alone
@@ -201,27 +197,12 @@ def test_errors_have_the_same_text(call: Callable[[Any], Any]) -> None:
     assert texts[0] == texts[1]
 
 
-def test_an_image_without_a_batch() -> None:
-    unpool = lambda x: ops.max_unpool(x, np.zeros(x.shape, int), (2, 2))  # noqa: E731
-    for name, op in (("inputs", lambda x: ops.max_pool(x, np.array([2, 2]))), ("values", unpool)):
-        with pytest.raises(ValueError, match=r"^`pool_size` takes 1 integer; received ") as caught:
-            op(IMAGES[0])
-        assert str(caught.value).endswith(
-            f"which has 2. If the batch axis of `{name}`, which have the shape (9, 8, 3), is missing, "
-            f"add it: keras.ops.expand_dims({name}, 0)."
-        )
-        op(IMAGES)  # with a batch axis it fits
-
-
-@pytest.mark.parametrize("shape", [(None, None, 8, 3), (2, 9, 8, 3, 1), np.zeros(3, "int32")])
-def test_shapes_that_convert_indices_refuses(shape: Any) -> None:
-    with pytest.raises(ValueError, match="`shape` must have one size for each of the 4 axes"):
-        ops.convert_indices(INDICES, shape, to="onnx")
-
-
-def test_convert_indices_takes_the_batch_from_the_indices() -> None:
-    pair = (ops.convert_indices(INDICES, (n, *IMAGES.shape[1:]), to="onnx") for n in (None, 2))
-    assert_same(*pair)
+def test_the_shape_of_convert_indices() -> None:
+    for shape in [(None, None, 8, 3), (2, 9, 8, 3, 1), np.zeros(3, "int32")]:
+        with pytest.raises(ValueError, match="`shape` must have one size for each of the 4 axes"):
+            ops.convert_indices(INDICES, shape, to="onnx")
+    # The batch is that of the indices.
+    assert_same(*(ops.convert_indices(INDICES, (n, 9, 8, 3), to="onnx") for n in (None, 2)))
     # Two samples of 2**30 elements are more than int32 counts.
     with pytest.raises(ValueError, match=r"received 2147483648, in sizes of \(2, "):
         ops.convert_indices(np.zeros((2, 1, 1, 1), "int32"), (None, 2**15, 2**15, 1), to="onnx")

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from harness.assertions import assert_same
 from harness.keras_version import LEGACY, keras
-from harness.runner import MODES, as_array, as_tensor, on_arrays
-
-import keras_maxpool
-
-# Fractional pooling takes equal regions at inference.
-FAMILIES: dict[str, tuple[Any, ...]] = {
-    "MaxPooling": (2,),
-    "GlobalMaxPooling": (),
-    "AdaptiveMaxPooling": (2,),
-    "FractionalMaxPooling": (2.0,),
-}
-every_layer = pytest.mark.parametrize(
-    ("family", "rank"), list(zip(FAMILIES, (1, 2, 3, 2), strict=True))
-)
+from harness.layers import FAMILIES, layer
+from harness.runner import MODES, as_array, on_arrays
 
 
-def layer_of(family: str, rank: int) -> Any:
-    cls = getattr(keras_maxpool, f"{family}{rank}D")
-    return cls(*FAMILIES[family], return_indices=True, name="pool")
-
-
-@every_layer
+@pytest.mark.parametrize(("family", "rank"), list(zip(FAMILIES, (1, 2, 3, 2), strict=False)))
 def test_two_outputs(family: str, rank: int) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, *(4,) * rank, 1)).astype("float32")
-    pool = layer_of(family, rank)
+    pool = layer(family, rank, return_indices=True, name="pool")
     wrapper = keras.layers.TimeDistributed(pool)
     calls = [
         lambda: wrapper(x),
@@ -54,7 +35,7 @@ def test_two_outputs(family: str, rank: int) -> None:
 def test_what_the_sentence_says_to_write() -> None:
     """Time steps are samples of one batch, in a functional model, too."""
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 1)).astype("float32")
-    pool = layer_of("MaxPooling", 2)
+    pool = layer("MaxPooling", 2, return_indices=True)
     reshape = getattr(keras, "ops", keras.backend).reshape  # the latter in Keras 2
     inputs = keras.Input(x.shape[1:])
     pair = [reshape(y, (-1, 3, 2, 2, 1)) for y in pool(reshape(inputs, (-1, *inputs.shape[2:])))]
@@ -63,12 +44,3 @@ def test_what_the_sentence_says_to_write() -> None:
         wanted = pool(x[:, step])
         assert_same(values[:, step], wanted[0])
         assert_same(indices[:, step], wanted[1])
-
-
-@every_layer
-def test_a_call_of_ones_own_returns_both(family: str, rank: int) -> None:
-    """Of `call` and of `compute_output_shape`, past `__call__` as the wrapper does it."""
-    x = as_tensor(np.zeros((2, *(4,) * rank, 1), "float32"))
-    pool = layer_of(family, rank)
-    values, indices = pool.call(x)
-    assert pool.compute_output_shape(x.shape) == (tuple(values.shape), tuple(indices.shape))
