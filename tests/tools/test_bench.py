@@ -94,11 +94,15 @@ def test_growth_and_names():
 
 
 def test_select():
-    for few, growth, wanted in (
-        *((False, False, [*CASES]), (False, True, [*CASES, *GROWTH])),
-        *((True, False, [*QUICK]), (True, True, [*QUICK, *GROWTH[::3]])),
-    ):
-        assert bench_cases.select(few=few, growth=growth) == wanted
+    select = bench_cases.select
+    assert [select(few=False, growth=growth) for growth in (False, True)] == [
+        [*CASES],
+        [*CASES, *GROWTH],
+    ]
+    assert [select(few=True, growth=growth) for growth in (False, True)] == [
+        [*QUICK],
+        [*QUICK, *GROWTH[::3]],
+    ]
     assert set(QUICK) < set(CASES)
 
 
@@ -196,9 +200,7 @@ def test_wrong_layer_is_not_timed(monkeypatch):
     half = replace(TINY, dtype="bfloat16")
     for layer, case, mode, reason in (
         (average, TINY, "eager", OUTPUTS),
-        (average, half, "eager", OUTPUTS),
         (twice_the_gradient, TINY, "eager", GRADIENTS),
-        (twice_the_gradient, replace(TINY, strides=1), "eager", GRADIENTS),
         (twice_the_gradient, half, "eager", GRADIENTS),
         (average, TINY, "fit", TRAINED),
         (twice_the_gradient, TINY, "fit", TRAINED),
