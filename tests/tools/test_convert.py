@@ -275,18 +275,6 @@ def test_refused():
         convert(sealed, "torch")
 
 
-def test_an_input_shared_with_an_inner_model_and_a_part_of_a_larger_one():
-    """Layers have calls that are not this model's."""
-    inputs = keras.Input(SHAPE)
-    inner = keras.Model(inputs, layers.MaxPooling2D(2, name="pool")(inputs), name="inner")
-    shared = keras.Model(inputs, [inner(inputs), layers.MaxPooling2D(3)(inputs)])
-    whole = chain(SHAPE, layers.MaxPooling2D(2), layers.Dense(2))
-    part = keras.Model(whole.inputs, whole.layers[1].output)
-    x = example((1, *SHAPE))
-    for model in (shared, part):
-        assert bits(to_keras_maxpool(model)(x)) == bits(model(x))
-
-
 def test_every_layer_that_cannot_go_back_is_listed():
     pool = keras_maxpool.MaxPooling2D
     inputs, whole = keras.Input(SHAPE), keras_maxpool.GlobalMaxPooling2D

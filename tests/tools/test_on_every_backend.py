@@ -5,15 +5,14 @@ import importlib
 import json
 
 import keras
-import numpy as np
 import pytest
 from harness.commands import complaint
 from harness.install import needs
+from tools.models import TripleGradient
 
 import keras_maxpool
 from keras_maxpool.tools.bench import cases, measure, peers
 from keras_maxpool.tools.cli import main
-from keras_maxpool.tools.convert import to_builtin, to_keras_maxpool
 from keras_maxpool.tools.parity import assert_parity, command, run
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity.modes import MODES
@@ -25,11 +24,9 @@ from keras_maxpool.tools.report import report
 def test_parity(padding, dtype):
     for rank in (1, 2, 3):
         name, shape = f"MaxPooling{rank}D", (None, *(7, 8, 5)[:rank], 3)
-        ours, builtin = (
-            getattr(package, name)(3, 2, padding, dtype=dtype)
-            for package in (keras_maxpool, keras.layers)
-        )
-        assert_parity(ours, builtin, shape, dtype=dtype)
+        homes = keras_maxpool, keras.layers
+        pair = [getattr(home, name)(3, 2, padding, dtype=dtype) for home in homes]
+        assert_parity(*pair, shape, dtype=dtype)
 
 
 class Doubled(keras.layers.MaxPooling2D):
@@ -70,26 +67,17 @@ def test_the_parity_command(monkeypatch, tmp_path):
     }
 
 
-class WrongGradient(keras_maxpool.MaxPooling2D):
-    """Pools right and propagates three times the gradient."""
-
-    def call(self, inputs):
-        y = super().call(inputs)
-        return y + 2 * (y - keras.ops.stop_gradient(y))
-
-
 BACKEND = keras.config.backend()
 BENCH_MODES = cases.MODES[BACKEND]
 elsewhere = pytest.mark.skipif(
     BACKEND == "tensorflow", reason="test_bench.py and test_demo.py do this: set KERAS_BACKEND=jax"
 )
-OF_LAYERS = [(mode, way) for mode in BENCH_MODES for way in ("forward", "gradient")]
 
 
 def test_bench_finds_wrong_gradients_in_each_mode(monkeypatch):
     case = cases.Case((2, 4, 4, 1), 2, 2)
     settings = cases.plan([case], BENCH_MODES, cases.DIRECTIONS, [])
-    monkeypatch.setattr(peers, "our_layer", lambda case: WrongGradient(2))
+    monkeypatch.setattr(peers, "our_layer", lambda case: TripleGradient(2))
     outcome = measure.run(settings, 0.0, lambda setting: None)
     assert [note.setting for note in outcome.different] == [
         setting for setting in settings if setting.direction == "gradient"
@@ -98,27 +86,19 @@ def test_bench_finds_wrong_gradients_in_each_mode(monkeypatch):
 
 
 @elsewhere
-@pytest.mark.parametrize(
-    ("options", "wanted"),
-    [
-        (
-            ["--cases", "^2D 8x8x8x8 2/2$"],
-            [way for way in OF_LAYERS if way[0] not in cases.TRAINING or way[1] == "gradient"],
-        ),
-        (
-            ["--networks", "--cases", "MNIST"],
-            [way for way in OF_LAYERS if way[0] in cases.TRAINING and way[1] == "gradient"],
-        ),
-    ],
-    ids=["a layer", "a network"],
-)
-def test_bench(options, wanted, tmp_path, capsys):
+@pytest.mark.parametrize("options", ["--cases ^2D.8x8x8x8.2/2$", "--networks --cases MNIST"])
+def test_bench(options, tmp_path, capsys):
     needs("matplotlib")
     file = tmp_path / "bench.json"
-    assert main(["bench", "--quick", *options, "--json", str(file)]) == 0
+    assert main(["bench", "--quick", *options.split(), "--json", str(file)]) == 0
     found = json.loads(file.read_text("utf-8"))
     rows = [row for row in found["rows"] if row["peer"] == "built-in"]
-    assert [(row["mode"], row["direction"]) for row in rows] == wanted
+    assert [(row["mode"], row["direction"]) for row in rows] == [
+        (mode, way)
+        for mode in BENCH_MODES
+        for way in ("forward", "gradient")
+        if (way == "gradient" if mode in cases.TRAINING else "--networks" not in options)
+    ]
     assert all(row["rounds"] >= 2 and 1e-3 < row["ours_ms"]["median"] < 1e4 for row in rows)
     version = importlib.import_module(BACKEND).__version__
     assert {"backend": BACKEND, BACKEND: version}.items() <= found["environment"].items()
@@ -162,20 +142,6 @@ def test_report_of_a_class_of_ones_own():
     model = Inside()
     model.build((None, 11, 9, 3))
     (row,) = report(model).rows
-    assert (row.layer, row.input_shape, row.output_shape) == (
-        "pool",
-        (None, 9, 7, 4),
-        (None, 4, 3, 4),
-    )
+    shapes = row.layer, row.input_shape, row.output_shape
+    assert shapes == ("pool", (None, 9, 7, 4), (None, 4, 3, 4))
     assert row.bytes_saved == 4 * 4 * (9 * 7 - 4 * 3)
-
-
-def test_there_and_back():
-    model = keras.Sequential(
-        [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.MaxPooling2D(2)]
-    )
-    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
-    ours = to_keras_maxpool(model)
-    assert isinstance(ours.layers[-1], keras_maxpool.MaxPooling2D)
-    for other in (ours, to_builtin(ours)):
-        np.testing.assert_array_equal(*(each.predict(x, verbose=0) for each in (other, model)))

@@ -178,17 +178,6 @@ def test_expression():
     assert eval(expression(wrapper), {"keras": keras}).get_config() == wrapper.get_config()
 
 
-def test_tensorflow_does_not_warn(caplog):
-    """It warns of functions that are traced again and again, which these are on purpose."""
-    tf.get_logger().addHandler(caplog.handler)
-    try:
-        for _ in range(6):
-            assert_parity(OURS(), BUILTIN(), (1, 4, 4, 1), modes=["graph"])
-    finally:
-        tf.get_logger().removeHandler(caplog.handler)
-    assert caplog.text == ""
-
-
 EAGER = Case(2, 3, 2, "same", "channels_last", "float32", "eager")
 FEW = [
     *(EAGER, replace(EAGER, mode="graph", ties=True)),

