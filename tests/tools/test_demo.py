@@ -1,15 +1,13 @@
 """keras-maxpool demo: twins that are equal, faults that it finds, and what it says."""
 
 import math
-import signal
-import sys
 import tempfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness.commands import check_piped, check_stopped
+from harness.commands import check_piped
 from harness.install import needs
 from tools.models import TripleGradient
 
@@ -111,16 +109,6 @@ def test_a_wrong_gradient_and_a_failing_reload_are_found(monkeypatch, capsys, re
     out, err = capsys.readouterr()
     assert out.count("DIFFERENT") == 3
     assert err.endswith("[not] loaded\n")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT: run it on Linux or macOS")
-def test_stopped(monkeypatch, capsys, tmp_path):
-    """While the fresh process runs, and the saved model lies on the disk."""
-    code = f"import os, time; os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)"
-    monkeypatch.setattr(demo, "RELOAD", code)
-    monkeypatch.setattr(demo, "train", lambda layers, *_: (demo.build(layers), None))
-    check_stopped(["demo", "--epochs", "1"], capsys)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_compare():
