@@ -366,12 +366,8 @@ def test_an_inner_model_in_python():
     inner.fit(X, Y, verbose=0)
     converted = to_keras_maxpool(around(inner))
     assert not converted.compiled
-    twin = converted.get_layer("net")
-    for one in (inner, twin):
-        one.fit(X, Y, verbose=0, shuffle=False)
-    assert as_array(twin.optimizer.iterations) == 2
-    for new, old in zip(twin.get_weights(), inner.get_weights(), strict=True):
-        np.testing.assert_allclose(new, old, rtol=1e-6)
+    state = bits([inner.optimizer.variables])
+    assert bits([converted.get_layer("net").optimizer.variables]) == state
 
 
 def test_a_compile_of_ones_own():

@@ -16,7 +16,6 @@ from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.parity import assert_parity, command, run
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity.modes import MODES
-from keras_maxpool.tools.report import report
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -49,22 +48,19 @@ def test_the_parity_command(monkeypatch, tmp_path):
     """One case of each group, of a wrong layer in 2D: all else is equal. layers/test_faults.py has the known faults."""
     few = {case.group: case for case in parity_cases.cases(quick=True)}
     forms = {form.rank: form for form in parity_cases.forms(quick=True)}
-    right = run.our_layer
+    right, told = run.our_layer, tmp_path / "report.json"
+    wrong = lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)  # noqa: E731
     monkeypatch.setattr(parity_cases, "cases", lambda quick: [*few.values()])
     monkeypatch.setattr(parity_cases, "forms", lambda quick: [*forms.values()])
     monkeypatch.setattr(command, "probing", lambda: contextlib.nullcontext(list))
-    monkeypatch.setattr(
-        run, "our_layer", lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)
-    )
-    told = tmp_path / "report.json"
+    monkeypatch.setattr(run, "our_layer", wrong)
     assert main(["parity", "--quick", "--json", str(told)]) == 1
     found = json.loads(told.read_text("utf-8"))
     assert found["environment"]["backend"] == keras.config.backend()
     groups = {group["name"] for group in found["groups"] if group["compared"]}
     assert groups >= {*few, "3D shapes", "3D config", "3D saving"}
-    assert {result["group"] for result in found["different"]} == {
-        name for name in few if name.startswith("2D")
-    }
+    different = {result["group"] for result in found["different"]}
+    assert different == {name for name in few if name.startswith("2D")}
 
 
 BACKEND = keras.config.backend()
@@ -122,26 +118,3 @@ def test_demo(capsys):
     out, _ = capsys.readouterr()
     assert f" {importlib.import_module(BACKEND).__version__}\n" in out
     assert (out.count("│ equal "), out.count("DIFFERENT")) == (6, 0)
-
-
-class Inside(keras.Model):
-    """Pools where no graph shows it."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = keras.layers.Conv2D(4, 3)
-        self.pool = keras_maxpool.MaxPooling2D(2, name="pool")
-
-    def call(self, inputs):
-        return self.pool(self.conv(inputs))
-
-
-@pytest.mark.filterwarnings("ignore:`build..` was called on layer 'inside'")
-def test_report_of_a_class_of_ones_own():
-    """The batch is unknown when Keras traces the model, on each backend in another way."""
-    model = Inside()
-    model.build((None, 11, 9, 3))
-    (row,) = report(model).rows
-    shapes = row.layer, row.input_shape, row.output_shape
-    assert shapes == ("pool", (None, 9, 7, 4), (None, 4, 3, 4))
-    assert row.bytes_saved == 4 * 4 * (9 * 7 - 4 * 3)
