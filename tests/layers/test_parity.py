@@ -82,15 +82,6 @@ def test_floats(config: Config) -> None:
     assert_equal(config, COMPILED, dtypes[index % len(dtypes)], FORMATS[(index + 1) % 2])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("config", [*TABLE[::2], *FEW], ids=str)
-def test_floats_in_xla(config: Config) -> None:
-    """The formats in turn, and a few in other dtypes: compiling is slow."""
-    dtypes = ("float16", "bfloat16", "float64") if config in FEW else ("float32",)
-    for dtype in (dtype for dtype in dtypes if builtin_takes(dtype, config, MODES[-1])):
-        assert_equal(config, MODES[-1], dtype, FORMATS[TABLE.index(config) // 2 % 2])
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_sums_of_gradients_to_rounding(mode: str) -> None:
     """Integers add up exactly, in any order; these do not."""
@@ -154,9 +145,8 @@ def test_shapes_and_configs(data_format: str, config: Config) -> None:
 
 
 @pytest.mark.parametrize("config", FEW, ids=str)
-@pytest.mark.parametrize("with_tape", [False, True])
-def test_static_shapes_of_graphs(with_tape: bool, config: Config, tf: Any) -> None:
-    """Also under a tape, where ours guards against empty inputs."""
+def test_static_shapes_of_graphs(config: Config, tf: Any) -> None:
+    """Under a tape, where ours guards against empty inputs."""
 
     def traced(pool: keras.Layer, shape: tuple) -> list:
         def function(x: Any) -> Any:
@@ -166,13 +156,12 @@ def test_static_shapes_of_graphs(with_tape: bool, config: Config, tf: Any) -> No
             tape.gradient(y, x)
             return y
 
-        concrete = tf.function(function if with_tape else lambda x: pool(x))
-        return concrete.get_concrete_function(tf.TensorSpec(shape)).output_shapes.as_list()
+        return tf.function(function).get_concrete_function(tf.TensorSpec(shape)).output_shapes
 
-    data_format = FORMATS[(FEW.index(config) + with_tape) % 2]
-    ours, builtin = pair(config, data_format)
-    for shape in forms(config, data_format):
-        assert traced(ours, shape) == traced(builtin, shape)
+    for data_format in FORMATS:
+        ours, builtin = pair(config, data_format)
+        for shape in forms(config, data_format):
+            assert traced(ours, shape).as_list() == traced(builtin, shape).as_list()
 
 
 def builtin_class(family: str, rank: int) -> type:

@@ -54,19 +54,9 @@ def rendered(outcome, width=200, **options):
     return console.file.getvalue()
 
 
-PROMISED = """
-1D 32x4096x64 2/2, 1D 32x4096x64 9/1 same, 2D 16x112x112x64 2/2, 2D 16x112x112x64 3/2 same,
-2D 16x112x112x64 3/1 same, 2D 32x28x28x32 2/2, 2D 8x40x40x256 5/1 same, 2D 8x40x40x256 9/1 same,
-2D 8x40x40x256 13/1 same, 2D 64x224x224x1 2/2, 2D 64x224x224x3 2/2, 2D 2x512x512x3 5/1 same,
-2D 2x512x512x3 31/1 same, 2D 2x512x512x3 63/1 same, 2D 1x8x8x8 2/2, 2D 8x8x8x8 2/2,
-3D 4x16x56x56x64 2/2, 3D 4x16x56x56x64 3/2 same, 3D 1x32x64x64x16 5/1 same, 3D 1x64x64x64x1 3/2
-"""
-
-
 def test_what_is_promised():
     names = [case.name for case in CASES + GROWTH]
     assert len(set(names)) == len(names)
-    assert set(re.split(r",\s", PROMISED.strip())) <= set(names)
     for name, value, count in (
         *(("data_format", "channels_first", 5), ("unknown_batch", True, 2)),
         *(("dtype", "float16", 3), ("dtype", "bfloat16", 3)),
@@ -74,6 +64,11 @@ def test_what_is_promised():
         twins = [case for case in CASES if getattr(case, name) == value]
         assert len(twins) == count
         assert all(replace(case, **{name: getattr(TINY, name)}) in CASES for case in twins)
+    windows = {(case.rank, case.pool, case.strides, case.padding) for case in CASES}
+    wide = *((1, 9), (2, 3), (2, 5), (2, 9), (2, 13), (2, 31), (2, 63), (3, 5)), (3, 3)
+    assert {(rank, pool, 1, "same") for rank, pool in wide} <= windows
+    assert {(rank, pool, 2, "valid") for rank, pool in ((1, 2), (2, 2), (3, 2), (3, 3))} <= windows
+    assert {(rank, 3, 2, "same") for rank in (2, 3)} <= windows
     assert {case.rank for case in CASES if case.dilation > 1} == {1, 2, 3}
     assert {case.rank for case in CASES if not isinstance(case.padding, str)} == {1, 2, 3}
     for case in CASES + GROWTH:
@@ -258,21 +253,6 @@ def side(name, seconds, clock, log):
     return bench_peers.Side(step, lambda result: [])
 
 
-def test_slow_peer_is_warm_after_its_comparison(clock, monkeypatch):
-    asked = []
-
-    def take_turns(ours, peer, budget, *, warm_up):
-        asked.append(warm_up)
-        return [1.0], [1.0]
-
-    monkeypatch.setattr(bench_measure, "take_turns", take_turns)
-    for seconds in (7.9, 8.1):
-        peer = side("peer", seconds, clock, [])
-        monkeypatch.setattr(bench_peers, "peer", lambda *_, peer=peer: peer)
-        bench_measure.run([replace(GRAPH, peer="copy")], 2.0, lambda setting: None)
-    assert asked == [True, False]
-
-
 def test_turns(clock):
     for ours, peer, warm, rounds in (
         *((0.001, 0.001, 3, 500), (0.01, 0.03, 3, 51), (0.21, 0.21, 2, 5), (0.5, 0.7, 1, 5)),
@@ -305,19 +285,6 @@ def test_make_row():
     for last, slower in ((0.8, True), (1.0, False)):
         found = bench_measure.make_row(GRAPH, [1.0] * 4, [0.8, 0.8, last, 1.0])
         assert found.clearly_slower is slower, "but for one lucky round"
-
-
-def test_summarize():
-    other = replace(TINY, strides=1)
-    rows = [row(0.5), row(2.0, peer="copy"), row(8.0, other), row(3.0, mode="eager")]
-    found = bench_measure.summarize(rows)
-    assert [(s.mode, s.direction, s.peer, s.cases) for s in found] == [
-        ("graph", "forward", "built-in", 2),
-        ("eager", "forward", "built-in", 1),
-        ("graph", "forward", "copy", 1),
-    ]
-    assert [s.geometric_mean for s in found] == pytest.approx([2, 3, 2])
-    assert (found[0].worst, found[0].worst_case) == (pytest.approx(0.5), TINY.name)
 
 
 def test_json_holds_every_row():
@@ -428,26 +395,39 @@ def test_a_sample_is_half_from_networks_and_half_at_random():
         assert low < np.mean(found) < high
 
 
-def test_slower_is_measured_again(monkeypatch):
-    """A row is clearly slower only if a second measurement of three budgets says so, too."""
-    measured = []
+@pytest.fixture
+def turns(monkeypatch):
+    """What `take_turns` returns, in turn, and what it was asked for."""
+    turns = SimpleNamespace(ratios=[], asked=[])
 
     def take_turns(ours, peer, budget, *, warm_up=True):
-        measured.append(budget)
-        return [1.0] * 4, [ratios.pop(0)] * 4
+        turns.asked.append((budget, warm_up))
+        return [1.0] * 4, [turns.ratios.pop(0)] * 4
 
     monkeypatch.setattr(bench_measure, "take_turns", take_turns)
-    setting = Setting(TINY, "eager", "forward", BUILTIN)
-    for given, budgets, slower in (
-        ([0.95], [1.0], False),
-        ([0.8, 0.95], [1.0, 3.0], False),
+    return turns
+
+
+def test_slow_peer_is_warm_after_its_comparison(clock, turns, monkeypatch):
+    for seconds, warm_up in ((7.9, True), (8.1, False)):
+        turns.ratios, turns.asked = [1.0], []
+        peer = side("peer", seconds, clock, [])
+        monkeypatch.setattr(bench_peers, "peer", lambda *_, peer=peer: peer)
+        bench_measure.run([replace(GRAPH, peer="copy")], 2.0, lambda setting: None)
+        assert turns.asked == [(2.0, warm_up)]
+
+
+def test_slower_is_measured_again(turns):
+    """A row is clearly slower only if a second measurement of three budgets says so, too."""
+    for ratios, budgets, slower in (
+        *(([0.95], [1.0], False), ([0.8, 0.95], [1.0, 3.0], False)),
         ([0.8, 0.7], [1.0, 3.0], True),
     ):
-        ratios, measured[:] = [*given], []
-        (found,) = bench_measure.run([setting], 1.0, lambda setting: None).rows
-        assert measured == budgets
+        turns.ratios, turns.asked = [*ratios], []
+        (found,) = bench_measure.run([GRAPH], 1.0, lambda setting: None).rows
+        assert turns.asked == [(budget, True) for budget in budgets]
         assert found.clearly_slower is slower
-        assert found.ratio.median == given[-1]
+        assert found.ratio.median == ratios[-1]
 
 
 def test_the_worst_and_the_best_of_a_sample_are_shown():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 import pytest
-from harness.commands import check_piped, check_stopped, complaint, interrupt
+from harness.commands import check_piped, complaint
 from harness.runner import as_array
 from tools.models import bits, chain, example, files, tokens
 
@@ -195,23 +195,6 @@ def test_what_h5_cannot_hold(tmp_path, capsys):
     assert main(["convert", out, given]) == 0
     assert "compile settings do not load and are left out" in capsys.readouterr().err
     assert not keras.saving.load_model(given).compiled
-
-
-def test_stopped_while_out_is_written(tmp_path, capsys, monkeypatch):
-    """Leaves what was there, and no other file."""
-    given, target, save_model = tmp_path / "in.keras", tmp_path / "out.keras", keras.Model.save
-
-    def stopped(model, path):
-        save_model(model, path)
-        if path.name == target.name:
-            interrupt()
-
-    net().save(given)
-    target.write_bytes(b"stays")
-    monkeypatch.setattr(keras.Model, "save", stopped)
-    check_stopped(["convert", str(given), str(target)], capsys)
-    assert target.read_bytes() == b"stays"
-    assert files(tmp_path) == ["in.keras", "out.keras"]
 
 
 @contextmanager

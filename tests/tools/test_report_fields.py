@@ -184,20 +184,17 @@ class Own(layers.Layer):
 UNEVEN = layers.Conv1DTranspose(2, 3, strides=2, output_padding=1, name="up")
 
 
-@pytest.mark.parametrize(
-    ("layer", "reason"),
-    [
+def test_what_cannot_be_followed():
+    for layer, reason in (
         (Own(name="mine"), "Own 'mine' is a class of your own"),
         (layers.Lambda(lambda x: x, name="any"), "Lambda 'any' cannot be followed"),
         (layers.Reshape((8, 4), name="turn"), "Reshape 'turn' moves positions to other axes"),
         (layers.LSTM(2, return_sequences=True, name="rnn"), "LSTM 'rnn' cannot be followed"),
         (UNEVEN, "Conv1DTranspose 'up' has an output_padding"),
-    ],
-)
-def test_what_cannot_be_followed(layer, reason):
-    before, after = report(chain((32, 2), km.MaxPool1D(2), layer, km.MaxPool1D(2))).rows
-    assert before.receptive_field == Field((2,), (2,))
-    assert after.receptive_field == Unknown(reason)
+    ):
+        before, after = report(chain((32, 2), km.MaxPool1D(2), layer, km.MaxPool1D(2))).rows
+        assert before.receptive_field == Field((2,), (2,))
+        assert after.receptive_field == Unknown(reason)
 
 
 def test_branches_that_cannot_be_followed():
