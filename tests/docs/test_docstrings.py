@@ -27,24 +27,20 @@ def entries(text):
 @every_layer
 def test_every_section_is_there(family, rank):
     cls = layer_class(family, rank)
-    found = [re.search(rf"^{name}\b", cls.__doc__, re.M) for name in SECTIONS]
-    assert None not in found
-    starts = [heading.start() for heading in found if heading]
-    assert starts == sorted(starts)
+    text = cls.__doc__
+    found = re.findall(rf"^({'|'.join(SECTIONS)})\b.*:$", text, re.M)
+    assert found == list(SECTIONS)
     assert entries(section(cls, "Args")) == list(inspect.signature(cls).parameters)
     call = list(inspect.signature(cls.call).parameters)[1:]
     assert entries(section(cls, "Call arguments")) == call
     assert entries(section(cls, "Raises")) == ["TypeError", "ValueError"]
-
-    text = cls.__doc__
     assert text == inspect.cleandoc(text)
     assert text.startswith(("Max ", "The maximum ", "Fractional max "))
     assert f"`{cls.__name__.replace('ooling', 'ool')}` is the same class." in text.split("\n\n")[0]
     assert f"`(batch, {AXES[rank]}, channels)`" in section(cls, "Input shape")
     assert f"keras_maxpool.{cls.__name__}(" in text[text.index("\nExample:\n") :]
     others = {f"{n}D" for n in (1, 2, 3)} - {f"{rank}D"}
-    assert not re.findall(rf"ooling(?:{'|'.join(others)})", text)
-    assert not re.search(r"\{[a-z_]+\}", text)
+    assert not re.findall(rf"ooling(?:{'|'.join(others)})|\{{[a-z_]+\}}", text)
     assert max(map(len, text.splitlines())) <= 120
 
 

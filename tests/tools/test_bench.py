@@ -282,14 +282,14 @@ def test_make_row():
         (found.ratio, (4 / 3, 1, 2)),  # of paired ratios
     ):
         assert tuple(asdict(spread).values()) == pytest.approx(wanted)
-    for last, slower in ((0.8, True), (1.0, False)):
-        found = bench_measure.make_row(GRAPH, [1.0] * 4, [0.8, 0.8, last, 1.0])
+    for last, slower in ((0.7, True), (1.0, False)):
+        found = bench_measure.make_row(GRAPH, [1.0] * 4, [0.7, 0.7, last, 1.0])
         assert found.clearly_slower is slower, "but for one lucky round"
 
 
 def test_json_holds_every_row():
     grown = replace(TINY, grows="batch")
-    rows = [row(2.0), row(0.5, peer="copy"), row(3.0, grown)]
+    rows = [row(2.0), row(0.5, peer="copy"), row(1.0, mode="eager"), row(3.0, grown)]
     outcome = Outcome(rows, [Note(GRAPH, OUTPUTS)], [Note(GRAPH, "no kernel")])
     found = json.loads(bench_measure.to_json(outcome, {"python": "3"}))
     for line, one in zip(found["rows"] + found["growth"], rows, strict=True):
@@ -297,7 +297,9 @@ def test_json_holds_every_row():
         wanted = told | told.pop("setting") | {"case": one.setting.case.name}
         assert wanted.items() <= line.items()
     assert [(line["grows"], line["size"]) for line in found["growth"]] == [("batch", 2)]
-    assert found["summary"] == [asdict(line) for line in bench_measure.summarize(rows[:2])]
+    assert found["summary"] == [asdict(line) for line in bench_measure.summarize(rows[:3])]
+    ways = [(line["mode"], line["peer"]) for line in found["summary"]]
+    assert ways == [("graph", BUILTIN), ("eager", BUILTIN), ("graph", "copy")]
     names = {"case": TINY.name, "mode": "graph", "direction": "gradient", "peer": "built-in"}
     assert found["different"] == [names | {"why": OUTPUTS}]
     assert found["left_out"] == [names | {"why": "no kernel"}]

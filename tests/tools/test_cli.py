@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -190,10 +190,8 @@ def test_refused(arguments, said, tmp_path, monkeypatch, capsys):
 
 def test_missing_extra(monkeypatch, capsys):
     for command, modules, packages in (
-        ("demo", ["rich"], "rich"),
-        ("demo", ["rich", "sklearn"], "rich and scikit-learn"),
-        ("bench", ["rich"], "rich"),
-        ("bench", ["matplotlib"], "matplotlib"),
+        *(("demo", ["rich"], "rich"), ("demo", ["rich", "sklearn"], "rich and scikit-learn")),
+        *(("bench", ["rich"], "rich"), ("bench", ["matplotlib"], "matplotlib")),
     ):
         for module in NEEDED[command]:
             needs(module)
@@ -252,13 +250,9 @@ def test_time(file, monkeypatch):
 
 
 def test_in_another_thread_and_without_a_file(tmp_path):
-    done = []
-
     def work():
         with limited_by_size(tmp_path / "none.keras"):
-            done.append(True)
+            return True
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done == [True]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()

@@ -61,7 +61,7 @@ def test_a_pixel_that_wins_more_often_is_larger():
     assert often.radius > drawn(plot.plot_windows(image, 3, 3), Circle)[0].radius
 
 
-def test_before_and_after_and_alternatives():
+def test_before_and_after_and_alternatives_on_new_and_given_axes():
     blocks = IMAGE[:6].reshape(3, 2, 4, 2)
     halves, thirds = blocks.max((1, 3)), IMAGE[:6, :6].reshape(2, 3, 2, 3).max((1, 3))
     axes = plot.plot_before_after(IMAGE, (2, 3)) + plot.plot_alternatives(IMAGE, 2)
@@ -71,14 +71,13 @@ def test_before_and_after_and_alternatives():
         np.testing.assert_array_equal(got, picture)
     for ax in (*axes, plot.plot_windows(IMAGE)):
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("column, pixels", "row, pixels")
-
-
-def test_draws_on_the_axes_it_is_given():
     _, axes = plt.subplots(1, 4)
     assert plot.plot_windows(IMAGE, ax=axes[0]) is axes[0]
-    assert plot.plot_alternatives(IMAGE, axes=axes) == list(axes)
-    assert plot.plot_before_after(IMAGE, (2, 3, 4), axes) == list(axes)
-    assert len(plt.get_fignums()) == 1
+    for given in (
+        plot.plot_alternatives(IMAGE, axes=axes),
+        plot.plot_before_after(IMAGE, (2, 3, 4), axes),
+    ):
+        assert given == list(axes)
 
 
 def test_kept_positions():
