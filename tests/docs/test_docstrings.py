@@ -28,8 +28,8 @@ def entries(text):
 def test_every_section_is_there(family, rank):
     cls = layer_class(family, rank)
     text = cls.__doc__
-    found = re.findall(rf"^({'|'.join(SECTIONS)})\b.*:$", text, re.M)
-    assert found == list(SECTIONS)
+    found = re.findall(rf"^({'|'.join(SECTIONS)})\b", text, re.M)
+    assert list(dict.fromkeys(found)) == list(SECTIONS)
     assert entries(section(cls, "Args")) == list(inspect.signature(cls).parameters)
     call = list(inspect.signature(cls.call).parameters)[1:]
     assert entries(section(cls, "Call arguments")) == call
