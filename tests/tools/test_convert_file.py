@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 import pytest
-from harness.commands import check_piped, check_stopped, complaint, interrupt
+from harness.commands import check_piped, complaint
 from harness.runner import as_array
 from tools.models import bits, chain, example, files, tokens
 
@@ -19,25 +19,16 @@ from keras_maxpool.tools.report import report
 
 layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
 # Keras and the layers warn of masks where models are made and run; and Keras makes an optimizer's variables late.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{said}")
-    for said in (
-        ".*mask",
-        "Skipping variable loading",
-        "The object being serialized includes a `la",
-    )
-]
+KNOWN = (".*mask", "Skipping variable loading", "The object being serialized includes a `la")
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in KNOWN]
 SHAPE = (8, 8, 2)
 MSE = losses.MeanSquaredError()
 X = example((2, *SHAPE))
 Y = {"a": np.ones((2, 3)), "b": np.ones((2, 3))}
 
 
-LOST = (
-    "note: The state of the optimizer of 'net' starts from zero: what was loaded does not fit the weights that are "
-    "trainable now."
-)
-"""From .h5, Keras does not load the optimizer's state."""
+# From .h5, Keras does not load the optimizer's state.
+LOST = re.compile("^note: The state of the optimizer of 'net' starts from zero: .*", re.M)
 
 
 def cases(names, often_in_h5):
@@ -80,19 +71,14 @@ def own_activation(x):
     return 2.0 * x
 
 
-def registered(name, base):
-    """Another one, which `register_keras_serializable` knows while the model is made and saved."""
-    if isinstance(base, type):
-        return keras.saving.register_keras_serializable("own")(type(name, (base,), {}))
-    made = type(base)(base.__code__, base.__globals__, name)
-    return keras.saving.register_keras_serializable("own", name)(made)
+def registered(base):
+    """A subclass, which `register_keras_serializable` knows while the model is made and saved."""
+    return keras.saving.register_keras_serializable("own")(type("Inner", (base,), {}))
 
 
 def forget():
-    """As in a process that has not registered them."""
-    objects = keras.saving.get_custom_objects()
-    for name in [name for name in objects if name.startswith("own>")]:
-        del objects[name]
+    """As in a process that has not registered it."""
+    keras.saving.get_custom_objects().pop("own>Inner", None)
 
 
 @pytest.fixture(autouse=True)
@@ -135,12 +121,7 @@ def check_converted(path, model):
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [
-        ("in.keras", "out.keras"),
-        ("in.KERAS", "out.h5"),
-        ("in.H5", "out.KERAS"),
-        ("a.hdf5", "b.HDF5"),
-    ],
+    [("in.keras", "out.keras"), ("in.KERAS", "out.h5"), ("a.hdf5", "b.HDF5")],
 )
 def test_there_and_back(source, target, tmp_path, capsys):
     """Suffixes may be in any case; Keras's own compile settings stay, and with .keras the optimizer's state."""
@@ -164,10 +145,9 @@ def test_there_and_back(source, target, tmp_path, capsys):
     assert err.startswith(f"reading {given}\n")
     assert f"writing {there}\n" in err
     assert ("to train on, compile the model again" in err) == (there.suffix.lower() != ".keras")
-    assert (LOST in err.splitlines()) == (given.suffix.lower() != ".keras")
+    assert bool(LOST.search(err)) == (given.suffix.lower() != ".keras")
     assert main(["convert", str(there), str(back), "--to", "builtin"]) == 0
-    err = capsys.readouterr().err
-    assert (LOST in err.splitlines()) == (there.suffix.lower() != ".keras")
+    assert bool(LOST.search(capsys.readouterr().err)) == (there.suffix.lower() != ".keras")
     assert set(files(tmp_path)) == {source, target, f"back_{source}"}
     for path, home in ((there, keras_maxpool), (back, layers)):
         loaded = check_converted(path, model)
@@ -217,43 +197,6 @@ def test_what_h5_cannot_hold(tmp_path, capsys):
     assert not keras.saving.load_model(given).compiled
 
 
-def test_stopped_while_out_is_written(tmp_path, capsys, monkeypatch):
-    """Leaves what was there, and no other file."""
-    given, target, save_model = tmp_path / "in.keras", tmp_path / "out.keras", keras.Model.save
-
-    def stopped(model, path):
-        save_model(model, path)
-        if path.name == target.name:
-            interrupt()
-
-    net().save(given)
-    target.write_bytes(b"stays")
-    monkeypatch.setattr(keras.Model, "save", stopped)
-    check_stopped(["convert", str(given), str(target)], capsys)
-    assert target.read_bytes() == b"stays"
-    assert files(tmp_path) == ["in.keras", "out.keras"]
-
-
-BATCH = 2
-"""Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown."""
-
-
-def words():
-    """`TimeDistributed` propagates the letters' mask of rank 3, where words are pooled."""
-    each = layers.TimeDistributed(layers.GlobalAveragePooling1D())
-    steps = layers.Embedding(50, 2, mask_zero=True), each, layers.GlobalMaxPooling1D(name="pool")
-    return keras.Sequential([keras.Input((4, 7), BATCH, "int32"), *steps])
-
-
-def frames():
-    """The first pooling gets a mask that fits, and the second the same."""
-    pools = [
-        layers.TimeDistributed(layers.MaxPool2D(2, name=name), name=f"each_{name}")
-        for name in ("first", "second")
-    ]
-    return keras.Sequential([keras.Input((5, 12, 16, 1), BATCH), layers.Masking(), *pools])
-
-
 @contextmanager
 def masks_named(times):
     """So many warnings that speak of masks, Keras's and ours."""
@@ -265,7 +208,15 @@ def masks_named(times):
 
 
 def test_stale_masks(tmp_path, capsys):
-    model, pictures = words(), frames()
+    # Keras 3.7's TimeDistributed takes no mask in a graph where the batch size is unknown.
+    words, frames = keras.Input((4, 7), 2, "int32"), keras.Input((5, 12, 16, 1), 2)
+    # It propagates the letters' mask of rank 3, where words are pooled.
+    each = layers.TimeDistributed(layers.GlobalAveragePooling1D())
+    steps = layers.Embedding(50, 2, mask_zero=True), each, layers.GlobalMaxPooling1D(name="pool")
+    model = keras.Sequential([words, *steps])
+    # The first pooling gets a mask that fits, and the second the same.
+    first, second = (layers.TimeDistributed(layers.MaxPool2D(2), name=name) for name in "ab")
+    pictures = keras.Sequential([frames, layers.Masking(), first, second])
     x = np.random.default_rng(0).integers(0, 50, (2, 4, 7))
     with masks_named(0):
         there = convert(model)
@@ -273,7 +224,8 @@ def test_stale_masks(tmp_path, capsys):
         both = convert(pictures)
     assert (there.masked, there.stale) == (back.masked, back.stale) == ((), ("pool",))
     assert bits(there.model(x)) == bits(model(x))
-    assert (both.masked, both.stale) == (("each_first/first",), ("each_second/second",))
+    inner = [f"{each.name}/{each.layer.name}" for each in (first, second)]
+    assert [*both.masked, *both.stale] == inner
     with masks_named(1) as said:
         to_keras_maxpool(model)
     said = str(said[0].message)
@@ -289,25 +241,20 @@ def test_stale_masks(tmp_path, capsys):
     told = re.sub(r"[\s│]+", " ", out)
     assert re.search("does not fit.*is ignored.*predictions stay", told)
     assert "predictions change" not in told
-    assert bits(keras.saving.load_model(target)(x)) == bits(model(x))
 
 
 # What is said of compile settings, and what makes them.
 SETTINGS = {
     "a function": ("own_loss", lambda: {"loss": own_loss}),
-    "a function, weighted": ("own_loss", lambda: {"loss": own_loss, "loss_weights": 0.5}),
     "a lambda": ("lambda", lambda: {"loss": lambda y, predicted: own_loss(y, predicted)}),
-    "a Loss": ("OwnLoss", lambda: {"loss": OwnLoss()}),
-    "a registered function": ("inner", lambda: {"loss": registered("inner", own_loss)}),
-    "a registered Loss": ("Inner", lambda: {"loss": registered("Inner", OwnLoss)()}),
+    "a registered Loss": ("Inner", lambda: {"loss": registered(OwnLoss)()}),
     "a list": ("own_loss", lambda: {"loss": [own_loss, MSE]}),
     "a dict": ("OwnLoss", lambda: {"loss": {"a": MSE, "b": OwnLoss()}}),
     "a metric": ("own_loss", lambda: {"metrics": {"a": own_loss}}),
     "a Metric": ("OwnMetric", lambda: {"metrics": {"a": [OwnMetric()]}}),
-    "a registered Metric": ("Inner", lambda: {"metrics": {"a": registered("Inner", OwnMetric)()}}),
     "a weighted metric": ("own_loss", lambda: {"weighted_metrics": {"a": own_loss}}),
     "an optimizer": ("OwnAdam", lambda: {"optimizer": OwnAdam()}),
-    "a registered optimizer": ("Inner", lambda: {"optimizer": registered("Inner", OwnAdam)()}),
+    "a registered optimizer": ("Inner", lambda: {"optimizer": registered(OwnAdam)()}),
     "a schedule": ("OwnSchedule", lambda: {"optimizer": optimizers.Adam(OwnSchedule())}),
 }
 
@@ -335,16 +282,13 @@ def test_compile_settings_of_ones_own(name, suffix, tmp_path, capsys):
     assert not loaded.compiled
 
 
-OUTER = {"not compiled": None, "Keras's loss": MSE, "own loss": own_loss}
-
-
-@cases(OUTER, ())
+@cases(("not compiled", "Keras's loss", "own loss"), ())
 def test_an_inner_model_with_a_loss_of_ones_own(name, suffix, tmp_path):
     """As a GAN's discriminator, which is compiled by itself."""
     given, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     model = around(net(loss=own_loss))
-    if OUTER[name]:
-        model.compile("sgd", OUTER[name])
+    if name != "not compiled":
+        model.compile("sgd", own_loss if name == "own loss" else MSE)
     model.save(given)
     assert main(["report", str(given)]) == main(["convert", str(given), str(target)]) == 0
     check_converted(target, model)
@@ -352,7 +296,7 @@ def test_an_inner_model_with_a_loss_of_ones_own(name, suffix, tmp_path):
 
 OWN_LAYERS = {
     "OwnLayer": lambda: OwnLayer(),
-    "Inner": lambda: registered("Inner", OwnLayer)(),
+    "Inner": lambda: registered(OwnLayer)(),
     "own_activation": lambda: layers.Activation(own_activation),
     "OwnInitializer": lambda: layers.Dense(2, kernel_initializer=OwnInitializer()),
     "OwnModel": lambda: layers.ReLU(),
@@ -370,18 +314,15 @@ def test_layers_of_ones_own(name, suffix, tmp_path, capsys):
     model.save(given)
     forget()
     for arguments in (["report", str(given)], ["convert", str(given), str(target)]):
-        advice = (
-            "load the model in Python, where it is defined, and use keras_maxpool.tools.convert "
-        )
         line = complaint(arguments, capsys)
         assert name in line
-        assert line.endswith(f"{advice}or keras_maxpool.tools.report")
+        assert "load the model in Python, where it is defined, and use keras_maxpool" in line
         assert "as Keras writes it" not in line
     assert not target.exists()
 
 
 def test_in_python(tmp_path):
-    """The functions of the tools find what a custom_object_scope holds, and say what they leave out otherwise."""
+    """The tools find what a custom_object_scope holds, and say what they leave out otherwise."""
     model = chain(SHAPE, OwnLayer(), layers.MaxPooling2D(2))
     model.save(tmp_path / "in.keras")
     with keras.saving.custom_object_scope({"OwnLayer": OwnLayer}):
@@ -408,12 +349,8 @@ def test_an_inner_model_in_python():
     inner.fit(X, Y, verbose=0)
     converted = to_keras_maxpool(around(inner))
     assert not converted.compiled
-    twin = converted.get_layer("net")
-    for one in (inner, twin):
-        one.fit(X, Y, verbose=0, shuffle=False)
-    assert as_array(twin.optimizer.iterations) == 2
-    for new, old in zip(twin.get_weights(), inner.get_weights(), strict=True):
-        np.testing.assert_allclose(new, old, rtol=1e-6)
+    state = bits([inner.optimizer.variables])
+    assert bits([converted.get_layer("net").optimizer.variables]) == state
 
 
 def test_a_compile_of_ones_own():

@@ -54,17 +54,15 @@ def cases(rank):
     apart = {"kernel_shape": two, "strides": three, "pads": one * 2}
     auto = {"kernel_shape": same[0], "strides": same[1]}
     return {
-        "plain": (plain, (3, 1)),
+        "plain": (plain | {"auto_pad": "NOTSET", "storage_order": 1}, (3, 1)),
         "strides": ({"kernel_shape": mixed[0], "strides": mixed[1]}, mixed),
         "pads": (plain | {"pads": both}, (3, 1, pads)),
         "dilations": ({"kernel_shape": two, "dilations": rates}, (2, 1, "valid", rates)),
         "ceil": (halved | {"ceil_mode": 1}, (3, 2, "valid", 1, True)),
         "ceil_drops": (apart | {"ceil_mode": 1}, (2, 3, 1, 1, True)),
         "valid": (halved | {"auto_pad": "VALID"}, (3, 2)),
-        "upper": (auto | {"auto_pad": "SAME_UPPER"}, (*same, "same")),
+        "upper": (auto | {"auto_pad": "SAME_UPPER", "ceil_mode": 1}, (*same, "same")),
         "lower": (auto | {"auto_pad": "SAME_LOWER"}, (*same, "same_lower")),
-        "upper_ceil": (auto | {"auto_pad": "SAME_UPPER", "ceil_mode": 1}, (*same, "same")),
-        "notset": (plain | {"auto_pad": "NOTSET", "storage_order": 1}, (3, 1)),
     }
 
 
@@ -105,7 +103,7 @@ def test_global():
 
 
 def test_unpool():
-    """The example of ONNX's own page of MaxUnpool, with indices from ONNX."""
+    """The example of ONNX's own page of MaxUnpool, with indices from ONNX; and behind a node, a shape from a tensor."""
     values = np.array([[[[1, 2], [3, 4]]]], "float32")
     indices = np.array([[[[5, 7], [13, 15]]]], "int64")
     layer = from_onnx(node("MaxUnpool", inputs=2, kernel_shape=[2, 2], strides=[2, 2]))
@@ -113,10 +111,8 @@ def test_unpool():
     wanted = np.zeros((4, 4), "float32")
     wanted[1::2, 1::2] = [[1, 2], [3, 4]]
     np.testing.assert_array_equal(layer(last(values), converted)[0, ..., 0], wanted, strict=True)
+    assert from_onnx(node("MaxUnpool", inputs=2, kernel_shape=[2])).strides == (1,)
 
-
-def test_unpool_between_nodes():
-    """Pads and default strides of 1, and a shape from a tensor."""
     x = example(2)
     options = {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1]}
     values, indices = from_onnx(node(outputs=2, **options))(last(x))
@@ -127,20 +123,14 @@ def test_unpool_between_nodes():
     assert unpooled.shape == x.shape
     np.testing.assert_array_equal(unpooled[unpooled != 0], x[unpooled != 0])
     assert (unpooled != 0).sum() == np.count_nonzero(values)
-    assert from_onnx(node("MaxUnpool", inputs=2, kernel_shape=[2])).strides == (1,)
 
 
 FORMAT = r"`data_format` is unknown; received data_format='x'.* The node has kernel_shape=\[2\]"
 
 
-@pytest.mark.parametrize(
-    ("given", "options", "words"),
-    [
-        (
-            node("AveragePool", kernel_shape=[2]),
-            {},
-            "is a AveragePool; from_onnx .*of type MaxPool, ",
-        ),
+def test_refused_nodes():
+    for given, options, words in (
+        (node("AveragePool", kernel_shape=[2]), {}, "is a AveragePool; from_onnx .*of type MaxPool, "),
         (node(), {}, "`kernel_shape` is missing from the MaxPool node 'n'"),
         (node(kernel_shape=[2], p=2), {}, "`p` is no attribute of MaxPool"),
         (node("MaxUnpool", kernel_shape=[2], auto_pad="VALID"), {}, "`auto_pad` is no attribute"),
@@ -156,10 +146,8 @@ FORMAT = r"`data_format` is unknown; received data_format='x'.* The node has ker
         (node(kernel_shape=[2], pads=[2, 2]), {}, "`padding` must be smaller than the window"),
         # Of an argument that is not the node's: the node is shown, but not blamed.
         (node(kernel_shape=[2]), {"data_format": "x"}, FORMAT),
-    ],
-)
-def test_refused_nodes(given, options, words):
-    with pytest.raises(ValueError, match=words):
-        from_onnx(given, **options)
+    ):
+        with pytest.raises(ValueError, match=words):
+            from_onnx(given, **options)
     with pytest.raises(TypeError, match="`rank` takes integers, not booleans; received rank=True"):
         from_onnx(node("GlobalMaxPool"), rank=True)

@@ -5,19 +5,17 @@ import importlib
 import json
 
 import keras
-import numpy as np
 import pytest
 from harness.commands import complaint
 from harness.install import needs
+from tools.models import TripleGradient
 
 import keras_maxpool
 from keras_maxpool.tools.bench import cases, measure, peers
 from keras_maxpool.tools.cli import main
-from keras_maxpool.tools.convert import to_builtin, to_keras_maxpool
 from keras_maxpool.tools.parity import assert_parity, command, run
 from keras_maxpool.tools.parity import cases as parity_cases
 from keras_maxpool.tools.parity.modes import MODES
-from keras_maxpool.tools.report import report
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -25,11 +23,9 @@ from keras_maxpool.tools.report import report
 def test_parity(padding, dtype):
     for rank in (1, 2, 3):
         name, shape = f"MaxPooling{rank}D", (None, *(7, 8, 5)[:rank], 3)
-        ours, builtin = (
-            getattr(package, name)(3, 2, padding, dtype=dtype)
-            for package in (keras_maxpool, keras.layers)
-        )
-        assert_parity(ours, builtin, shape, dtype=dtype)
+        homes = keras_maxpool, keras.layers
+        pair = [getattr(home, name)(3, 2, padding, dtype=dtype) for home in homes]
+        assert_parity(*pair, shape, dtype=dtype)
 
 
 class Doubled(keras.layers.MaxPooling2D):
@@ -52,30 +48,19 @@ def test_the_parity_command(monkeypatch, tmp_path):
     """One case of each group, of a wrong layer in 2D: all else is equal. layers/test_faults.py has the known faults."""
     few = {case.group: case for case in parity_cases.cases(quick=True)}
     forms = {form.rank: form for form in parity_cases.forms(quick=True)}
-    right = run.our_layer
+    right, told = run.our_layer, tmp_path / "report.json"
+    wrong = lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)  # noqa: E731
     monkeypatch.setattr(parity_cases, "cases", lambda quick: [*few.values()])
     monkeypatch.setattr(parity_cases, "forms", lambda quick: [*forms.values()])
     monkeypatch.setattr(command, "probing", lambda: contextlib.nullcontext(list))
-    monkeypatch.setattr(
-        run, "our_layer", lambda case: Doubled(**case.arguments) if case.rank == 2 else right(case)
-    )
-    told = tmp_path / "report.json"
+    monkeypatch.setattr(run, "our_layer", wrong)
     assert main(["parity", "--quick", "--json", str(told)]) == 1
     found = json.loads(told.read_text("utf-8"))
     assert found["environment"]["backend"] == keras.config.backend()
     groups = {group["name"] for group in found["groups"] if group["compared"]}
     assert groups >= {*few, "3D shapes", "3D config", "3D saving"}
-    assert {result["group"] for result in found["different"]} == {
-        name for name in few if name.startswith("2D")
-    }
-
-
-class WrongGradient(keras_maxpool.MaxPooling2D):
-    """Pools right and propagates three times the gradient."""
-
-    def call(self, inputs):
-        y = super().call(inputs)
-        return y + 2 * (y - keras.ops.stop_gradient(y))
+    different = {result["group"] for result in found["different"]}
+    assert different == {name for name in few if name.startswith("2D")}
 
 
 BACKEND = keras.config.backend()
@@ -83,13 +68,12 @@ BENCH_MODES = cases.MODES[BACKEND]
 elsewhere = pytest.mark.skipif(
     BACKEND == "tensorflow", reason="test_bench.py and test_demo.py do this: set KERAS_BACKEND=jax"
 )
-OF_LAYERS = [(mode, way) for mode in BENCH_MODES for way in ("forward", "gradient")]
 
 
 def test_bench_finds_wrong_gradients_in_each_mode(monkeypatch):
     case = cases.Case((2, 4, 4, 1), 2, 2)
     settings = cases.plan([case], BENCH_MODES, cases.DIRECTIONS, [])
-    monkeypatch.setattr(peers, "our_layer", lambda case: WrongGradient(2))
+    monkeypatch.setattr(peers, "our_layer", lambda case: TripleGradient(2))
     outcome = measure.run(settings, 0.0, lambda setting: None)
     assert [note.setting for note in outcome.different] == [
         setting for setting in settings if setting.direction == "gradient"
@@ -98,27 +82,19 @@ def test_bench_finds_wrong_gradients_in_each_mode(monkeypatch):
 
 
 @elsewhere
-@pytest.mark.parametrize(
-    ("options", "wanted"),
-    [
-        (
-            ["--cases", "^2D 8x8x8x8 2/2$"],
-            [way for way in OF_LAYERS if way[0] not in cases.TRAINING or way[1] == "gradient"],
-        ),
-        (
-            ["--networks", "--cases", "MNIST"],
-            [way for way in OF_LAYERS if way[0] in cases.TRAINING and way[1] == "gradient"],
-        ),
-    ],
-    ids=["a layer", "a network"],
-)
-def test_bench(options, wanted, tmp_path, capsys):
+@pytest.mark.parametrize("options", ["--cases ^2D.8x8x8x8.2/2$", "--networks --cases MNIST"])
+def test_bench(options, tmp_path, capsys):
     needs("matplotlib")
     file = tmp_path / "bench.json"
-    assert main(["bench", "--quick", *options, "--json", str(file)]) == 0
+    assert main(["bench", "--quick", *options.split(), "--json", str(file)]) == 0
     found = json.loads(file.read_text("utf-8"))
     rows = [row for row in found["rows"] if row["peer"] == "built-in"]
-    assert [(row["mode"], row["direction"]) for row in rows] == wanted
+    assert [(row["mode"], row["direction"]) for row in rows] == [
+        (mode, way)
+        for mode in BENCH_MODES
+        for way in ("forward", "gradient")
+        if (way == "gradient" if mode in cases.TRAINING else "--networks" not in options)
+    ]
     assert all(row["rounds"] >= 2 and 1e-3 < row["ours_ms"]["median"] < 1e4 for row in rows)
     version = importlib.import_module(BACKEND).__version__
     assert {"backend": BACKEND, BACKEND: version}.items() <= found["environment"].items()
@@ -142,40 +118,3 @@ def test_demo(capsys):
     out, _ = capsys.readouterr()
     assert f" {importlib.import_module(BACKEND).__version__}\n" in out
     assert (out.count("│ equal "), out.count("DIFFERENT")) == (6, 0)
-
-
-class Inside(keras.Model):
-    """Pools where no graph shows it."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = keras.layers.Conv2D(4, 3)
-        self.pool = keras_maxpool.MaxPooling2D(2, name="pool")
-
-    def call(self, inputs):
-        return self.pool(self.conv(inputs))
-
-
-@pytest.mark.filterwarnings("ignore:`build..` was called on layer 'inside'")
-def test_report_of_a_class_of_ones_own():
-    """The batch is unknown when Keras traces the model, on each backend in another way."""
-    model = Inside()
-    model.build((None, 11, 9, 3))
-    (row,) = report(model).rows
-    assert (row.layer, row.input_shape, row.output_shape) == (
-        "pool",
-        (None, 9, 7, 4),
-        (None, 4, 3, 4),
-    )
-    assert row.bytes_saved == 4 * 4 * (9 * 7 - 4 * 3)
-
-
-def test_there_and_back():
-    model = keras.Sequential(
-        [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.MaxPooling2D(2)]
-    )
-    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
-    ours = to_keras_maxpool(model)
-    assert isinstance(ours.layers[-1], keras_maxpool.MaxPooling2D)
-    for other in (ours, to_builtin(ours)):
-        np.testing.assert_array_equal(*(each.predict(x, verbose=0) for each in (other, model)))

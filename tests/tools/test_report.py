@@ -10,14 +10,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from harness.commands import check_piped, check_stopped, complaint, interrupt
+from harness.commands import check_piped, complaint
 from harness.install import needs
 from harness.runner import as_arrays
 from tools.models import chain, files, tokens
 
 import keras_maxpool as km
 from keras_maxpool.tools.cli import main
-from keras_maxpool.tools.report import Field, Unknown, command, report
+from keras_maxpool.tools.report import Field, Unknown, report
 
 layers = keras.layers
 
@@ -105,11 +105,8 @@ def test_nested_shared_and_wrapped():
     # The block's own input knows no sizes; its calls do.
     assert found["block/p"].input_shape == (None, 13, 13, 4)
     assert found["block/p (call 2)"].output_shape == (None, 2, 2, 4)
-
-
-def test_a_nested_model_grows_as_a_flat_one():
-    shape, steps = (20, 20, 2), lambda: [layers.Conv2D(2, 3), km.MaxPool2D()]
-    flat, nested = rows(shape, *steps(), *steps()), rows(shape, chain(shape, *steps()), *steps())
+    flat = rows((30, 30, 4), *[layers.Conv2D(4, 3), km.MaxPool2D(), layers.Conv2D(4, 3), pool])
+    nested = rows((30, 30, 4), block, block)
     assert [row.receptive_field for row in nested] == [row.receptive_field for row in flat]
 
 
@@ -122,6 +119,7 @@ class Subclassed(keras.Model):
         return self.pool(inputs)
 
 
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer")
 def test_sizes_that_are_not_known():
     model = Subclassed()
     (row,) = report(model).rows
@@ -133,6 +131,12 @@ def test_sizes_that_are_not_known():
     assert sizes == ((1, 8, 9, 2), (1, 3, 4, 2), (1, 0))
     assert row.receptive_field == Unknown("Subclassed is a class with code of its own")
     assert "call" not in vars(model.pool), "the model stays as it was"
+    # Keras traces it without a batch, on each backend in another way.
+    model = Subclassed()
+    model.build((None, 8, 9, 2))
+    (row,) = report(model).rows
+    assert (row.input_shape, row.output_shape) == ((None, 8, 9, 2), (None, 3, 4, 2))
+    assert row.bytes_saved == 4 * 2 * (8 * 9 - 3 * 4)
     (row,) = rows((None, 9, 3), km.MaxPool2D(2))
     assert (row.input_shape, row.output_shape) == ((None, None, 9, 3), (None, None, 4, 3))
     assert (row.kept, row.bytes_saved, row.dropped) == (None, None, (None, 1))
@@ -154,19 +158,16 @@ def test_what_is_not_known_is_said():
     done = report(keras.Sequential([layer], name="net"))
     (row,) = done.rows
     assert row.input_shape is None
-    assert isinstance(row.receptive_field, Unknown)
     assert "keras.Input" in row.receptive_field.reason
     text = shown(done)
     for words in ("pads 1+1 x 1+1", "dilation 2 x 2", "ceil mode", " ? ", "no graph of layers"):
         assert words in text
     for shape, named in (
-        (
-            (None, None, 4),
-            "pool: what is kept, dropped and saved is not known: height and width are",
-        ),
-        ((9, None, 3), "pool: what is kept, dropped and saved is not known: width is None"),
+        ((None, None, 4), "height and width are"),
+        ((9, None, 3), "width is None"),
     ):
-        assert named in shown(report(chain(shape, km.MaxPool2D(2, name="pool"))))
+        text = shown(report(chain(shape, km.MaxPool2D(2, name="pool"))))
+        assert f"pool: what is kept, dropped and saved is not known: {named}" in text
     assert "net has no pooling layers" in shown(report(chain((4,), layers.Dense(2), name="net")))
     with pytest.raises(TypeError, match="received MaxPooling2D"):
         report(layer)
@@ -176,12 +177,12 @@ def test_json():
     pools = km.MaxPool2D(2, name="pool"), km.FractionalMaxPool2D(1.5), layers.GlobalMaxPooling2D()
     done = report(chain((9, 12, 3), *pools, name="net"))
     told = json.loads(json.dumps(done.as_dict(), allow_nan=False))
-    pool, fractional, whole = told["rows"]
     assert (told["model"], told["input_shapes"]) == ("net", [[None, 9, 12, 3]])
-    assert pool["receptive_field"] == {"sizes": [2, 2], "steps": [2, 2]}
-    assert pool["dropped"] == [1, 0]
-    assert fractional["receptive_field"]["steps"] == [4, 3]
-    assert whole["receptive_field"]["sizes"] == [None, None]
+    assert told["rows"][0]["dropped"] == [1, 0]
+    assert [row["receptive_field"] for row in told["rows"]] == [
+        *({"sizes": [2, 2], "steps": [2, 2]}, {"sizes": [4, 4], "steps": [4, 3]}),
+        {"sizes": [None, None], "steps": [None, None]},
+    ]
     assert [finding["kind"] for finding in told["findings"]] == ["cropped edge"]
     assert [growth["pools"] for growth in told["growth"]] == [True, True, True]
 
@@ -192,7 +193,7 @@ def found(*steps):
 
 
 def conv(filters=8, size=3, **arguments):
-    return layers.Conv2D(filters, size, padding="same", name="conv", **arguments)
+    return layers.Conv2D(filters, size, padding="same", **({"name": "conv"} | arguments))
 
 
 def pool(*sizes, home=km, **arguments):
@@ -216,7 +217,6 @@ FOUND = [
     ("does nothing", "keep", "Leave it out", ((8, 9, 3), KEEP)),
     ("cropped edge", "pool", "ceil_mode", ((15, 16, 3), pool(2))),
     ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=3))),
-    ("gaps", "pool", "pool_size", ((16, 16, 3), pool(2, strides=2, dilation_rate=2))),
     ("early pooling", "pool", "Pool later", ((64, 64, 3), conv(strides=2), pool(3))),
     ("same padding", "pool", "padding=1", ((16, 16, 3), pool(3, **SAME))),
     ("same padding", "pool", "padding=2", ((15, 16, 3), pool(5, home=layers, **SAME))),
@@ -224,20 +224,15 @@ FOUND = [
 
 LEFT = [
     ("data format", ((32, 32, 3), conv(), pool())),
-    ("data format", ((3, 32, 32), pool(**FIRST))),
     ("data format", ((2, 2, 512), pool())),
     ("data format", ((32, 32, 64), conv(4), pool())),
     ("mixed data formats", ((16, 16, 8), conv(), layers.Permute((3, 1, 2)), pool(**FIRST))),
-    ("mixed data formats", ((3, 16, 16), pool(**FIRST))),
-    ("rank", ((32, 32, 3), pool())),
     ("rank", ((32, 32, 8), conv(32), pool())),
     ("does nothing", ((8, 8, 3), pool(1, strides=2))),
     ("does nothing", ((8, 8, 3), pool(2, strides=1, padding="same"))),
     ("cropped edge", ((16, 16, 3), pool(2))),
     ("cropped edge", ((15, 15, 3), pool(2, padding="same"))),
     ("cropped edge", ((None, None, 3), pool(2))),
-    ("gaps", ((15, 15, 3), pool(3, strides=3))),
-    ("gaps", ((15, 15, 3), pool(3, strides=2, dilation_rate=3))),
     ("gaps", ((2, 2, 3), pool(2, strides=5))),
     # At once: counting its elements takes minutes.
     ("gaps", ((8, 8, 3), pool(2**31 - 2, strides=2**31 - 2, padding="same"))),
@@ -256,18 +251,15 @@ def test_found_and_left_alone():
         assert finding.what
     for kind, steps in LEFT:
         assert kind not in [kind for _, kind in found(*steps)], steps
+    # A step of 2 and one of 4: 64 of the input's positions become one. From the third convolution on, they may.
+    stem = [conv(name=name) for name in "abc"]
+    for before, early in (([], 1), (stem[:2], 1), (stem, 0)):
+        kinds = [
+            kind for _, kind in found((64, 64, 3), *before, layers.AveragePooling2D(2), pool(4))
+        ]
+        assert kinds.count("early pooling") == early
     finding = found((15, 17, 3), pool((2, 3)))["pool", "cropped edge"]
     assert finding.what == "no window reaches the last 1 of 15 rows and the last 2 of 17 columns"
-
-
-def test_pooling_is_early_up_to_the_third_convolution():
-    """A step of 2 and one of 4: 64 of the input's positions become one."""
-
-    def kinds(convolutions):
-        stem = [layers.Conv2D(4, 3, padding="same") for _ in range(convolutions)]
-        return [kind for _, kind in found((64, 64, 3), *stem, layers.AveragePooling2D(2), pool(4))]
-
-    assert [kinds(count).count("early pooling") for count in (0, 2, 3)] == [1, 1, 0]
 
 
 # Keras itself warns of a mask that is lost; the finding adds where, and what to do.
@@ -286,14 +278,13 @@ def test_masks_that_stop():
     assert report(tokens(layers.GlobalAveragePooling1D())).findings == ()
 
 
-@pytest.mark.parametrize("axis", [(4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 8, 2)])
-def test_gaps_are_counted(axis):
-    size, stride, rate = axis
-    read = len({step * rate % stride for step in range(size)})
-    told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
-    gap = told.get(("pool", "gaps"))
-    assert (gap is None) == (read == stride)
-    assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
+def test_gaps_are_counted():
+    for size, stride, rate in ((4, 6, 1), (2, 6, 3), (9, 6, 4), (1, 5, 1), (5, 5, 2), (3, 2, 3)):
+        read = len({step * rate % stride for step in range(size)})
+        told = found((90, 90, 3), pool(size, strides=stride, dilation_rate=rate))
+        gap = told.get(("pool", "gaps"))
+        assert (gap is None) == (read == stride)
+        assert gap is None or f"no window reads {stride - read} of {stride} rows" in gap.what
 
 
 @pytest.fixture
@@ -339,20 +330,10 @@ def test_a_file_is_whole_or_as_it_was(given, tmp_path, capsys, monkeypatch):
     assert files(tmp_path) == ["a.json", "in.keras"]
 
 
-def test_no_pooling_and_arguments_that_keras_lets_pass(tmp_path, capsys):
+def test_arguments_that_keras_lets_pass(tmp_path, capsys):
     path = str(tmp_path / "in.keras")
-    chain((3,), layers.Dense(2), name="flat").save(path)
-    assert main(["report", path]) == 0
-    assert capsys.readouterr().out == "flat has no pooling layers\nfindings: 0\n"
     pool = layers.MaxPooling2D(2, padding="same")
     pool.strides = (0.5, 2)  # as an edited config has it
     keras.Sequential([keras.Input((8, 8, 2)), pool]).save(path)
     line = complaint(["report", path], capsys)
     assert "in.keras cannot be reported on: `strides` takes integers, not float" in line
-
-
-def test_stopped(given, tmp_path, capsys, monkeypatch):
-    """While the model is followed: no file, and no table."""
-    monkeypatch.setattr(command, "report", interrupt)
-    check_stopped(["report", given, "--json", str(tmp_path / "a.json")], capsys)
-    assert files(tmp_path) == ["in.keras"]
