@@ -204,7 +204,11 @@ def bad_inputs() -> Iterator[BadInput]:
             (5, 6, 7, 8, 9): f"{short}3D fits",
             (): "exists for 1, 2 and 3",
         }.items():
-            parts = f"{family}2D 'pool' takes inputs of rank 4", f"rank {len(shape)}, shape {shape}", hint
+            parts = (
+                f"{family}2D 'pool' takes inputs of rank 4",
+                f"rank {len(shape)}, shape {shape}",
+                hint,
+            )
             yield BadInput(family, 2, shape, FAMILIES[family], ValueError, parts)
         strings = ["string"] if BACKEND == "tensorflow" else []
         for rank, dtype in enumerate(["bool", "complex64", *strings], 1):

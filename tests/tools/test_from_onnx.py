@@ -130,7 +130,11 @@ FORMAT = r"`data_format` is unknown; received data_format='x'.* The node has ker
 
 def test_refused_nodes():
     for given, options, words in (
-        (node("AveragePool", kernel_shape=[2]), {}, "is a AveragePool; from_onnx .*of type MaxPool, "),
+        (
+            node("AveragePool", kernel_shape=[2]),
+            {},
+            "is a AveragePool; from_onnx .*of type MaxPool, ",
+        ),
         (node(), {}, "`kernel_shape` is missing from the MaxPool node 'n'"),
         (node(kernel_shape=[2], p=2), {}, "`p` is no attribute of MaxPool"),
         (node("MaxUnpool", kernel_shape=[2], auto_pad="VALID"), {}, "`auto_pad` is no attribute"),
