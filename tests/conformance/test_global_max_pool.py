@@ -1,4 +1,4 @@
-"""`ops.global_max_pool` against the reference and PyTorch, in every mode, with and without masks."""
+"""`ops.global_max_pool` against the reference, in every mode, with and without masks."""
 
 from functools import partial
 from itertools import product
@@ -9,7 +9,6 @@ import reference
 from conformance.first_maxima import TRACED, with_ends
 from harness.assertions import assert_close, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
-from harness.install import needs
 from harness.keras_version import keras
 from harness.runner import EVERY_MODE, MODES, forward_mode, run, second_order, with_gradient
 
@@ -146,24 +145,6 @@ def test_far_indices(mode, dtype):
     x[0, 69999:, 1] = x[0, 65537, 0] = 1
     indices = run(lambda x: global_max_pool(x, return_indices=True)[1], mode, x)
     assert indices.tolist() == [[65537, 69999]]
-
-
-@pytest.mark.parametrize("rank", SPATIAL, ids="{}d".format)
-@pytest.mark.parametrize("fill", [distinct, ties, wild])
-def test_torch(fill, rank):
-    """Adaptive pooling to one element: its values and its indices, NaN included."""
-    torch = needs("torch")
-    x, _ = example(rank, fill, "float32")
-    # PyTorch keeps the last NaN, where this package and NumPy's argmax have the first: one at most.
-    again = np.isnan(x).reshape(3, -1, 3).cumsum(1).reshape(x.shape) > 1
-    x[again & np.isnan(x)] = 0
-    pool = getattr(torch.nn.functional, f"adaptive_max_pool{rank}d")
-    first = np.ascontiguousarray(reference.channels_first(x))
-    wanted = pool(torch.tensor(first), 1, return_indices=True)
-    for data_format, array in zip(FORMATS, (x, first), strict=True):
-        got = global_max_pool(array, data_format, return_indices=True, nonfinite="ieee")
-        for ours, torchs in zip(got, wanted, strict=True):
-            np.testing.assert_array_equal(ours, torchs.numpy().reshape(3, 3))
 
 
 @pytest.mark.parametrize(

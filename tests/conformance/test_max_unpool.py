@@ -9,7 +9,6 @@ import reference
 from harness import runner
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
-from harness.install import needs
 from harness.runner import EVERY_MODE, MODES, run, run_all, with_gradient
 
 from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
@@ -174,22 +173,6 @@ def test_every_convention(mode, config):
         expected.append(reference.unpool(given.values, kept, config.spatial, **layout))
     for key, wanted, y in zip(keys, expected, run_all(mode, *calls), strict=True):
         assert_same(y, wanted, str(key))
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("stride", [2, 3])
-def test_pytorch_live(rank, stride):
-    torch = needs("torch")
-    config = Config((7, 6, 5)[:rank], 2, stride)
-    given = case(config, distinct, data_format="channels_first")
-    layer = getattr(torch.nn, f"MaxUnpool{rank}d")(2, stride)
-    values, indices = torch.from_numpy(given.values), torch.from_numpy(given.indices)
-    unpool = unpooling(config, data_format="channels_first")
-    y = run(unpool, "eager", given.values, given.indices, given.x)
-    np.testing.assert_array_equal(y, layer(values, indices, output_size=config.spatial))
-    indices = torch.clip(indices, max=1)  # which fit any size
-    y = run(unpool, "eager", given.values, indices.numpy())
-    assert y.shape == layer(values, indices).shape
 
 
 GOOD = {"values": np.ones((1, 2, 2, 1), "float32"), "indices": np.zeros((1, 2, 2, 1), "int64")}
