@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.cases import Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 from harness.runner_tensorflow import nodes
@@ -40,15 +40,13 @@ def pooling(config):
 def test_values_and_derivatives(config):
     given, pool = case(config, ties, **FIRST), pooling(config)
     tangent = case(config, distinct, **FIRST).x % 7 - 3
-    values, gradient = run(with_gradient(pool), "eager", given.x, given.upstream)
-    assert_same(values, given.values)
-    assert_same(gradient, given.gradient)
+    results = run(with_gradient(pool), "eager", given.x, given.upstream)
+    assert_all_same(results, given.values, given.gradient)
     along = reference.gather(2 * tangent, given.indices, **FIRST)
-    second = run(second_order(pool), "eager", given.x, given.upstream, tangent)
     further = 2 * given.upstream * along
     by_input = reference.gradient(given.x.shape, given.indices, further, dtype="float32", **FIRST)
-    assert_same(second[0], along)
-    assert_same(second[1], by_input)
+    second = run(second_order(pool), "eager", given.x, given.upstream, tangent)
+    assert_all_same(second, along, by_input)
     assert_same(run(forward_mode(pool), "eager", given.x, tangent)[1], along)
     # Forward mode over the gradient.
     square = lambda x: pool(x) ** 2  # noqa: E731
@@ -67,8 +65,7 @@ def test_maps_and_jacobians(config):
     # A known limit: whatever vectorises MaxPool3DGrad passes a gradient to each tied element.
     for f in (function, traced)[: 4 - config.rank]:
         mapped = tf.vectorized_map(lambda pair: f(*pair), (x, upstream))  # noqa: B023
-        for result, expected in zip(mapped, wanted, strict=True):
-            assert_same(result.numpy(), expected)
+        assert_all_same(mapped, *wanted)
     chosen = 0 if config.rank == 2 else 1
     inputs, tangent = tf.constant(x[chosen]), case(config, distinct, **FIRST).x % 7 - 3
     with tf.GradientTape() as tape:

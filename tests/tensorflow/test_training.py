@@ -85,29 +85,15 @@ def test_rematerialised(jit_compile):
 
 
 @pytest.mark.parametrize(
-    ("half", "mode", "rank"),
-    [("float16", *pair) for pair in (("eager", 1), ("graph", 2), ("xla", 3))]
-    + [("bfloat16", *pair) for pair in (("eager", 2), ("graph", 3), ("xla", 1))],
+    ("policy", "mode"),
+    [("mixed_float16", "eager"), ("mixed_float16", "graph"), ("mixed_bfloat16", "xla")],
 )
-def test_mixed_precision(half, mode, rank):
-    """The layer pools what rounding leaves, new ties included; the gradient comes back in float32."""
-    config, to = PLAIN[rank], tf.as_dtype(half).as_numpy_dtype
-    x = case(config, ties).x + np.float32(1e-4) * case(config, distinct).x
-    values, indices = reference.pool(x.astype(to), **config.arguments)
-    upstream = case(config, ties, half).upstream
-    layer = pool_of(config, dtype=f"mixed_{half}")
-    actual, gradient = run(with_gradient(layer), mode, x, upstream)
-    assert_same(actual, values)
-    assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype="float32"))
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_fit_in_mixed_precision(policy):
+def test_fit_in_mixed_precision(policy, mode):
     given = case(PLAIN[2], ties)
     # Keras multiplies a float16 loss by 2**15: powers of two keep that exact and small enough.
     upstream = given.upstream * np.float32(2**-8)
     model = model_of(given.x, pool_of(PLAIN[2], dtype=policy), policy)
-    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0), loss, **COMPILED[mode])
     model.fit(given.x, upstream, batch_size=2, epochs=1, verbose=0)
     assert model.layers[-1].output.dtype == policy.removeprefix("mixed_")
     np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0) * 2**-8)
