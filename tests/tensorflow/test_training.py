@@ -1,5 +1,6 @@
 """Training as TensorFlow does it: fit in every mode, precision, distribution, and what cannot be switched back."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -53,35 +54,29 @@ COMPILED = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "rank"), [("graph", 1), ("graph", 3), *((m, 2) for m in COMPILED)]
+    ("mode", "config", "remade"),
+    [("graph", PLAIN[1], False), ("graph", PLAIN[3], False)]
+    + [(mode, PLAIN[2], False) for mode in COMPILED]
+    + [(mode, config, True) for mode in ("graph", "xla") for config in (PLAIN[2], GAPS)],
+    ids=str,
 )
-def test_fit(mode, rank):
+def test_fit(mode, config, remade):
     """Of a dataset whose last batch is smaller: the steps are traced without a batch size."""
-    given = case(PLAIN[rank], distinct, batch=3)
+    if remade and not hasattr(keras, "RematScope"):
+        pytest.skip("keras.RematScope needs a newer Keras: pip install -U keras")
+    with keras.RematScope(mode="full") if remade else nullcontext():
+        pool = pool_of(config)
+    given = case(config, distinct, batch=3)
     x = given.x * 1000  # so that the first step's change leaves the order
     data = tf.data.Dataset.from_tensor_slices((x, given.upstream)).batch(2)
     assert data.element_spec[0].shape[0] is None
-    model = model_of(x, pool_of(PLAIN[rank]))
+    model = model_of(x, pool)
     model.compile(keras.optimizers.SGD(1.0), loss, **COMPILED[mode])
     model.fit(data, epochs=1, shuffle=False, verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0))
     predicted = model.predict(data.map(lambda x, _: x), verbose=0)
-    expected = reference.pool(x - given.gradient.sum(0), **PLAIN[rank].arguments).values
+    expected = reference.pool(x - given.gradient.sum(0), **config.arguments).values
     assert_same(predicted, expected)
-
-
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
-def test_rematerialised(jit_compile):
-    if not hasattr(keras, "RematScope"):
-        pytest.skip("keras.RematScope needs a newer Keras: pip install -U keras")
-    for config in (PLAIN[2], GAPS):
-        given = case(config, ties)
-        with keras.RematScope(mode="full"):
-            pool = pool_of(config)
-        model = model_of(given.x, pool)
-        model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit_compile)
-        model.fit(given.x, given.upstream, batch_size=2, epochs=1, verbose=0)
-        np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0))
 
 
 @pytest.mark.parametrize(
