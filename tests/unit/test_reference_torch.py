@@ -48,21 +48,6 @@ def test_live(torch):
 
 
 @by_rank
-def test_gather_is_the_second_derivative(torch, rank):
-    """Of PyTorch's pooling, at PyTorch's indices: what its gradient passes back to the upstream one."""
-    rng = np.random.default_rng(rank)
-    pool = getattr(torch.nn.functional, f"max_pool{rank}d")
-    x = torch.tensor(rng.integers(-2, 3, (2, 3, *SPATIAL[rank])) * 1.0, requires_grad=True)
-    values, indices = pool(x, 3, 2, 1, return_indices=True)
-    upstream = torch.tensor(rng.integers(-9, 10, values.shape) * 1.0, requires_grad=True)
-    tangent = rng.integers(-9, 10, x.shape) * 1.0
-    (gradient,) = torch.autograd.grad(values, x, upstream, create_graph=True)
-    (second,) = torch.autograd.grad(gradient, upstream, torch.tensor(tangent))
-    gathered = reference.gather(tangent, indices.numpy(), data_format="channels_first")
-    np.testing.assert_array_equal(gathered, second)
-
-
-@by_rank
 def test_unpool(torch, rank):
     """PyTorch's, at indices that are all different: it adds nothing, and which of two values stays is undefined."""
     rng = np.random.default_rng(rank)

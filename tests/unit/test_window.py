@@ -1,4 +1,4 @@
-"""The geometry against numbers worked out by hand, and against windows that are placed one by one."""
+"""The geometry against the reference, and what it says of arguments that contradict each other or the input."""
 
 import dataclasses
 import math
@@ -12,17 +12,6 @@ from keras_maxpool.geometry.window import Axis, Window, ceil_divide, parse
 
 VALID = (0, 0)
 NAMED = ("same", "same_lower", "causal")
-
-
-@pytest.mark.parametrize(
-    ("size", "axis", "expected"),
-    # (pool, stride, padding) -> windows, padding before, padding after. No elements, and yet windows: there is padding.
-    [(13, (2, 2, VALID), (6, 0, 0)), (0, (3, 1, (2, 2)), (2, 2, 2))],
-    ids=str,
-)
-def test_windows_and_pads(size, axis, expected):
-    axis = Axis(*axis)
-    assert (axis.output_size(size), *axis.pads(size)) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,60 +36,35 @@ class RoundedToZero(int):
         return RoundedToZero(int(self / other))
 
 
-@pytest.mark.parametrize("kind", [int, RoundedToZero])
-def test_ceil_divide(kind):
-    for divisor in (1, 2, 3, 7):
+def test_ceil_divide():
+    for kind, divisor in product((int, RoundedToZero), (1, 2, 3, 7)):
         for number in range(1 - divisor, 20):
             assert ceil_divide(kind(number), divisor) == math.ceil(number / divisor)
 
 
-def placed(size, axis):
-    """Counts an axis's windows by placing one after the other."""
-    if isinstance(axis.padding, str):
-        return len(range(0, size, axis.stride))
-    before, after = axis.padding
-    end = before + size + after
-    start = count = 0
-    while True:
-        fits = start + axis.length <= end
-        # Needed only if the window before this one left something over, and there is data in it.
-        hangs_over = start - axis.stride + axis.length < end and start < before + size
-        if not (fits or (axis.ceil_mode and hangs_over)):
-            return count
-        count += 1
-        start += axis.stride
-
-
-def check_by_placing(size, axis):
-    count = placed(size, axis)
-    assert max(axis.output_size(size), 0) == count
-    if not count:
-        return
-    before, after = axis.pads(size)
-    assert min(before, after) >= 0
-    # With these pads, a plain pooling places the same windows.
-    plain = dataclasses.replace(axis, padding=VALID, ceil_mode=False)
-    assert placed(before + size + after, plain) == count
-    reach = (count - 1) * axis.stride + axis.length
-    if axis.padding in ("same", "same_lower"):
-        assert before + after == max(reach - size, 0)
-        assert after - before in ((0, 1) if axis.padding == "same" else (-1, 0))
-    elif axis.padding == "causal":
-        # The last element of window k is step k * stride, so none sees a later one.
-        assert (before, after) == (axis.length - 1, 0)
-    else:
-        assert before == axis.padding[0]
-        assert after == max(axis.padding[1], reach - size - before)
-
-
 @pytest.mark.parametrize("ceil_mode", [False, True], ids=["floor", "ceil"])
 def test_every_small_axis(ceil_mode):
-    for pool, dilation in product((1, 2, 3, 4), (1, 2, 3)):
+    """The number of windows, the pads with which others are the same, and whether one sees nothing else."""
+    alone = set()
+    for pool, stride, dilation, size in product((1, 2, 3, 4), (1, 2, 3, 5), (1, 2, 3, 5), range(9)):
         length = (pool - 1) * dilation + 1
-        pairs = product(range(min(length, 3)), repeat=2)
-        paddings = (*pairs, *(() if ceil_mode else NAMED))
-        for stride, padding, size in product((1, 2, 3, 5), paddings, range(9)):
-            check_by_placing(size, Axis(pool, stride, padding, dilation, ceil_mode))
+        few = {n for n in (0, 1, 2, length // 2, length - 1) if n < length}
+        for padding in (*product(few, repeat=2), *(() if ceil_mode else NAMED)):
+            axis = Axis(pool, stride, padding, dilation, ceil_mode)
+            arguments = size, *dataclasses.astuple(axis)
+            try:
+                outputs, before, after = reference.geometry(*arguments)
+            except ValueError:
+                assert axis.output_size(size) < 1, arguments
+                continue
+            reach = (outputs - 1) * stride + length
+            assert axis.output_size(size) == outputs, arguments
+            assert axis.pads(size) == (before, max(after, reach - size - before)), arguments
+            if size:
+                of_padding = reference.sees_only_padding(*arguments)
+                assert axis.has_window_of_padding(size) == of_padding, arguments
+                alone.add(of_padding)
+    assert alone == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -140,9 +104,7 @@ def test_parse_keeps_the_axes_apart():
     ("rank", "padding", "expected"),
     [
         *((2, "VALID", "valid"), (3, 0, "valid"), (2, ((0, 0), (0, 0)), "valid")),
-        *((2, "Same", "same"), (3, "SAME_LOWER", "same_lower"), (1, "Causal", "causal")),
-        *((1, 2, ((2, 2),)), (3, np.int64(1), ((1, 1),) * 3), (2, (0, 1), ((0, 0), (1, 1)))),
-        (3, [0, (0, 1), [2, 0]], ((0, 0), (0, 1), (2, 0))),
+        *((1, "Causal", "causal"), (3, [0, (0, 1), [2, 0]], ((0, 0), (0, 1), (2, 0)))),
     ],
     ids=str,
 )
@@ -251,20 +213,3 @@ def test_limits_that_are_allowed():
     assert window(2, 2, dilation_rate=3, padding=3).rank == 2
     assert window(2, 2, dilation_rate=2**31 - 2).rank == 2
     assert window(2, 1, dilation_rate=2**31 - 1, strides=2**31 - 1).rank == 2
-
-
-def test_windows_that_see_only_padding():
-    """Every combination of a few sizes, against the reference's walk over all elements."""
-    found = set()
-    for size, pool, stride, dilation in product(range(1, 7), range(1, 4), range(1, 4), range(1, 6)):
-        reach = (pool - 1) * dilation
-        paddings = [*NAMED, VALID, (reach, 0), (reach, reach), (reach // 2, reach)]
-        rows = [*((p, False) for p in paddings), (VALID, True), ((0, reach), True)]
-        for padding, ceil_mode in rows:
-            axis = Axis(pool, stride, padding, dilation, ceil_mode)
-            if axis.output_size(size) < 1:
-                continue
-            wanted = reference.sees_only_padding(size, *dataclasses.astuple(axis))
-            assert axis.has_window_of_padding(size) == wanted, (size, axis)
-            found.add(wanted)
-    assert found == {True, False}
