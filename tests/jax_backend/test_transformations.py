@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,14 +17,10 @@ CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
 
 
-def pooling(config: Config, **options: Any) -> Any:
-    return lambda x: ops.max_pool(x, **config.arguments, **options)
-
-
 @by_config
 def test_jacobians_and_hessian_of_ties(config: Config) -> None:
     """The Hessian of the sum of squared maxima is 2 J'J."""
-    given, pool = case(config, ties, batch=1), pooling(config)
+    given, pool = case(config, ties, batch=1), config.pooling()
     jacobian = reference.jacobian(given.x.shape, given.indices)
     for transform in (jax.jacfwd, jax.jacrev):
         assert_same(jax.jit(transform(pool))(given.x), jacobian)
@@ -40,7 +34,7 @@ def test_mapped_and_rematerialized(config: Config) -> None:
     """Over an axis that is not the first, with one upstream gradient for all."""
     several = [case(config, fill) for fill in (ties, distinct)]
     upstream = jnp.array(several[0].upstream)
-    remade = jax.checkpoint(pooling(config))
+    remade = jax.checkpoint(config.pooling())
     gradient = lambda x: jax.vjp(remade, x)[1](upstream)[0]  # noqa: E731
     stacked = np.stack([given.x for given in several], 1)
     actual = jax.jit(jax.vmap(gradient, 1, 1))(stacked)
@@ -54,7 +48,7 @@ def test_a_batch_of_unknown_size_is_exported() -> None:
     given = case(config, ties)
     (batch,) = jax.export.symbolic_shape("batch")
     spec = jax.ShapeDtypeStruct((batch, *given.x.shape[1:]), "float32")
-    exported = jax.export.export(jax.jit(pooling(config, return_indices=True)))(spec)
+    exported = jax.export.export(jax.jit(config.pooling(return_indices=True)))(spec)
     values, indices = exported.call(given.x)
     assert_same(values, given.values)
     assert_same(indices, given.indices)

@@ -10,7 +10,6 @@ from harness.runner import forward_mode, run, second_order, with_gradient
 from harness.runner_tensorflow import nodes
 
 from keras_maxpool.backend.tensorflow import onednn, plan
-from keras_maxpool.ops import max_pool
 
 CONFIGS = [
     Config((8, 8)),
@@ -32,13 +31,9 @@ def _large(monkeypatch):
     plan.choose.cache_clear()
 
 
-def pooling(config):
-    return lambda x: max_pool(x, **config.arguments, **FIRST)
-
-
 @with_configs
 def test_values_and_derivatives(config):
-    given, pool = case(config, ties, **FIRST), pooling(config)
+    given, pool = case(config, ties, **FIRST), config.pooling(**FIRST)
     tangent = case(config, distinct, **FIRST).x % 7 - 3
     results = run(with_gradient(pool), "eager", given.x, given.upstream)
     assert_all_same(results, given.values, given.gradient)
@@ -59,7 +54,7 @@ def test_maps_and_jacobians(config):
     """A map's backward pass, in which the gradient of channels first cannot be in oneDNN."""
     several = [case(config, fill, **FIRST) for fill in (ties, distinct)]
     x, upstream, _, *wanted = (np.stack(arrays) for arrays in zip(*several, strict=True))
-    function = with_gradient(pooling(config))
+    function = with_gradient(config.pooling(**FIRST))
     traced = tf.function(function)
     traced(tf.constant(x[0]), tf.constant(upstream[0]))
     # A known limit: whatever vectorises MaxPool3DGrad passes a gradient to each tied element.
@@ -70,7 +65,7 @@ def test_maps_and_jacobians(config):
     inputs, tangent = tf.constant(x[chosen]), case(config, distinct, **FIRST).x % 7 - 3
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        y = pooling(config)(inputs)
+        y = config.pooling(**FIRST)(inputs)
     jacobian = tape.jacobian(y, inputs).numpy()
     assert np.count_nonzero(jacobian) == np.size(y)
     along = np.tensordot(jacobian, tangent, tangent.ndim)
@@ -81,7 +76,7 @@ def test_maps_and_jacobians(config):
 def test_graphs_that_may_travel_hold_channels_last_operations(config):
     given = case(config, ties, **FIRST)
     specs = tf.TensorSpec(given.x.shape), tf.TensorSpec(given.upstream.shape)
-    traced = nodes(with_gradient(pooling(config)), *specs)
+    traced = nodes(with_gradient(config.pooling(**FIRST)), *specs)
     pools = [node for node in traced if node.op.startswith("MaxPool")]
     assert pools
     assert {node.attr["data_format"].s for node in pools} <= {b"NHWC", b"NDHWC"}

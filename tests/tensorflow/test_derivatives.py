@@ -88,10 +88,6 @@ def test_forward_mode(road, name):
 # XLA's own operations
 
 
-def pooling(config, **options):
-    return lambda x: ops.max_pool(x, **config.arguments, **options)
-
-
 APART = [
     *(Config((13,), 4, 4, "same"), Config((9, 10), 4), Config((9, 10), 5, 5, "same")),
     *(Config((7, 9), 4, 5, "same"), Config((6, 5, 8), 4, 4, "same"), Config((4, 5, 8), 4)),
@@ -112,17 +108,17 @@ def scatters(request, monkeypatch):
 def test_xla_scatters_to_the_first_maximum(config):
     """In its own operations, which pool windows that do not overlap: with the derivatives of the gradient."""
     given, tangent = case(config, ties), case(config, distinct).x % 7 - 3
-    traced = tf.function(with_gradient(pooling(config)), jit_compile=True)
+    traced = tf.function(with_gradient(config.pooling()), jit_compile=True)
     text = traced.experimental_get_compiler_ir(given.x, given.upstream)(stage="hlo")
     assert "select-and-scatter" in text
-    results = run(with_gradient(pooling(config)), "xla", given.x, given.upstream)
+    results = run(with_gradient(config.pooling()), "xla", given.x, given.upstream)
     assert_all_same(results, given.values, given.gradient)
-    found = run(second_order(pooling(config)), "xla", given.x, given.upstream, tangent)
+    found = run(second_order(config.pooling()), "xla", given.x, given.upstream, tangent)
     along = reference.gather(2 * tangent, given.indices)
     further = 2 * given.upstream * along
     by_input = reference.gradient(given.x.shape, given.indices, further, dtype="float32")
     assert_all_same(found, along, by_input)
-    results = run(forward_mode(pooling(config)), "xla", given.x, tangent)
+    results = run(forward_mode(config.pooling()), "xla", given.x, tangent)
     assert_all_same(results, given.values, along)
 
 

@@ -19,10 +19,6 @@ SQUARE = Config((7, 6), 3, 2, 1)
 IMAGES = np.random.default_rng(0).permutation(144).reshape(2, 4, 6, 3).astype("float32")
 
 
-def pooling(config, **options):
-    return lambda x: max_pool(x, **config.arguments, **options)
-
-
 def operations(function, *shapes):
     return [node.op for node in nodes(function, *map(tf.TensorSpec, shapes))]
 
@@ -42,7 +38,7 @@ def test_partly_unknown_shape(known, config, jit_compile):
     spec = [None] * given.x.ndim
     for axis in known:
         spec[axis] = given.x.shape[axis]
-    pool = with_gradient(pooling(config, return_indices=True))
+    pool = with_gradient(config.pooling(return_indices=True))
     specs = [tf.TensorSpec(spec), tf.TensorSpec([*[None] * (len(spec) - 1), 3])]
     traced = tf.function(pool, input_signature=specs, jit_compile=jit_compile)
     results = traced(given.x, given.upstream)
@@ -69,7 +65,7 @@ def test_the_gradient_in_3d_is_onednns_where_there_is_one():
 
 @pytest.mark.parametrize(("mode", "transposes"), [("graph", 2), ("xla", 0)])
 def test_channels_are_samples_in_xla(mode, transposes):
-    pool = pooling(Config((9, 9), 3), data_format="channels_first", implementation="shifted")
+    pool = Config((9, 9), 3).pooling(data_format="channels_first", implementation="shifted")
     traced = operations(in_mode(pool, mode), (2, 16, 9, 9))
     assert traced.count("Transpose") == transposes
 
@@ -89,7 +85,7 @@ def test_argmax_counts_in_32_bits_where_they_are_enough(shape, dtype):
 
 
 def test_shifted_leaves_out_the_operation_that_few_can_run():
-    pool = pooling(SQUARE, implementation="shifted", return_indices=True)
+    pool = SQUARE.pooling(implementation="shifted", return_indices=True)
     assert "MaxPoolWithArgmax" not in operations(pool, (2, 7, 6, 3))
 
 
@@ -113,7 +109,7 @@ def test_small_offsets_are_for_xla(mode):
 @pytest.mark.parametrize("config", [CHOSEN[4], SQUARE, CHOSEN[17]], ids=str)
 def test_indices_inside_a_map(config):
     given = case(config, ties)
-    pool = pooling(config, return_indices=True)
+    pool = config.pooling(return_indices=True)
     one = lambda x: tuple(y[0] for y in pool(x[None]))  # noqa: E731
     assert_same(tf.vectorized_map(one, tf.constant(given.x))[1], given.indices)
 

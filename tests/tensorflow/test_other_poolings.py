@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from conformance.first_maxima import check
 from harness.assertions import assert_all_same, assert_close, assert_same
-from harness.cases import distinct, ties, wild
+from harness.cases import ties
 from harness.runner import MODES, run, with_gradient
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
@@ -17,33 +16,13 @@ from keras_maxpool.backend.tensorflow import regions
 from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool, global_max_pool
 
-# Regions of several sizes that overlap, leave gaps, and are in no order.
-CUTS = [
-    [([0, 2, 3, 8, 0], [4, 3, 9, 9, 1])],
-    [([0, 1, 4], [2, 5, 5]), ([2, 0, 0, 3], [4, 1, 4, 4])],
-    [([0, 1], [2, 3]), ([0, 0, 3], [1, 4, 4]), ([1, 0], [2, 3])],
-]
-PLANE = CUTS[1]
 FRACTIONAL = partial(fractional_max_pool, pooling_ratio=1.5)
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def example(fill=ties, shape=(5, 4)):
-    return fill((2, *shape, 3), "float32", np.random.default_rng(2)).astype("float32")
-
-
-def pool(x, cuts=PLANE, to=np.array):
-    axes = [regions.between(to(s), to(e), int(np.max(np.subtract(e, s)))) for s, e in cuts]
-    values, indices = regions.pool_channels_last(x, axes, current_context(x))
-    return values, tf.cast(indices, tf.int64)
-
-
-@pytest.mark.parametrize("to", [np.array, tf.constant])
-def test_any_regions(to):
-    for cuts, shape in zip(CUTS, [(9,), (5, 4), (3, 4, 3)], strict=True):
-        for fill in (distinct, ties, wild):
-            x = example(fill, shape)
-            check(partial(pool, cuts=cuts, to=to), x, reference_regions.pool(x, cuts))
+X = ties((2, 5, 4, 3), "float32", np.random.default_rng(2)).astype("float32")
+POOL = partial(adaptive_max_pool, output_size=(3, 3), return_indices=True)
+POOLED = reference_regions.pool(X, [reference_regions.adaptive(n, 3) for n in (5, 4)])
 
 
 @by_mode
@@ -97,29 +76,24 @@ def of_one(pool, sample, upstream, *mask):
 
 
 def test_vectorized_map_and_jacobian():
-    x = example()
-    expected = reference_regions.pool(x, PLANE)
-    ones = np.ones_like(expected.values)
-    gradient = reference.gradient(x.shape, expected.indices, ones, dtype="float32")
-    arrays = tf.constant(x), tf.constant(ones)
-    got = tf.vectorized_map(lambda parts: of_one(pool, *parts), arrays)
-    assert_all_same(got, *expected, gradient)
+    x, ones = tf.constant(X), np.ones_like(POOLED.values)
+    gradient = reference.gradient(X.shape, POOLED.indices, ones, dtype="float32")
+    got = tf.vectorized_map(lambda parts: of_one(POOL, *parts), (x, tf.constant(ones)))
+    assert_all_same(got, *POOLED, gradient)
     with tf.GradientTape() as tape:
-        tape.watch(arrays[0])
-        values, _ = pool(arrays[0])
-    jacobian = tape.jacobian(values, arrays[0])
-    assert_same(jacobian, reference.jacobian(x.shape, expected.indices))
+        tape.watch(x)
+        values, _ = POOL(x)
+    assert_same(tape.jacobian(values, x), reference.jacobian(X.shape, POOLED.indices))
 
 
 @pytest.mark.parametrize("kind", ["backend", "ieee"])
 def test_vectorized_map_of_global_pooling(kind):
-    x = example()
-    mask = np.random.default_rng(0).random(x.shape[:-1]) < 0.5
+    mask = np.random.default_rng(0).random(X.shape[:-1]) < 0.5
     upstream = np.arange(1, 7, dtype="float32").reshape(2, 3)
     one = partial(of_one, partial(global_max_pool, nonfinite=kind, return_indices=True))
     for masks in ([], [mask]):
-        wanted = reference.global_pool(x, *masks)
-        arrays = tuple(map(tf.constant, (x, upstream, *masks)))
+        wanted = reference.global_pool(X, *masks)
+        arrays = tuple(map(tf.constant, (X, upstream, *masks)))
         mapped = tf.vectorized_map(lambda parts: one(*parts), arrays, fallback_to_while_loop=False)
         *found, gradient = mapped
         assert_all_same(found, wanted.values, wanted.indices)
@@ -131,12 +105,10 @@ def test_vectorized_map_of_global_pooling(kind):
 )
 def test_gradient_outside_a_loop(loop, mode):
     """There it must find the indices that the loop's steps have made."""
-    x = example()
-    expected = reference_regions.pool(x, PLANE)
-    looped = with_gradient(lambda x: loop(lambda sample: pool(sample[None])[0][0], x))
-    upstream = np.random.default_rng(1).integers(1, 4, expected.values.shape).astype("float32")
-    _, gradient = run(looped, mode, x, upstream)
-    assert_same(gradient, reference.gradient(x.shape, expected.indices, upstream, dtype="float32"))
+    looped = with_gradient(lambda x: loop(lambda sample: POOL(sample[None])[0][0], x))
+    upstream = np.random.default_rng(1).integers(1, 4, POOLED.values.shape).astype("float32")
+    _, gradient = run(looped, mode, X, upstream)
+    assert_same(gradient, reference.gradient(X.shape, POOLED.indices, upstream, dtype="float32"))
 
 
 # What a graph learns when it runs
@@ -146,7 +118,7 @@ def test_global_pooling_of_unknown_rank():
     function = tf.function(global_max_pool, input_signature=[tf.TensorSpec(None)])
     with pytest.raises(ValueError, match="`inputs` must have 1, 2 or 3"):
         function.get_concrete_function()
-    masked = tf.function(lambda mask: global_max_pool(example(), mask=mask))
+    masked = tf.function(lambda mask: global_max_pool(X, mask=mask))
     with pytest.raises(ValueError, match="mask of shape unknown"):
         masked.get_concrete_function(tf.TensorSpec(None, tf.bool))
 

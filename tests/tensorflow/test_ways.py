@@ -25,10 +25,6 @@ ROWS = [
 ]
 
 
-def pooling(config, **options):
-    return lambda x: max_pool(x, **config.arguments, data_format="channels_last", **options)
-
-
 def in_xla(function):
     return tf.function(function, jit_compile=True)
 
@@ -41,26 +37,6 @@ def tf_gradients(pool):
         return values, tf.gradients(values, x, grad_ys=upstream)[0]
 
     return tf.function(function)
-
-
-def of_unknown_batch(pool):
-    def function(x, upstream):
-        spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
-        return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
-
-    return function
-
-
-def data_map(pool):
-    """In parallel, of an unknown batch: the last one is smaller."""
-
-    def function(x, upstream):
-        data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
-        results = data.map(with_gradient(pool), num_parallel_calls=2)
-        assert {spec.shape[0] for spec in results.element_spec} == {None}
-        return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
-
-    return function
 
 
 def vectorized_map(pool):
@@ -78,8 +54,9 @@ def vectorized_map(pool):
 WITH_EVERY_KERNEL = {
     "tape around graph": lambda pool: with_gradient(tf.function(pool)),
     "tf.gradients": tf_gradients,
-    "tape around graph of unknown batch": of_unknown_batch,
-    "tf.data": data_map,
+    "tf.data": lambda pool: (
+        lambda *given: next(iter(tf.data.Dataset.from_tensors(given).map(with_gradient(pool))))
+    ),
     "vectorized_map": vectorized_map,
     "map_fn": lambda pool: tf.function(
         with_gradient(lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x))
@@ -105,7 +82,7 @@ WITH_AUTO = {
 )
 def test_values_and_gradients(way, implementation, config):
     given = case(config, ties, batch=3)
-    function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](pooling(config, implementation=implementation))
+    function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](config.pooling(implementation=implementation))
     results = function(tf.constant(given.x), tf.constant(given.upstream))
     assert_all_same(results, given.values, given.gradient)
 
@@ -133,7 +110,7 @@ def test_jacobian(mode, implementation, config, pfor):
     # A known limit, in notebook 06: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
-    pool = pooling(config, implementation=implementation)
+    pool = config.pooling(implementation=implementation)
     expected = reference.jacobian(given.x.shape, given.indices)
     assert_same(run(jacobian(pool, pfor), mode, given.x), expected)
 

@@ -12,21 +12,15 @@ from harness.assertions import assert_same
 from harness.cases import CHOSEN, Config, case, distinct, ties
 from harness.processes import in_child
 
-from keras_maxpool import ops
-
 CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
-
-
-def pooling(config: Config, **options: Any) -> Any:
-    return lambda x: ops.max_pool(x, **config.arguments, **options)
 
 
 @by_config
 @pytest.mark.parametrize("nonfinite", ["backend", "ieee"])
 def test_jacobians_and_hessian_of_ties(nonfinite: str, config: Config) -> None:
     """The Hessian of the sum of squared maxima is 2 J'J."""
-    given, pool = case(config, ties, batch=1), pooling(config, nonfinite=nonfinite)
+    given, pool = case(config, ties, batch=1), config.pooling(nonfinite=nonfinite)
     x, jacobian = torch.tensor(given.x), reference.jacobian(given.x.shape, given.indices)
     for transform in (torch.func.jacfwd, torch.func.jacrev):
         assert_same(transform(pool)(x), jacobian)
@@ -40,7 +34,7 @@ def test_mapped(config: Config) -> None:
     """Over an axis that is not the first, with one upstream gradient for all."""
     several = [case(config, fill) for fill in (ties, distinct)]
     upstream = torch.tensor(several[0].upstream)
-    gradient = lambda x: torch.func.vjp(pooling(config), x)[1](upstream)[0]  # noqa: E731
+    gradient = lambda x: torch.func.vjp(config.pooling(), x)[1](upstream)[0]  # noqa: E731
     stacked = torch.tensor(np.stack([given.x for given in several], 1))
     actual = torch.vmap(gradient, 1, 1)(stacked)
     for i, given in enumerate(several):
@@ -56,7 +50,7 @@ def test_compiled_to_code(config: Config) -> None:
     given = case(config, ties)
     x = torch.tensor(given.x, requires_grad=True)
     torch.compiler.reset()
-    values, indices = torch.compile(pooling(config, return_indices=True))(x)
+    values, indices = torch.compile(config.pooling(return_indices=True))(x)
     (gradient,) = torch.autograd.grad(values, x, torch.tensor(given.upstream))
     assert_same(values, given.values)
     assert_same(indices, given.indices)
@@ -65,7 +59,7 @@ def test_compiled_to_code(config: Config) -> None:
 
 def test_any_size_compiled_once() -> None:
     """Sizes that are marked as dynamic stay so."""
-    pool = torch.compile(pooling(CHOSEN[10]), backend="aot_eager", dynamic=True)
+    pool = torch.compile(CHOSEN[10].pooling(), backend="aot_eager", dynamic=True)
     for n in (7, 9, 12):
         x = np.random.default_rng(n).normal(size=(2, n, n + 1, 3)).astype("float32")
         values, _ = reference.pool(x, **CHOSEN[10].arguments)
@@ -76,7 +70,7 @@ def test_channels_last_stays_so_in_memory() -> None:
     """Neither the input nor the result is copied into another order."""
     for config in (CHOSEN[10], CHOSEN[16]):
         x = torch.zeros((2, *config.spatial, 8))
-        assert pooling(config)(x).is_contiguous()
+        assert config.pooling()(x).is_contiguous()
 
 
 def test_data_parallel() -> None:
