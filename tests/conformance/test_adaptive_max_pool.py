@@ -86,12 +86,3 @@ def test_far_bounds_are_exact(size, outputs, mode):
     last = (np.arange(1, outputs + 1) * size + outputs - 1) // outputs - 1
     values = run(lambda x: adaptive_max_pool(x, outputs), mode or "eager", x)
     np.testing.assert_array_equal(values[0, :, 0], last)
-
-
-@pytest.mark.skipif(
-    UNKNOWN is None, reason="this backend knows all sizes: set KERAS_BACKEND=tensorflow"
-)
-def test_of_unknown_size_zero_is_an_error():
-    """And no end of the process."""
-    with pytest.raises(Exception, match="Spatial axis 0 has no elements"):
-        run(lambda x: adaptive_max_pool(x, 2), UNKNOWN, np.zeros((1, 0, 4, 1), "float32"))

@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness.runner import MODES, run
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
 
@@ -35,19 +34,6 @@ def test_random_orders_the_lengths():
             order = np.argsort(bits, kind="stable")
             np.testing.assert_array_equal(np.diff(got), short + (order < longer))
             assert (got[0], got[-1]) == (0, size)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_one_seed_gives_the_same_in_every_mode(mode):
-    """Written down once: these hold for every version of the package, of TensorFlow and of Keras."""
-
-    def draw(seed):
-        rows, columns = sequences.random_bits(seed, [6, 7])
-        return sequences.random(9, 6, rows), sequences.pseudo_random(10, 7, columns)
-
-    got = run(draw, mode, np.array([7, 0], "int64"))
-    written = [[0, 1, 3, 5, 7, 8, 9], [0, 1, 3, 4, 6, 7, 9, 10]]
-    assert [bounds.tolist() for bounds in got] == written
 
 
 @pytest.mark.parametrize("known", [True, False])
