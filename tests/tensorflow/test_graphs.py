@@ -150,16 +150,12 @@ def test_tensorflow_conventions(name):
 # Unpooling
 
 
-@pytest.mark.parametrize(
-    ("window", "small"),
-    [
+def test_small_windows_side_by_side_are_adjacent():
+    for window, small in [
         *(((2, None, "valid"), True), ((4, None, "valid"), True), ((2, None, "same"), False)),
         *((((1, 17), None, "valid"), False), ((2, 1, "valid"), False), ((2, None, 1), False)),
-    ],
-    ids=str,
-)
-def test_small_windows_side_by_side_are_adjacent(window, small):
-    assert adjacent_windows.are_adjacent(parse(2, *window, 1, False)) is small
+    ]:
+        assert adjacent_windows.are_adjacent(parse(2, *window, 1, False)) is small
 
 
 @pytest.mark.parametrize("config", [Config((8,), 4), Config((6, 9), (2, 3)), Config((5, 7), 2)])

@@ -123,28 +123,18 @@ def test_global_pooling_of_unknown_rank():
         masked.get_concrete_function(tf.TensorSpec(None, tf.bool))
 
 
-SHAPES = [(2, 1, 5), (2, 5, 4), (1, 4, 5), (2, 4, 6), (3, 5, 6)]
-
-
-@pytest.mark.parametrize(
-    ("known", "jit_compile", "shapes", "match"),
-    [
-        pytest.param([None] * 3, False, SHAPES, "`mask` must have the shape", id="no size"),
-        pytest.param([2, 4, 5], False, SHAPES, "`mask` must have the shape", id="the inputs'"),
-        pytest.param([None] * 3, True, SHAPES[:1], None, id="XLA does not stretch it"),
-    ],
-)
-def test_a_mask_that_does_not_fit(known, jit_compile, shapes, match):
-    function = tf.function(
-        lambda x, mask: global_max_pool(x, mask=mask),
-        input_signature=[tf.TensorSpec([*known, 3]), tf.TensorSpec([None] * 3, tf.bool)],
-        jit_compile=jit_compile,
-    )
-    x = np.ones((2, 4, 5, 3), "float32")
+@pytest.mark.parametrize("known", [[None] * 3, [2, 4, 5]], ids=str)
+def test_a_mask_that_does_not_fit(known):
+    specs = tf.TensorSpec([*known, 3]), tf.TensorSpec([None] * 3, tf.bool)
+    x, pool = np.ones((2, 4, 5, 3), "float32"), lambda x, mask: global_max_pool(x, mask=mask)
+    function = tf.function(pool, specs)
     assert function(x, np.full((2, 4, 5), True)).numpy().tolist() == [[1] * 3] * 2
-    for shape in shapes:
-        with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+    for shape in [(2, 1, 5), (2, 5, 4), (1, 4, 5), (2, 4, 6), (3, 5, 6)]:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="`mask` must have the shape"):
             function(x, np.full(shape, True))
+    # XLA has an error of its own, and does not stretch the mask.
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.function(pool, specs, jit_compile=True)(x, np.full((2, 1, 5), True))
 
 
 def test_nothing_to_pool():
