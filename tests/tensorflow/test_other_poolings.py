@@ -39,31 +39,33 @@ def test_global_nan_as_the_docstring_has_it(mode):
     assert_close(gradient[2, :, 0], np.full(3, 1 / 3))
 
 
-@pytest.mark.parametrize(
-    ("sizes", "dtype"),
-    [([9], tf.int32), ([2**31 - 2], tf.int32), ([2**16, 2**15], tf.int64), ([None], tf.int64)],
-)
-def test_32_bits_where_they_are_enough(sizes, dtype):
+def test_32_bits_where_they_are_enough():
     def of_regions(x):
-        return regions.pool_channels_last(x, [None] * len(sizes), current_context(x))
+        axes = [None] * (x.shape.rank - 2)
+        return regions.pool_channels_last(x, axes, current_context(x))
 
-    for function in (of_regions, partial(global_max_pool, return_indices=True)):
-        (range_,) = [n for n in nodes(function, tf.TensorSpec([1, *sizes, 1])) if n.op == "Range"]
-        assert range_.attr["Tidx"].type == dtype.as_datatype_enum
+    of_all = partial(global_max_pool, return_indices=True)
+    for dtype, *sizes in [
+        ("int32", 9),
+        ("int32", 2**31 - 2),
+        ("int64", 2**16, 2**15),
+        ("int64", None),
+    ]:
+        for function in (of_regions, of_all):
+            traced = nodes(function, tf.TensorSpec([1, *sizes, 1]))
+            (range_,) = [node for node in traced if node.op == "Range"]
+            assert tf.as_dtype(range_.attr["Tidx"].type) == dtype, sizes
 
 
-@pytest.mark.parametrize(
-    ("function", "shape", "wanted"),
-    [
+def test_a_known_size_stays_known():
+    for function, shape, wanted in [
         (partial(adaptive_max_pool, output_size=(3, 4)), [None] * 4, [None, 3, 4, None]),
         (partial(FRACTIONAL, data_format="channels_last"), [2, None, 9, 3], [2, None, 6, 3]),
         (partial(FRACTIONAL, data_format="channels_first"), [2, 3, None, 9], [2, 3, None, 6]),
-    ],
-)
-def test_a_known_size_stays_known(function, shape, wanted):
-    traced = tf.function(partial(function, return_indices=True))
-    for output in traced.get_concrete_function(tf.TensorSpec(shape)).output_shapes:
-        assert output.as_list() == wanted
+    ]:
+        traced = tf.function(partial(function, return_indices=True))
+        for output in traced.get_concrete_function(tf.TensorSpec(shape)).output_shapes:
+            assert output.as_list() == wanted
 
 
 # One sample at a time

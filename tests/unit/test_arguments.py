@@ -29,7 +29,7 @@ def test_one_int():
         *((np.uint8(3), 3), (np.array(3), 3), (np.uint64(2**63), 2**63)),
     ]:
         number = arguments.one_int(value, "pads", value, "Write 1.")
-        assert number == expected
+        assert number == expected, repr(value)
         assert type(number) is int
     for value, kind in [
         *((True, "booleans"), (np.False_, "booleans"), (3.0, "float"), (np.float64(3), "float64")),
@@ -56,7 +56,7 @@ def test_positive_ints():
         (np.array([2, 3], object), (2, 3)),
     ]:
         numbers = arguments.positive_ints(value, len(expected), "pool_size")
-        assert numbers == expected
+        assert numbers == expected, repr(value)
         assert all(type(number) is int for number in numbers)
     for value, why in [
         *((0, "must be positive"), ((2, -1), "must be positive")),
@@ -84,7 +84,7 @@ def test_paddings():
         *(((1, (0, 2)), 2, ((1, 1), (0, 2))), ([np.array([0, 1]), 2], 2, ((0, 1), (2, 2)))),
         (10**30, 1, ((10**30, 10**30),)),  # how much is too much depends on the window
     ]:
-        assert arguments.paddings(value, rank) == expected
+        assert arguments.paddings(value, rank) == expected, (value, rank)
     for value, error, why in [
         ((1,), ValueError, "takes 1 or 2 items"),
         (((0, 1, 2), (0, 1)), ValueError, "takes (before, after) pairs"),

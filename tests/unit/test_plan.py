@@ -67,29 +67,25 @@ def test_a_forced_kernel_computes_the_values():
             assert mode != "xla" or gradient == "shifted"
 
 
-@pytest.mark.parametrize(
-    ("implementations", "rank", "mode", "onednn", "gradient"),
-    [
+def test_whose_gradient_is_used():
+    for implementations, rank, mode, onednn, gradient in [
         *((["direct"], rank, mode, False, "direct") for rank in (1, 2) for mode in MODES[:2]),
         # MaxPool3D's own gradient goes to every tied element, but for oneDNN's, which only graphs run.
         (["direct"], 3, "graph", True, "direct"),
         (["direct", "separable"], 3, "graph", False, "separable"),
         (["shifted"], 3, "graph", False, "shifted"),
         (KERNELS, 3, "eager", True, plan.GRAPH),
-    ],
-)
-def test_whose_gradient_is_used(implementations, rank, mode, onednn, gradient):
-    for implementation, dtype in product(implementations, NATIVE):
-        _, chosen = choose(implementation, window(rank), dtype, mode, onednn)
-        assert chosen == gradient
+    ]:
+        for implementation, dtype in product(implementations, NATIVE):
+            _, chosen = choose(implementation, window(rank), dtype, mode, onednn)
+            assert chosen == gradient, (implementation, rank, mode, onednn)
 
 
 IMAGES, SPP = (64, 224, 224), (8, 40, 40, 256)
 
 
-@pytest.mark.parametrize(
-    ("shape", "pool", "stride", "forward", "gradient"),
-    [
+def test_large_windows_and_few_channels_are_pooled_by_axis():
+    for shape, pool, stride, forward, gradient in [
         # Whether pooling by axis takes less time in a graph, as it was measured: forward, and with the gradient.
         *((SPP, pool, 1, False, False) for pool in (3, 5)),
         (SPP, 13, 1, True, True),
@@ -103,13 +99,11 @@ IMAGES, SPP = (64, 224, 224), (8, 40, 40, 256)
         *(((None, None, None, 256), 13, 1, True, True), ((None,) * 4, 3, 2, False, False)),
         # One axis is pooled directly whatever its window.
         ((8, 9999, 3), 99, 1, False, False),
-    ],
-)
-def test_large_windows_and_few_channels_are_pooled_by_axis(shape, pool, stride, forward, gradient):
-    of = parse(len(shape) - 2, pool, stride, "same", 1, False)
-    for taped, by_axis in ((False, forward), (True, gradient)):
-        chosen = plan.choose("auto", work(of, "float32", "graph", taped, shape, onednn_3d=True))
-        assert chosen.kernel == ("separable" if by_axis else "direct")
+    ]:
+        of = parse(len(shape) - 2, pool, stride, "same", 1, False)
+        for taped, by_axis in ((False, forward), (True, gradient)):
+            chosen = plan.choose("auto", work(of, "float32", "graph", taped, shape, onednn_3d=True))
+            assert chosen.kernel == ("separable" if by_axis else "direct"), (shape, pool, taped)
 
 
 def test_eager_operations_take_longer_to_start():
@@ -121,9 +115,8 @@ def test_eager_operations_take_longer_to_start():
     assert kernels == ["separable", "direct"]
 
 
-@pytest.mark.parametrize(
-    ("pool", "stride", "padding", "channels", "taped", "kernel", "gradient"),
-    [
+def test_xla_scatters():
+    for pool, stride, padding, channels, taped, kernel, gradient in [
         # XLA's own operations, where windows do not overlap and few channels are adjacent.
         (2, 2, "valid", 12, False, "direct", "shifted"),
         (2, 2, "same", 12, False, "direct", "shifted"),
@@ -135,12 +128,10 @@ def test_eager_operations_take_longer_to_start():
         (4, 4, 1, 3, True, "shifted", plan.OWN),
         (6, 6, "same", 60, False, "direct", "shifted"),
         (6, 6, "valid", 60, False, "shifted", plan.OWN),
-    ],
-)
-def test_xla_scatters(pool, stride, padding, channels, taped, kernel, gradient):
-    of = parse(2, pool, stride, padding, 1, False)
-    chosen = plan.choose("auto", work(of, "float32", "xla", taped, (8, 32, 32, channels)))
-    assert (chosen.kernel, chosen.gradient) == (kernel, gradient)
+    ]:
+        of = parse(2, pool, stride, padding, 1, False)
+        chosen = plan.choose("auto", work(of, "float32", "xla", taped, (8, 32, 32, channels)))
+        assert (chosen.kernel, chosen.gradient) == (kernel, gradient), (of, channels, taped)
 
 
 def test_xla_scatters_axis_by_axis_in_3d_and_for_nothing_else_than_gradients_of_float32():
@@ -190,9 +181,8 @@ def test_gradients_of_16_bits_are_summed_in_32():
         assert chosen.widened is ((dtype, mode) in widened)
 
 
-@pytest.mark.parametrize(
-    ("padding", "mode", "taped", "batch", "layout"),
-    [
+def test_layouts_of_channels_first():
+    for padding, mode, taped, batch, layout in [
         ("valid", "eager", False, 1, plan.AS_IS),
         ("same", "eager", False, 1, plan.AS_IS),
         # A small input's gradient is taken eagerly, where channels first has none.
@@ -202,18 +192,16 @@ def test_gradients_of_16_bits_are_summed_in_32():
         ("same", "graph", True, None, plan.AS_IS),
         (1, "eager", False, 1, plan.TRANSPOSED),
         ("same", "xla", False, 1, plan.CHANNELS_AS_SAMPLES),
-    ],
-)
-def test_layouts_of_channels_first(padding, mode, taped, batch, layout):
-    facts = {"shape": (batch, 9, 9, 64), "data_format": "channels_first"}
-    of = window(2, padding=padding)
-    first = work(of, "float32", mode, taped, **facts, native_channels_first=True)
-    moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
-    assert plan.choose("auto", first).layout == layout
-    assert plan.choose("separable", first).layout == moved
-    assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
-    last = first._replace(data_format="channels_last", native_channels_first=False)
-    assert plan.choose("auto", last).layout == plan.AS_IS
+    ]:
+        facts = {"shape": (batch, 9, 9, 64), "data_format": "channels_first"}
+        of = window(2, padding=padding)
+        first = work(of, "float32", mode, taped, **facts, native_channels_first=True)
+        moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
+        assert plan.choose("auto", first).layout == layout, first
+        assert plan.choose("separable", first).layout == moved
+        assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
+        last = first._replace(data_format="channels_last", native_channels_first=False)
+        assert plan.choose("auto", last).layout == plan.AS_IS
 
 
 @pytest.mark.parametrize("channels", [15, 16, None])

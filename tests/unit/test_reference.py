@@ -31,7 +31,7 @@ def test_geometry():
         ((5, 1, 3, "valid", 1, True), (2, 0, 0)),  # a third would start at 6, behind the data
         ((4, 2, 3, (1, 1), 1, True), (2, 1, 1)),  # a third would start in the padding at the end
     ]:
-        assert reference.geometry(*axis) == expected
+        assert reference.geometry(*axis) == expected, axis
 
 
 def test_windows():

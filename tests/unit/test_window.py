@@ -21,7 +21,7 @@ def test_unpooled_size():
         *((4, (3, 2, (0, 1)), 8), (3, (2, 3, VALID), 8)),
         *((3, (2, 3, "same"), 9), (3, (5, 2, "causal"), 6)),
     ]:
-        assert Axis(*axis).unpooled_size(outputs) == size
+        assert Axis(*axis).unpooled_size(outputs) == size, axis
         assert Axis(*axis).output_size(size) == outputs
 
 
@@ -99,7 +99,7 @@ def test_padding_round_trip():
         *((1, "Causal", "causal"), (3, [0, (0, 1), [2, 0]], ((0, 0), (0, 1), (2, 0)))),
     ]:
         parsed = window(rank, 3, padding=padding)
-        assert parsed.padding == expected
+        assert parsed.padding == expected, padding
         assert window(rank, 3, padding=parsed.padding) is parsed
 
 
@@ -122,7 +122,7 @@ def test_output_sizes():
         ([5, 4, None], {"ceil_mode": True}, [3, 2, None]),
         ([4], {"pool_size": 2**31 - 2, "padding": "same"}, [1]),
     ]:
-        assert window(len(sizes), **options).output_sizes(sizes) == expected
+        assert window(len(sizes), **options).output_sizes(sizes) == expected, options
 
 
 def test_windows_larger_than_their_input():
@@ -151,7 +151,7 @@ def test_windows_that_would_fit_in_the_other_format():
         text = refused(ValueError, of.output_sizes, sizes, data_format, channels)
         (other,) = {"channels_last", "channels_first"} - {data_format}
         hint = f'looks like data_format="{other}"; this call uses "{data_format}"'
-        assert (hint in text) == ("looks like" in text) == swapped
+        assert (hint in text) == ("looks like" in text) == swapped, (data_format, sizes, channels)
 
 
 def test_padded_sizes_stay_below_32_bits():
