@@ -256,18 +256,6 @@ def test_an_axis_of_padding_alone_beside_others(mode):
         assert np.all(indices == -1)
 
 
-@pytest.mark.parametrize("mode", MODES[:2])
-def test_slices_of_three_strided_axes_and_many_channels(mode):
-    """At once they would be compared in seven dimensions, of which TensorFlow broadcasts five outside XLA."""
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 3, (2, 5, 4, 6, 16)).astype("float32")
-    _, indices = reference.pool(x, 2)
-    upstream = rng.integers(1, 4, indices.shape).astype("float32")
-    pool = with_gradient(lambda x: max_pool(x, 2, implementation="shifted"))
-    _, gradient = run(pool, mode, x, upstream)
-    assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype=x.dtype))
-
-
 @by_mode
 def test_padding_leaves_the_sign_of_zeros(mode):
     xs = [np.full((1, *[4] * rank, 1), -0.0, "float32") for rank in (1, 2, 3)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.cases import FLOATS, INTEGERS, distinct
 from harness.runner import MODES, run, run_all, with_gradient
 from harness.runner_tensorflow import nodes
@@ -102,8 +102,7 @@ def test_adaptive_regions_without_a_table(mode, monkeypatch):
     x = distinct((2, 7, 9, 3), "float32", np.random.default_rng(0)).astype("float32")
     cuts = [reference_regions.adaptive(7, 3), reference_regions.adaptive(9, 11)]
     pool = lambda x: adaptive_max_pool(x, (3, 11), "channels_last", return_indices=True)  # noqa: E731
-    for found, wanted in zip(run(pool, mode, x), reference_regions.pool(x, cuts), strict=True):
-        assert_same(found, wanted)
+    assert_all_same(run(pool, mode, x), *reference_regions.pool(x, cuts))
 
 
 @by_mode
@@ -117,5 +116,4 @@ def test_fractional_bits_without_a_table(mode, monkeypatch):
 
     held = run(pooled, mode, x)
     monkeypatch.setattr(shapes, "MAX_STATIC", 0)
-    for drawn, wanted in zip(run(pooled, mode, x), held, strict=True):
-        assert_same(drawn, wanted)
+    assert_all_same(run(pooled, mode, x), *held)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from harness.assertions import assert_all_same
 from harness.install import needs
 from harness.keras_version import keras
+from harness.runner import as_arrays
 
 import keras_maxpool as km
 
@@ -69,9 +71,5 @@ def check(name: str, file: Path, rows: int | None) -> None:
     shape = (2, 11) if rows else (3, 14)
     data = np.random.default_rng(0).normal(size=(*shape, 10, 3)).astype("float32")
     data[:, 5:7] = 0
-    found = run(data)
-    wanted = model.predict(data, verbose=0)
-    wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    found = found if isinstance(found, (list, tuple)) else [found]
-    for array, other in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(np.asarray(array), other)
+    found, wanted = map(as_arrays, (run(data), model.predict(data, verbose=0)))
+    assert_all_same(found, *wanted)
