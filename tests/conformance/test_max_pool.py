@@ -240,9 +240,10 @@ def test_nothing_to_pool(mode, config):
 def test_gradients_of_16_bits_are_rounded_once(mode):
     """Each 1 on its own would be lost beside the largest."""
     dtype, large = ("bfloat16", 256) if mode == "xla" else ("float16", 2048)
-    x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], [large, 1, 1]))
-    _, gradient = run(with_gradient(lambda x: max_pool(x, 3, 1)), mode, x, dy)
-    assert gradient[0, 2, 0] == large + 2
+    for upstream in ([large, 1, 1], [1, 1, large]):
+        x, dy = (np.array([n], dtype)[..., None] for n in ([0, 0, 9, 0, 0], upstream))
+        _, gradient = run(with_gradient(lambda x: max_pool(x, 3, 1)), mode, x, dy)
+        assert gradient[0, 2, 0] == large + 2
 
 
 @by_mode
