@@ -37,27 +37,24 @@ def test_int32(mode, config):
     assert_same(indices, given.indices.astype("int32"))
 
 
-@pytest.mark.parametrize(
-    ("conventions", "shape", "data_format", "counted"),
-    [
-        ({"to": "onnx"}, (2, 2**15, 2**14, 2), "channels_last", 2**31),
-        ({"source": "tensorflow_batch"}, (2, 2**15, 2**14, 2), "channels_last", 2**31),
-        ({"to": "tensorflow"}, (2, 2**15, 2**14, 4), "channels_last", 2**31),
-        ({"to": "tensorflow"}, (1, 4, 2**15, 2**14), "channels_first", 2**31),
-        ({"to": "tensorflow"}, (2, 2**15, 2**14, 2), "channels_last", None),
-        ({}, (2, 2**15, 2**14, 4), "channels_last", None),
-        ({"to": "onnx"}, (2, 2**15, 2**14, 1), "channels_last", None),
-    ],
-)
-def test_int32_is_not_converted_where_it_would_wrap(conventions, shape, data_format, counted):
+def test_int32_is_not_converted_where_it_would_wrap():
     narrow, wide = (np.array([[[[7]]]], dtype) for dtype in ("int32", "int64"))
-    in_64_bits = converted(wide, shape, data_format=data_format, **conventions)
-    if counted is None:
-        in_32_bits = converted(narrow, shape, data_format=data_format, **conventions)
-        assert_same(in_32_bits, in_64_bits.astype("int32"))
-        return
-    with pytest.raises(ValueError, match=f"received {counted}.*64"):
-        convert_indices(narrow, shape, data_format=data_format, **conventions)
+    for data_format, shape, fits, conventions in [
+        ("channels_last", (2, 2**15, 2**14, 2), False, {"to": "onnx"}),
+        ("channels_last", (2, 2**15, 2**14, 2), False, {"source": "tensorflow_batch"}),
+        ("channels_last", (2, 2**15, 2**14, 4), False, {"to": "tensorflow"}),
+        ("channels_first", (1, 4, 2**15, 2**14), False, {"to": "tensorflow"}),
+        ("channels_last", (2, 2**15, 2**14, 2), True, {"to": "tensorflow"}),
+        ("channels_last", (2, 2**15, 2**14, 4), True, {}),
+        ("channels_last", (2, 2**15, 2**14, 1), True, {"to": "onnx"}),
+    ]:
+        conventions["data_format"] = data_format
+        in_64_bits = converted(wide, shape, **conventions)
+        if fits:
+            assert_same(converted(narrow, shape, **conventions), in_64_bits.astype("int32"))
+            continue
+        with pytest.raises(ValueError, match=f"received {2**31}.*64"):
+            convert_indices(narrow, shape, **conventions)
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -90,17 +87,18 @@ def test_conventions(config, data_format):
         assert np.all(none == -1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"to": "pytorch"}, ValueError, '`to` is unknown; received to=.pytorch.. Write "torch" or'),
-        ({"source": 1}, ValueError, "`source` is unknown; received source=1"),
-        ({"indices": np.zeros((1, 2, 1))}, TypeError, "`indices` takes int64 or int32; received f"),
-        ({"shape": (4, 1)}, ValueError, r"`shape` must have one size for each of the 3 axes"),
-        ({"data_format": "nhwc"}, ValueError, "`data_format` is unknown"),
-    ],
-)
-def test_bad_conversions(arguments, error, message):
+def test_bad_conversions():
     good = {"indices": np.zeros((1, 2, 1), "int64"), "shape": (1, 4, 1), "to": "onnx"}
-    with pytest.raises(error, match=message):
-        convert_indices(**(good | arguments))
+    for error, message, arguments in [
+        (
+            ValueError,
+            "`to` is unknown; received to='pytorch'. Write \"torch\" or",
+            {"to": "pytorch"},
+        ),
+        (ValueError, "`source` is unknown; received source=1", {"source": 1}),
+        (TypeError, "`indices` takes int64 or int32; received f", {"indices": np.zeros((1, 2, 1))}),
+        (ValueError, "`shape` must have one size for each of the 3 axes", {"shape": (4, 1)}),
+        (ValueError, "`data_format` is unknown", {"data_format": "nhwc"}),
+    ]:
+        with pytest.raises(error, match=message):
+            convert_indices(**(good | arguments))

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import reference
 from harness import runner
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config, case, distinct, ties
-from harness.install import needs
 from harness.runner import EVERY_MODE, MODES, run, run_all, with_gradient
 
 from keras_maxpool.arguments import INDICES_CONVENTIONS as CONVENTIONS
@@ -47,9 +46,9 @@ def test_values_and_gradient(config, mode):
     def function(values, indices, like):
         return with_gradient(lambda v: unpooling(config)(v, indices, like))(values, like)
 
-    y, gradient = run(function, mode, given.upstream, given.indices, upstream)
-    assert_same(y, reference.unpool(given.upstream, given.indices, config.spatial))
-    assert_same(gradient, reference.gather(upstream, given.indices))
+    results = run(function, mode, given.upstream, given.indices, upstream)
+    y = reference.unpool(given.upstream, given.indices, config.spatial)
+    assert_all_same(results, y, reference.gather(upstream, given.indices))
 
 
 @by_mode
@@ -66,12 +65,11 @@ def test_second_order(mode, config):
         )
 
     arrays = given.values, given.upstream, given.indices, like
-    second, (y, derivative) = run(function, mode, *arrays)
+    second, forward = run(function, mode, *arrays)
     along = reference.unpool(2 * given.upstream, given.indices, config.spatial)
-    assert_same(second[0], along)
-    assert_same(second[1], reference.gather(2 * like * along, given.indices))
-    assert_same(y, reference.unpool(given.values, given.indices, config.spatial))
-    assert_same(derivative, along)
+    assert_all_same(second, along, reference.gather(2 * like * along, given.indices))
+    y = reference.unpool(given.values, given.indices, config.spatial)
+    assert_all_same(forward, y, along)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -176,22 +174,6 @@ def test_every_convention(mode, config):
         assert_same(y, wanted, str(key))
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("stride", [2, 3])
-def test_pytorch_live(rank, stride):
-    torch = needs("torch")
-    config = Config((7, 6, 5)[:rank], 2, stride)
-    given = case(config, distinct, data_format="channels_first")
-    layer = getattr(torch.nn, f"MaxUnpool{rank}d")(2, stride)
-    values, indices = torch.from_numpy(given.values), torch.from_numpy(given.indices)
-    unpool = unpooling(config, data_format="channels_first")
-    y = run(unpool, "eager", given.values, given.indices, given.x)
-    np.testing.assert_array_equal(y, layer(values, indices, output_size=config.spatial))
-    indices = torch.clip(indices, max=1)  # which fit any size
-    y = run(unpool, "eager", given.values, indices.numpy())
-    assert y.shape == layer(values, indices).shape
-
-
 GOOD = {"values": np.ones((1, 2, 2, 1), "float32"), "indices": np.zeros((1, 2, 2, 1), "int64")}
 FLOAT16 = np.zeros((1, 2, 2, 1), "float16")
 
@@ -207,14 +189,9 @@ FLOAT16 = np.zeros((1, 2, 2, 1), "float16")
         ),
         (ValueError, "`indices` must have the shape of ", {"indices": np.zeros((1, 2, 1, 1), int)}),
         (ValueError, r"`like` must have the rank .*\(1, 2, 2\)", {"like": np.zeros((1, 2, 2))}),
-        (ValueError, "`output_size` must be positive", {"output_size": (4, 0)}),
-        (ValueError, "`output_size` takes 1 or 2 integers", {"output_size": (4, 4, 4)}),
         (ValueError, "`output_size` and `like` ", {"output_size": 4, "like": FLOAT16}),
-        (ValueError, "`pool_size` must be positive", {"pool_size": 0}),
         (ValueError, "`values` must have 1, 2 or 3 spati", {"values": np.ones((2, 1), "float32")}),
         (TypeError, "max pooling takes", {"values": np.ones((1, 2, 2, 1), bool)}),
-        (ValueError, "`data_format` is unknown", {"data_format": "NHWC"}),
-        (ValueError, "`indices_convention` is unknown; received", {"indices_convention": None}),
     ],
 )
 def test_refuses(error, message, arguments):

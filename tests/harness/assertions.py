@@ -28,3 +28,9 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, dtype: str = "float32
     assert actual.shape == expected.shape
     expected = expected.astype("float64")
     np.testing.assert_allclose(actual.astype("float64"), expected, 2 * EPSILON[dtype], 0)
+
+
+def assert_all_same(results: Any, *expected: Any, what: str = "") -> None:
+    """`assert_same` of one result after another."""
+    for n, (actual, wanted) in enumerate(zip(results, expected, strict=True)):
+        assert_same(actual, wanted, f"result {n} {what}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
 import reference
+
+from keras_maxpool.ops import max_pool
 
 FORMATS = ("channels_last", "channels_first")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -37,6 +39,10 @@ class Config:
     def arguments(self) -> dict[str, Any]:
         """All of them, by name."""
         return {name: value for name, value in asdict(self).items() if name != "spatial"}
+
+    def pooling(self, **options: Any) -> Callable[..., Any]:
+        """`ops.max_pool` of these arguments, and others."""
+        return partial(max_pool, **self.arguments, **options)
 
     @property
     def dilated(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,32 +50,33 @@ def arrays() -> tuple[list[np.ndarray], np.ndarray]:
     return [x, rng.integers(0, 5, (4, 9))], rng.normal(size=(4, 3)).astype("float32")
 
 
+def trained(model: keras.Model) -> list[np.ndarray]:
+    """What it predicts, the loss of a step, and what it predicts then."""
+    x, y = arrays()
+    predict = partial(model.predict, x, verbose=0)
+    return [predict(), model.train_on_batch(x, y), predict()]
+
+
 def save(folder: str) -> None:
-    """Saves a model, what it predicts, and what it predicts after a step."""
-    model, (x, y) = make(), arrays()
+    model = make()
     model.save(f"{folder}/model.keras")
     model.save_weights(f"{folder}/model.weights.h5")
-    np.savez(f"{folder}/first.npz", predicted=model.predict(x, verbose=0))
-    loss = model.train_on_batch(x, y)
-    np.savez(f"{folder}/then.npz", predicted=model.predict(x, verbose=0), loss=loss)
+    np.savez(f"{folder}/results.npz", *trained(model))
 
 
 def check(folder: str) -> None:
     """Loads it, by its file and by its weights, and does the same."""
-    x, y = arrays()
-    first, then = (np.load(f"{folder}/{name}.npz") for name in ("first", "then"))
     by_weights = make()
     by_weights.set_weights([0 * weight for weight in by_weights.get_weights()])
     by_weights.load_weights(f"{folder}/model.weights.h5")
     # Of PyTorch's optimizers, Keras writes classes that run on PyTorch alone.
     loaded = keras.models.load_model(f"{folder}/model.keras", compile=False)
+    wanted = np.load(f"{folder}/results.npz")
     for model in (compiled(loaded), by_weights):
-        predicted = model.predict(x, verbose=0)
-        np.testing.assert_allclose(predicted, first["predicted"], rtol=1e-6, atol=1e-6)
-        loss = model.train_on_batch(x, y)
-        np.testing.assert_allclose(loss, then["loss"], rtol=1e-5)
-        predicted = model.predict(x, verbose=0)
-        np.testing.assert_allclose(predicted, then["predicted"], rtol=1e-5, atol=1e-5)
+        first, *others = zip(trained(model), wanted.values(), strict=True)
+        np.testing.assert_allclose(*first, rtol=1e-6, atol=1e-6)
+        for pair in others:
+            np.testing.assert_allclose(*pair, rtol=1e-5, atol=1e-5)
 
 
 def test_a_saved_model(tmp_path: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
-from harness.cases import CHOSEN, Config, case, ties
+from harness.assertions import assert_same
+from harness.cases import CHOSEN, Config, case, distinct, ties
 from harness.processes import in_child
-from harness.runner_jax import run
 
 from keras_maxpool import ops
 
@@ -19,72 +17,41 @@ CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
 
 
-def pooling(config: Config, **options: Any) -> Any:
-    return lambda x: ops.max_pool(x, **config.arguments, **options)
-
-
-def selection(config: Config, x: np.ndarray) -> np.ndarray:
-    """The Jacobian of pooling, by the reference's indices: (outputs, inputs)."""
-    _, indices = reference.pool(x, **config.arguments)
-    batch, *sizes, channels = indices.shape
-    jacobian = np.zeros((*indices.shape, *x.shape), x.dtype)
-    spatial = x.shape[1:-1]
-    for at in np.ndindex(batch, *sizes, channels):
-        if indices[at] >= 0:
-            element = np.unravel_index(indices[at], spatial)
-            jacobian[(*at, at[0], *map(int, element), at[-1])] = 1
-    return jacobian
-
-
 @by_config
-@pytest.mark.parametrize("jacobian", [jax.jacfwd, jax.jacrev])
-def test_jacobians_of_ties(jacobian: Any, config: Config) -> None:
-    x = case(config, ties, batch=1).x
-    actual = jax.jit(jacobian(pooling(config)))(x)
-    np.testing.assert_array_equal(actual, selection(config, x))
-
-
-@by_config
-def test_hessian(config: Config) -> None:
-    """That of the sum of squared maxima is 2 J'J."""
-    x = case(config, ties, batch=1).x
-    jacobian = selection(config, x).reshape(-1, x.size)
-    loss = lambda x: jnp.square(pooling(config)(x)).sum()  # noqa: E731
-    actual = jax.jit(jax.hessian(loss))(x).reshape(x.size, x.size)
-    np.testing.assert_array_equal(actual, 2 * jacobian.T @ jacobian)
+def test_jacobians_and_hessian_of_ties(config: Config) -> None:
+    """The Hessian of the sum of squared maxima is 2 J'J."""
+    given, pool = case(config, ties, batch=1), config.pooling()
+    jacobian = reference.jacobian(given.x.shape, given.indices)
+    for transform in (jax.jacfwd, jax.jacrev):
+        assert_same(jax.jit(transform(pool))(given.x), jacobian)
+    hessian = jax.jit(jax.hessian(lambda x: jnp.square(pool(x)).sum()))(given.x)
+    flat = jacobian.reshape(-1, given.x.size)
+    assert_same(hessian.reshape(2 * [given.x.size]), 2 * flat.T @ flat)
 
 
 @by_config
 def test_mapped_and_rematerialized(config: Config) -> None:
-    """Over an axis that is not the first, with one upstream gradient for all: of each sample on its own."""
-    cases = [case(config, ties, batch=2)]
-    x, dy = cases[0].x, cases[0].upstream
-
-    def gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
-        return jax.vjp(jax.checkpoint(pooling(config)), x)[1](dy)[0]
-
-    def mapped(x: jax.Array) -> jax.Array:
-        return jax.vmap(gradient, in_axes=(1, None), out_axes=1)(x, dy[:1])
-
-    def stacked() -> np.ndarray:
-        return np.stack([x, x[:, ::-1]], 1)[:1]
-
-    (actual,) = [run(mapped, "jit", stacked())]
-    for i in range(2):
-        one = stacked()[:, i]
-        _, indices = reference.pool(one, **config.arguments)
-        expected = reference.gradient(one.shape, indices, dy[:1], dtype=x.dtype)
-        np.testing.assert_array_equal(actual[:, i], expected)
+    """Over an axis that is not the first, with one upstream gradient for all."""
+    several = [case(config, fill) for fill in (ties, distinct)]
+    upstream = jnp.array(several[0].upstream)
+    remade = jax.checkpoint(config.pooling())
+    gradient = lambda x: jax.vjp(remade, x)[1](upstream)[0]  # noqa: E731
+    stacked = np.stack([given.x for given in several], 1)
+    actual = jax.jit(jax.vmap(gradient, 1, 1))(stacked)
+    for i, given in enumerate(several):
+        expected = reference.gradient(given.x.shape, given.indices, upstream, dtype="float32")
+        assert_same(actual[:, i], expected)
 
 
 def test_a_batch_of_unknown_size_is_exported() -> None:
     config = CONFIGS[1]
-    x = case(config, ties).x
+    given = case(config, ties)
     (batch,) = jax.export.symbolic_shape("batch")
-    spec = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
-    values, indices = jax.export.export(jax.jit(pooling(config, return_indices=True)))(spec).call(x)
-    np.testing.assert_array_equal(values, case(config, ties).values)
-    np.testing.assert_array_equal(indices, case(config, ties).indices)
+    spec = jax.ShapeDtypeStruct((batch, *given.x.shape[1:]), "float32")
+    exported = jax.export.export(jax.jit(config.pooling(return_indices=True)))(spec)
+    values, indices = exported.call(given.x)
+    assert_same(values, given.values)
+    assert_same(indices, given.indices)
 
 
 def test_an_export_of_unknown_sizes_is_refused() -> None:

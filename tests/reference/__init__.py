@@ -17,7 +17,7 @@ The rules:
 """
 
 # ruff: noqa: F401 - this is what the tests import
-from reference.global_pooling import Whole, global_gradient, global_pool, global_tangent
+from reference.global_pooling import global_gradient, global_pool, global_tangent
 from reference.layouts import channels_first, channels_last
-from reference.unpooling import gather, gradient, unpool
-from reference.windows import Geometry, Pooled, geometry, lowest, max_pool, pool, sees_only_padding
+from reference.unpooling import gather, gradient, jacobian, unpool
+from reference.windows import Pooled, geometry, lowest, pool, sees_only_padding

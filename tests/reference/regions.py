@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from reference.windows import Pooled
+from reference.windows import Pooled, maxima
 
 Cut = tuple[list[int], list[int]]
 """The starts and the ends of the regions of one axis."""
@@ -19,21 +19,7 @@ Cut = tuple[list[int], list[int]]
 
 def pool(x: np.ndarray, cuts: Sequence[Cut]) -> Pooled:
     """The maximum of each region, and its place in its own sample's and channel's spatial volume."""
-    batch, *spatial, channels = x.shape
-    # bfloat16 is no NumPy type: float32 holds each of its values, and casts back exactly.
-    numbers = x if x.dtype.kind in "iuf" else x.astype(np.float32)
-    shape = (batch, *(len(starts) for starts, _ in cuts), channels)
-    values, indices = np.zeros(shape, x.dtype), np.zeros(shape, np.int64)
-    for position in np.ndindex(shape):
-        sample, *region, channel = position
-        corner = [starts[i] for (starts, _), i in zip(cuts, region, strict=True)]
-        slices = [slice(starts[i], ends[i]) for (starts, ends), i in zip(cuts, region, strict=True)]
-        window = numbers[(sample, *slices, channel)]
-        offset = np.unravel_index(np.argmax(window), window.shape)
-        cell = tuple(c + o for c, o in zip(corner, offset, strict=True))
-        values[position] = x[(sample, *cell, channel)]
-        indices[position] = np.ravel_multi_index(cell, spatial)
-    return Pooled(values, indices)
+    return maxima(x, [list(map(range, *cut)) for cut in cuts])
 
 
 def adaptive(size: int, outputs: int | None) -> Cut:

@@ -68,3 +68,13 @@ def gather(x: np.ndarray, indices: np.ndarray, *, data_format: str = "channels_l
     where = np.nonzero(indices != -1)
     result[where] = flat[where[0], indices[where], where[-1]]
     return result
+
+
+def jacobian(x_shape: Sequence[int], indices: np.ndarray) -> np.ndarray:
+    """That of pooling, (*outputs, *x_shape): 1 where an output comes from an input, 0 elsewhere."""
+    result = np.zeros((*indices.shape, *x_shape), np.float32)
+    for output in np.ndindex(*indices.shape):
+        if indices[output] != -1:
+            element = np.unravel_index(indices[output], x_shape[1:-1])
+            result[(*output, output[0], *element, output[-1])] = 1
+    return result

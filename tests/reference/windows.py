@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,28 +50,18 @@ def geometry(
                   start within the left padding or the input".
     """
     dilated = (pool - 1) * dilation + 1  # from a window's first element to its last
-
+    if ceil_mode and padding in ("same", "same_lower", "causal"):
+        raise ValueError(f"ceil_mode has no meaning with padding={padding!r}")
     if padding in ("same", "same_lower"):
-        if ceil_mode:
-            raise ValueError(f"ceil_mode has no meaning with padding={padding!r}")
         output_size = math.ceil(size / stride)
         # A stride longer than the window skips data: nothing to pad then, hence the max.
         total = max((output_size - 1) * stride + dilated - size, 0)
         smaller, larger = total // 2, total - total // 2
-        if padding == "same":
-            return Geometry(output_size, smaller, larger)
-        return Geometry(output_size, larger, smaller)
-
+        pads = (smaller, larger) if padding == "same" else (larger, smaller)
+        return Geometry(output_size, *pads)
     if padding == "causal":
-        if ceil_mode:
-            raise ValueError("ceil_mode has no meaning with padding='causal'")
         return Geometry(math.ceil(size / stride), dilated - 1, 0)
-    if padding == "valid":
-        padding = (0, 0)
-    elif isinstance(padding, str):
-        raise ValueError(f"unknown padding {padding!r}")
-
-    before, after = padding
+    before, after = (0, 0) if padding == "valid" else padding
     room = size + before + after - dilated  # how far the first window can move
     if ceil_mode:
         output_size = math.ceil(room / stride) + 1
@@ -83,41 +74,33 @@ def geometry(
     return Geometry(output_size, before, after)
 
 
-def max_pool(
-    x: np.ndarray,
-    pool: Sequence[int],
-    strides: Sequence[int],
-    pads: Sequence[Pair],
-    dilation: Sequence[int],
-    *,
-    sizes: Sequence[int] | None = None,
-) -> Pooled:
-    """Pools a channels-last array; one entry a spatial axis in every sequence.
+def elements(
+    size: int, pool: int, stride: int, padding: str | Pair, dilation: int, ceil_mode: bool
+) -> list[list[int]]:
+    """The elements that each window of one axis sees: none where there is only padding."""
+    output_size, before, _ = geometry(size, pool, stride, padding, dilation, ceil_mode)
+    starts = [position * stride - before for position in range(output_size)]
+    windows = [range(start, start + pool * dilation, dilation) for start in starts]
+    return [[n for n in window if 0 <= n < size] for window in windows]
 
-    `sizes` are the output sizes; by default all windows that end within the padding.
-    """
-    spatial = x.shape[1:-1]
-    if sizes is None:
-        axes = zip(spatial, pool, strides, pads, dilation, strict=True)
-        sizes = [geometry(*axis).output_size for axis in axes]
+
+def sees_only_padding(*axis: Any) -> bool:
+    """Whether some window of this axis, whose arguments are those of `geometry`, has no real element."""
+    return not all(elements(*axis))
+
+
+def maxima(x: np.ndarray, axes: Sequence[Sequence[Sequence[int]]]) -> Pooled:
+    """Pools a channels-last array over windows, of which each axis has the lists of their elements."""
     # bfloat16 is no NumPy type: float32 holds each of its values, and casts back exactly.
     numbers = x if x.dtype.kind in "iuf" else x.astype(np.float32)
-
+    sizes = [len(windows) for windows in axes]
     shape = (x.shape[0], *sizes, x.shape[-1])
     values = np.full(shape, lowest(numbers.dtype), numbers.dtype)
     indices = np.full(shape, -1, np.int64)
     for position in np.ndindex(*sizes):
         best = values[(slice(None), *position)]  # (batch, channels), a view into `values`
         index = indices[(slice(None), *position)]
-        for offset in np.ndindex(*pool):
-            cell = tuple(
-                p * stride - before + o * step
-                for p, stride, (before, _), o, step in zip(
-                    position, strides, pads, offset, dilation, strict=True
-                )
-            )
-            if not all(0 <= c < size for c, size in zip(cell, spatial, strict=True)):
-                continue  # padding
+        for cell in product(*(windows[n] for windows, n in zip(axes, position, strict=True))):
             candidate = numbers[(slice(None), *cell)]
             wins = (
                 (index == -1)  # the first real element wins against nothing, even if it is -inf
@@ -125,7 +108,7 @@ def max_pool(
                 | (np.isnan(candidate) & ~np.isnan(best))
             )
             best[wins] = candidate[wins]
-            index[wins] = np.ravel_multi_index(cell, spatial)
+            index[wins] = np.ravel_multi_index(cell, x.shape[1:-1])
     return Pooled(values.astype(x.dtype), indices)
 
 
@@ -143,7 +126,7 @@ def pool(
     ceil_mode: bool = False,
     data_format: str = "channels_last",
 ) -> Pooled:
-    """`max_pool` with the arguments of a layer, and its results in the layout of `x`."""
+    """Pooling with the arguments of a layer; the results have the layout of `x`."""
     if data_format == "channels_first":
         arguments = pool_size, strides, padding, dilation_rate, ceil_mode
         return Pooled(*(channels_first(part) for part in pool(channels_last(x), *arguments)))
@@ -156,20 +139,5 @@ def pool(
     steps = sizes if strides is None else per_axis(strides)
     rates = per_axis(dilation_rate)
     paddings = [(p, p) if isinstance(p, int) else p for p in per_axis(padding)]
-    axes = [
-        geometry(*axis, ceil_mode)
-        for axis in zip(x.shape[1:-1], sizes, steps, paddings, rates, strict=True)
-    ]
-    pads = [(axis.before, axis.after) for axis in axes]
-    return max_pool(x, sizes, steps, pads, rates, sizes=[axis.output_size for axis in axes])
-
-
-def sees_only_padding(
-    size: int, pool: int, stride: int, padding: str | Pair, dilation: int, ceil_mode: bool
-) -> bool:
-    """Whether some window of this axis has no real element."""
-    output_size, before, _ = geometry(size, pool, stride, padding, dilation, ceil_mode)
-    starts = [position * stride - before for position in range(output_size)]
-    return not all(
-        any(0 <= start + offset * dilation < size for offset in range(pool)) for start in starts
-    )
+    axes = zip(x.shape[1:-1], sizes, steps, paddings, rates, strict=True)
+    return maxima(x, [elements(*axis, ceil_mode) for axis in axes])

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.cases import Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 from harness.runner_tensorflow import nodes
 
 from keras_maxpool.backend.tensorflow import onednn, plan
-from keras_maxpool.ops import max_pool
 
 CONFIGS = [
     Config((8, 8)),
@@ -32,23 +31,17 @@ def _large(monkeypatch):
     plan.choose.cache_clear()
 
 
-def pooling(config):
-    return lambda x: max_pool(x, **config.arguments, **FIRST)
-
-
 @with_configs
 def test_values_and_derivatives(config):
-    given, pool = case(config, ties, **FIRST), pooling(config)
+    given, pool = case(config, ties, **FIRST), config.pooling(**FIRST)
     tangent = case(config, distinct, **FIRST).x % 7 - 3
-    values, gradient = run(with_gradient(pool), "eager", given.x, given.upstream)
-    assert_same(values, given.values)
-    assert_same(gradient, given.gradient)
+    results = run(with_gradient(pool), "eager", given.x, given.upstream)
+    assert_all_same(results, given.values, given.gradient)
     along = reference.gather(2 * tangent, given.indices, **FIRST)
-    second = run(second_order(pool), "eager", given.x, given.upstream, tangent)
     further = 2 * given.upstream * along
     by_input = reference.gradient(given.x.shape, given.indices, further, dtype="float32", **FIRST)
-    assert_same(second[0], along)
-    assert_same(second[1], by_input)
+    second = run(second_order(pool), "eager", given.x, given.upstream, tangent)
+    assert_all_same(second, along, by_input)
     assert_same(run(forward_mode(pool), "eager", given.x, tangent)[1], along)
     # Forward mode over the gradient.
     square = lambda x: pool(x) ** 2  # noqa: E731
@@ -61,19 +54,18 @@ def test_maps_and_jacobians(config):
     """A map's backward pass, in which the gradient of channels first cannot be in oneDNN."""
     several = [case(config, fill, **FIRST) for fill in (ties, distinct)]
     x, upstream, _, *wanted = (np.stack(arrays) for arrays in zip(*several, strict=True))
-    function = with_gradient(pooling(config))
+    function = with_gradient(config.pooling(**FIRST))
     traced = tf.function(function)
     traced(tf.constant(x[0]), tf.constant(upstream[0]))
     # A known limit: whatever vectorises MaxPool3DGrad passes a gradient to each tied element.
     for f in (function, traced)[: 4 - config.rank]:
         mapped = tf.vectorized_map(lambda pair: f(*pair), (x, upstream))  # noqa: B023
-        for result, expected in zip(mapped, wanted, strict=True):
-            assert_same(result.numpy(), expected)
+        assert_all_same(mapped, *wanted)
     chosen = 0 if config.rank == 2 else 1
     inputs, tangent = tf.constant(x[chosen]), case(config, distinct, **FIRST).x % 7 - 3
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        y = pooling(config)(inputs)
+        y = config.pooling(**FIRST)(inputs)
     jacobian = tape.jacobian(y, inputs).numpy()
     assert np.count_nonzero(jacobian) == np.size(y)
     along = np.tensordot(jacobian, tangent, tangent.ndim)
@@ -84,7 +76,7 @@ def test_maps_and_jacobians(config):
 def test_graphs_that_may_travel_hold_channels_last_operations(config):
     given = case(config, ties, **FIRST)
     specs = tf.TensorSpec(given.x.shape), tf.TensorSpec(given.upstream.shape)
-    traced = nodes(with_gradient(pooling(config)), *specs)
+    traced = nodes(with_gradient(config.pooling(**FIRST)), *specs)
     pools = [node for node in traced if node.op.startswith("MaxPool")]
     assert pools
     assert {node.attr["data_format"].s for node in pools} <= {b"NHWC", b"NDHWC"}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness.assertions import assert_all_same
 
 from keras_maxpool import ops
 from keras_maxpool.backend.tensorflow import converter
@@ -43,11 +44,11 @@ pool = partial(ops.max_pool, pool_size=2)
 pool_with_indices = partial(pool, return_indices=True)
 
 
-def test_nobody_converts():
+def test_operations_where_nobody_converts():
     found = []
-    tf.function(lambda: found.append(converter.target()), autograph=False)()
+    graph = tf.function(lambda x: found.append(converter.target()) or pool(x), autograph=False)
+    assert "MaxPool3D" in operations(graph.get_concrete_function(spec(3)))
     assert found == [(None, None)]
-    assert "MaxPool3D" in operations(tf.function(pool).get_concrete_function(spec(3)))
 
 
 @by_runtime
@@ -72,7 +73,7 @@ def test_equal_values(runtime, dtype):
 
     def pooled(x):
         values, indices = pool_with_indices(x)
-        # Empty along an axis, the input leaves nothing but padding, of which floats have no element to repeat.
+        # Of padding, floats have no element to repeat.
         alone = [] if ends.is_floating else [ops.max_pool(x[:, :0], 2, padding=1)]
         return [
             *alone,
@@ -89,9 +90,7 @@ def test_equal_values(runtime, dtype):
     expected = pooled(tf.constant(x))
     if not ends.is_floating:
         assert (expected[0].numpy() == ends.min).all()
-    for actual, value in zip(got, expected, strict=True):
-        assert actual.dtype == value.dtype
-        np.testing.assert_array_equal(actual, value)
+    assert_all_same(got, *expected)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +111,7 @@ def test_refused(runtime, dtype, operation):
 @pytest.mark.parametrize("implementation", ["direct", "separable", "shifted"])
 def test_forced_kernels(runtime, implementation):
     pooled = partial(ops.max_pool, pool_size=2, implementation=implementation)
+    traced(runtime, pooled, spec())
     if (runtime, implementation) == ("LiteRT", "direct"):
         missing = r'in LiteRT, which has no .* Write implementation="aut'
         refused(ValueError, missing, runtime, pooled, spec(3))
@@ -120,7 +120,6 @@ def test_forced_kernels(runtime, implementation):
     if implementation == "shifted":
         traced(runtime, pooled, spec(dtype="int16"))
     else:
-        traced(runtime, pooled, spec())
         whole = f"no integers in {runtime}; received .* int32"
         refused(TypeError, whole, runtime, pooled, spec(dtype="int16"))
 
@@ -138,8 +137,8 @@ def test_fractional_regions(runtime, pseudo_random):
 
 
 INT16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-WIDE = {"supported_ops": [INT16]}
 DATA = {"optimizations": ["DEFAULT"], "representative_dataset": iter}
+WIDE = DATA | {"target_spec": SimpleNamespace(supported_ops=[INT16])}
 
 
 @pytest.mark.parametrize(
@@ -149,10 +148,10 @@ DATA = {"optimizations": ["DEFAULT"], "representative_dataset": iter}
         (None, {"representative_dataset": iter}),
         (8, DATA),
         (8, DATA | {"target_spec": SimpleNamespace(supported_ops=[])}),
-        (16, DATA | {"target_spec": SimpleNamespace(**WIDE)}),
+        (16, WIDE),
         (None, {"kwargs": {"optimizations": ["DEFAULT"]}}),  # as Keras's own exporter holds them
         (8, {"kwargs": DATA}),
-        (16, {"kwargs": DATA | {"target_spec": WIDE}}),
+        (16, {"kwargs": DATA | {"target_spec": {"supported_ops": [INT16]}}}),
     ],
 )
 def test_quantization_is_known(bits, settings):
@@ -161,25 +160,19 @@ def test_quantization_is_known(bits, settings):
     assert found == [bits]
 
 
-def test_quantized_gaps_need_elements():
-    pooled = partial(ops.max_pool, pool_size=2, strides=1, padding=4, dilation_rate=4)
-    traced("LiteRT", pooled, spec(), **DATA)
+def test_what_is_not_quantised():
+    """Gaps without elements to repeat; indices that are computed with in 16 bits."""
+    gaps = partial(ops.max_pool, pool_size=2, strides=1, padding=4, dilation_rate=4)
+    traced("LiteRT", gaps, spec(), **DATA)
     for unfit in (spec(size=3), spec(size=None)):
-        traced("LiteRT", pooled, unfit, optimizations=["DEFAULT"])
+        traced("LiteRT", gaps, unfit, optimizations=["DEFAULT"])
         why = r"received dilation_rate=\(4, 4\) for spatial sizes"
-        refused(ValueError, why, "LiteRT", pooled, unfit, **DATA)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        pytest.param(lambda x: ops.max_unpool(*pool_with_indices(x), 2), id="unpooled"),
-        pytest.param(lambda x: ops.global_max_pool(x, return_indices=True)[1], id="global"),
-    ],
-)
-def test_indices_are_not_computed_with_in_16_bits(function):
-    wide = DATA | {"target_spec": SimpleNamespace(**WIDE)}
-    traced("LiteRT", function, spec(), **DATA)
-    why = "`return_indices` does not go through 16-bit"
-    refused(ValueError, why, "LiteRT", function, spec(), **wide)
-    traced("LiteRT", pool_with_indices, spec(), **wide)
+        refused(ValueError, why, "LiteRT", gaps, unfit, **DATA)
+    traced("LiteRT", pool_with_indices, spec(), **WIDE)
+    for function in (
+        lambda x: ops.max_unpool(*pool_with_indices(x), 2),
+        lambda x: ops.global_max_pool(x, return_indices=True)[1],
+    ):
+        traced("LiteRT", function, spec(), **DATA)
+        why = "`return_indices` does not go through 16-bit"
+        refused(ValueError, why, "LiteRT", function, spec(), **WIDE)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from harness.assertions import assert_same
-from harness.cases import LEVEL, PLAIN, Config, case, distinct, ties
+from harness.assertions import assert_all_same, assert_same
+from harness.cases import Config, case, distinct, ties
 from harness.runner import forward_mode, run, second_order, with_gradient
 
 from keras_maxpool import ops
@@ -85,34 +85,7 @@ def test_forward_mode(road, name):
         assert_same(actual.numpy(), expected)
 
 
-# Forward mode and second order of max_pool
-
-
-def pooling(config, **options):
-    return lambda x: ops.max_pool(x, **config.arguments, **options)
-
-
-@pytest.mark.parametrize("config", [PLAIN[2], PLAIN[3], LEVEL], ids=str)
-def test_forward_mode_through_a_traced_function(config):
-    """TensorFlow derives it from the function's gradient, differentiated again."""
-    given, tangent = case(config, ties), case(config, distinct).x % 7 - 3
-    pool = tf.function(pooling(config))
-    values, derivative = run(forward_mode(pool), "eager", given.x, tangent)
-    assert_same(values, given.values)
-    assert_same(derivative, reference.gather(2 * tangent, given.indices))
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("mode", ["graph", "unknown"])
-def test_second_order_of_one_element_per_axis(mode, rank):
-    """Output and input have one shape there, in which TensorFlow's MaxPoolGradGrad overwrites its argument."""
-    for pool_size in (1, 2):
-        config = Config((1,) * rank, pool_size, 2, "same")
-        given = case(config, distinct)
-        tangent = 1 + np.arange(given.x.size, dtype="float32").reshape(given.x.shape)
-        arrays = given.x, given.upstream, tangent
-        by_upstream, _ = run(second_order(pooling(config)), mode, *arrays)
-        assert_same(by_upstream, 2 * tangent)  # each window is its one element
+# XLA's own operations
 
 
 APART = [
@@ -135,22 +108,18 @@ def scatters(request, monkeypatch):
 def test_xla_scatters_to_the_first_maximum(config):
     """In its own operations, which pool windows that do not overlap: with the derivatives of the gradient."""
     given, tangent = case(config, ties), case(config, distinct).x % 7 - 3
-    traced = tf.function(with_gradient(pooling(config)), jit_compile=True)
+    traced = tf.function(with_gradient(config.pooling()), jit_compile=True)
     text = traced.experimental_get_compiler_ir(given.x, given.upstream)(stage="hlo")
     assert "select-and-scatter" in text
-    values, gradient = run(with_gradient(pooling(config)), "xla", given.x, given.upstream)
-    assert_same(values, given.values)
-    assert_same(gradient, given.gradient)
-    found = run(second_order(pooling(config)), "xla", given.x, given.upstream, tangent)
-    assert_same(found[0], reference.gather(2 * tangent, given.indices))
-    views = pooling(config, implementation="shifted")
-    for ours, others in zip(
-        found, run(second_order(views), "eager", given.x, given.upstream, tangent), strict=True
-    ):
-        assert_same(ours, others)
-    values, derivative = run(forward_mode(pooling(config)), "xla", given.x, tangent)
-    assert_same(values, given.values)
-    assert_same(derivative, reference.gather(2 * tangent, given.indices))
+    results = run(with_gradient(config.pooling()), "xla", given.x, given.upstream)
+    assert_all_same(results, given.values, given.gradient)
+    found = run(second_order(config.pooling()), "xla", given.x, given.upstream, tangent)
+    along = reference.gather(2 * tangent, given.indices)
+    further = 2 * given.upstream * along
+    by_input = reference.gradient(given.x.shape, given.indices, further, dtype="float32")
+    assert_all_same(found, along, by_input)
+    results = run(forward_mode(config.pooling()), "xla", given.x, tangent)
+    assert_all_same(results, given.values, along)
 
 
 # Gradients of what tf.vectorized_map returns, from a tape around it: it drops custom gradients.

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from conformance.first_maxima import check
-from conformance.regions_running import fractional_cuts
-from harness.assertions import assert_close, assert_same
-from harness.cases import distinct, ties, wild
+from harness.assertions import assert_all_same, assert_close, assert_same
+from harness.cases import ties
 from harness.runner import MODES, run, with_gradient
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
@@ -18,43 +16,13 @@ from keras_maxpool.backend.tensorflow import regions
 from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool, global_max_pool
 
-# Regions of several sizes that overlap, leave gaps, and are in no order.
-CUTS = [
-    [([0, 2, 3, 8, 0], [4, 3, 9, 9, 1])],
-    [([0, 1, 4], [2, 5, 5]), ([2, 0, 0, 3], [4, 1, 4, 4])],
-    [([0, 1], [2, 3]), ([0, 0, 3], [1, 4, 4]), ([1, 0], [2, 3])],
-]
-PLANE = CUTS[1]
 FRACTIONAL = partial(fractional_max_pool, pooling_ratio=1.5)
 by_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def example(fill=ties, shape=(5, 4)):
-    return fill((2, *shape, 3), "float32", np.random.default_rng(2)).astype("float32")
-
-
-def pool(x, cuts=PLANE, to=np.array):
-    axes = [regions.between(to(s), to(e), int(np.max(np.subtract(e, s)))) for s, e in cuts]
-    values, indices = regions.pool_channels_last(x, axes, current_context(x))
-    return values, tf.cast(indices, tf.int64)
-
-
-@pytest.mark.parametrize("to", [np.array, tf.constant])
-def test_any_regions(to):
-    for cuts, shape in zip(CUTS, [(9,), (5, 4), (3, 4, 3)], strict=True):
-        for fill in (distinct, ties, wild):
-            x = example(fill, shape)
-            check(partial(pool, cuts=cuts, to=to), x, reference_regions.pool(x, cuts))
-
-
-def test_lengths_of_tensorflows_fractional_pooling():
-    """Its regions are as long as ours: each of the two lengths as often."""
-    for seed, (ratio, spatial) in enumerate([(1.44, (12, 9)), (1.9, (13, 10)), (2.6, (14, 11))], 1):
-        x = tf.zeros((1, *spatial, 1))
-        _, *bounds = tf.nn.fractional_max_pool(x, [1, ratio, ratio, 1], seed=seed)
-        drawn = fractional_cuts(spatial, [len(b) - 1 for b in bounds], seed, False, False)
-        for (starts, ends), b in zip(drawn, bounds, strict=True):
-            assert sorted(np.subtract(ends, starts)) == sorted(np.diff(b))
+X = ties((2, 5, 4, 3), "float32", np.random.default_rng(2)).astype("float32")
+POOL = partial(adaptive_max_pool, output_size=(3, 3), return_indices=True)
+POOLED = reference_regions.pool(X, [reference_regions.adaptive(n, 3) for n in (5, 4)])
 
 
 @by_mode
@@ -71,31 +39,33 @@ def test_global_nan_as_the_docstring_has_it(mode):
     assert_close(gradient[2, :, 0], np.full(3, 1 / 3))
 
 
-@pytest.mark.parametrize(
-    ("sizes", "dtype"),
-    [([9], tf.int32), ([2**31 - 2], tf.int32), ([2**16, 2**15], tf.int64), ([None], tf.int64)],
-)
-def test_32_bits_where_they_are_enough(sizes, dtype):
+def test_32_bits_where_they_are_enough():
     def of_regions(x):
-        return regions.pool_channels_last(x, [None] * len(sizes), current_context(x))
+        axes = [None] * (x.shape.rank - 2)
+        return regions.pool_channels_last(x, axes, current_context(x))
 
-    for function in (of_regions, partial(global_max_pool, return_indices=True)):
-        (range_,) = [n for n in nodes(function, tf.TensorSpec([1, *sizes, 1])) if n.op == "Range"]
-        assert range_.attr["Tidx"].type == dtype.as_datatype_enum
+    of_all = partial(global_max_pool, return_indices=True)
+    for dtype, *sizes in [
+        ("int32", 9),
+        ("int32", 2**31 - 2),
+        ("int64", 2**16, 2**15),
+        ("int64", None),
+    ]:
+        for function in (of_regions, of_all):
+            traced = nodes(function, tf.TensorSpec([1, *sizes, 1]))
+            (range_,) = [node for node in traced if node.op == "Range"]
+            assert tf.as_dtype(range_.attr["Tidx"].type) == dtype, sizes
 
 
-@pytest.mark.parametrize(
-    ("function", "shape", "wanted"),
-    [
+def test_a_known_size_stays_known():
+    for function, shape, wanted in [
         (partial(adaptive_max_pool, output_size=(3, 4)), [None] * 4, [None, 3, 4, None]),
         (partial(FRACTIONAL, data_format="channels_last"), [2, None, 9, 3], [2, None, 6, 3]),
         (partial(FRACTIONAL, data_format="channels_first"), [2, 3, None, 9], [2, 3, None, 6]),
-    ],
-)
-def test_a_known_size_stays_known(function, shape, wanted):
-    traced = tf.function(partial(function, return_indices=True))
-    for output in traced.get_concrete_function(tf.TensorSpec(shape)).output_shapes:
-        assert output.as_list() == wanted
+    ]:
+        traced = tf.function(partial(function, return_indices=True))
+        for output in traced.get_concrete_function(tf.TensorSpec(shape)).output_shapes:
+            assert output.as_list() == wanted
 
 
 # One sample at a time
@@ -108,35 +78,27 @@ def of_one(pool, sample, upstream, *mask):
 
 
 def test_vectorized_map_and_jacobian():
-    x = example()
-    expected = reference_regions.pool(x, PLANE)
-    ones = np.ones_like(expected.values)
-    gradient = reference.gradient(x.shape, expected.indices, ones, dtype="float32")
-    arrays = tf.constant(x), tf.constant(ones)
-    got = tf.vectorized_map(lambda parts: of_one(pool, *parts), arrays)
-    for result, wanted in zip(got, (*expected, gradient), strict=True):
-        assert_same(result.numpy(), wanted)
+    x, ones = tf.constant(X), np.ones_like(POOLED.values)
+    gradient = reference.gradient(X.shape, POOLED.indices, ones, dtype="float32")
+    got = tf.vectorized_map(lambda parts: of_one(POOL, *parts), (x, tf.constant(ones)))
+    assert_all_same(got, *POOLED, gradient)
     with tf.GradientTape() as tape:
-        tape.watch(arrays[0])
-        values, _ = pool(arrays[0])
-    jacobian = tape.batch_jacobian(values, arrays[0]).numpy()
-    assert set(np.unique(jacobian)) == {0, 1}
-    assert_same(jacobian.sum(axis=(1, 2, 3)), gradient)
+        tape.watch(x)
+        values, _ = POOL(x)
+    assert_same(tape.jacobian(values, x), reference.jacobian(X.shape, POOLED.indices))
 
 
 @pytest.mark.parametrize("kind", ["backend", "ieee"])
 def test_vectorized_map_of_global_pooling(kind):
-    x = example()
-    mask = np.random.default_rng(0).random(x.shape[:-1]) < 0.5
+    mask = np.random.default_rng(0).random(X.shape[:-1]) < 0.5
     upstream = np.arange(1, 7, dtype="float32").reshape(2, 3)
     one = partial(of_one, partial(global_max_pool, nonfinite=kind, return_indices=True))
     for masks in ([], [mask]):
-        wanted = reference.global_pool(x, *masks)
-        arrays = tuple(map(tf.constant, (x, upstream, *masks)))
+        wanted = reference.global_pool(X, *masks)
+        arrays = tuple(map(tf.constant, (X, upstream, *masks)))
         mapped = tf.vectorized_map(lambda parts: one(*parts), arrays, fallback_to_while_loop=False)
-        values, indices, gradient = mapped
-        assert_same(values.numpy(), wanted.values)
-        assert_same(indices.numpy(), wanted.indices)
+        *found, gradient = mapped
+        assert_all_same(found, wanted.values, wanted.indices)
         assert_close(gradient.numpy(), reference.global_gradient(wanted.shares, upstream))
 
 
@@ -145,12 +107,10 @@ def test_vectorized_map_of_global_pooling(kind):
 )
 def test_gradient_outside_a_loop(loop, mode):
     """There it must find the indices that the loop's steps have made."""
-    x = example()
-    expected = reference_regions.pool(x, PLANE)
-    looped = with_gradient(lambda x: loop(lambda sample: pool(sample[None])[0][0], x))
-    upstream = np.random.default_rng(1).integers(1, 4, expected.values.shape).astype("float32")
-    _, gradient = run(looped, mode, x, upstream)
-    assert_same(gradient, reference.gradient(x.shape, expected.indices, upstream, dtype="float32"))
+    looped = with_gradient(lambda x: loop(lambda sample: POOL(sample[None])[0][0], x))
+    upstream = np.random.default_rng(1).integers(1, 4, POOLED.values.shape).astype("float32")
+    _, gradient = run(looped, mode, X, upstream)
+    assert_same(gradient, reference.gradient(X.shape, POOLED.indices, upstream, dtype="float32"))
 
 
 # What a graph learns when it runs
@@ -160,33 +120,23 @@ def test_global_pooling_of_unknown_rank():
     function = tf.function(global_max_pool, input_signature=[tf.TensorSpec(None)])
     with pytest.raises(ValueError, match="`inputs` must have 1, 2 or 3"):
         function.get_concrete_function()
-    masked = tf.function(lambda mask: global_max_pool(example(), mask=mask))
+    masked = tf.function(lambda mask: global_max_pool(X, mask=mask))
     with pytest.raises(ValueError, match="mask of shape unknown"):
         masked.get_concrete_function(tf.TensorSpec(None, tf.bool))
 
 
-SHAPES = [(2, 1, 5), (2, 5, 4), (1, 4, 5), (2, 4, 6), (3, 5, 6)]
-
-
-@pytest.mark.parametrize(
-    ("known", "jit_compile", "shapes", "match"),
-    [
-        pytest.param([None] * 3, False, SHAPES, "`mask` must have the shape", id="no size"),
-        pytest.param([2, 4, 5], False, SHAPES, "`mask` must have the shape", id="the inputs'"),
-        pytest.param([None] * 3, True, SHAPES[:1], None, id="XLA does not stretch it"),
-    ],
-)
-def test_a_mask_that_does_not_fit(known, jit_compile, shapes, match):
-    function = tf.function(
-        lambda x, mask: global_max_pool(x, mask=mask),
-        input_signature=[tf.TensorSpec([*known, 3]), tf.TensorSpec([None] * 3, tf.bool)],
-        jit_compile=jit_compile,
-    )
-    x = np.ones((2, 4, 5, 3), "float32")
+@pytest.mark.parametrize("known", [[None] * 3, [2, 4, 5]], ids=str)
+def test_a_mask_that_does_not_fit(known):
+    specs = tf.TensorSpec([*known, 3]), tf.TensorSpec([None] * 3, tf.bool)
+    x, pool = np.ones((2, 4, 5, 3), "float32"), lambda x, mask: global_max_pool(x, mask=mask)
+    function = tf.function(pool, specs)
     assert function(x, np.full((2, 4, 5), True)).numpy().tolist() == [[1] * 3] * 2
-    for shape in shapes:
-        with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+    for shape in [(2, 1, 5), (2, 5, 4), (1, 4, 5), (2, 4, 6), (3, 5, 6)]:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="`mask` must have the shape"):
             function(x, np.full(shape, True))
+    # XLA has an error of its own, and does not stretch the mask.
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.function(pool, specs, jit_compile=True)(x, np.full((2, 1, 5), True))
 
 
 def test_nothing_to_pool():

@@ -1,9 +1,12 @@
 """Graphs that may be quantised later: padding repeats elements, and no graph holds a number far from its inputs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness.cases import Config, case, ties
+from harness.assertions import assert_all_same
+from harness.cases import FORMATS, Config, case, ties
 from harness.runner import run, with_gradient
 from harness.runner_tensorflow import nodes
 
@@ -32,39 +35,25 @@ def farthest(function, *specs):
     return float(np.max([0.0, *(np.abs(constant).max(initial=0) for constant in constants)]))
 
 
-SIZES = {1: (11,), 2: (11, 9), 3: (5, 7, 5)}
-OPTIONS = {
-    "same_lower": {"pool_size": 2, "strides": 1, "padding": "same_lower"},
-    "padding": {"pool_size": 3, "strides": 2, "padding": 1},
-    "pairs": {"pool_size": 3, "strides": 2, "padding": ((1, 0), (0, 2))},
-    "dilated": {"strides": 1, "dilation_rate": 2},
-    "dilated_strided": {"pool_size": 3, "strides": 2, "padding": 2, "dilation_rate": 2},
-    "gaps_beyond": {"pool_size": 3, "strides": 1, "padding": "same", "dilation_rate": 6},
-    "ceil": {"ceil_mode": True},
-    "shifted": {"pool_size": 3, "strides": 2, "padding": "same", "implementation": "shifted"},
-    "first": {"pool_size": 3, "strides": 2, "padding": 1, "data_format": "channels_first"},
-}
+PLANE = 11, 9
+FAR = [
+    *(Config(spatial, 3, 2, 1) for spatial in ((11,), PLANE, (5, 7, 5))),
+    *(Config((11,), 2, 1, "valid", 2), Config((11,), 3, 1, "causal", 2)),
+    *(Config(PLANE, 2, 1, "same_lower"), Config(PLANE, 3, 2, ((1, 0), (0, 2)))),
+    *(Config(PLANE, 2, 1, "valid", 2), Config(PLANE, 3, 2, 2, 2), Config(PLANE, 3, 1, "same", 6)),
+    *(Config(PLANE, ceil_mode=True), Config(PLANE, 3, 2, "same")),
+    Config((3, 3), (1, 3), 1, ((0, 0), (1, 1)), (5, 1)),  # gaps that step over the axis
+]
 
 
-@pytest.mark.parametrize(
-    ("option", "rank"),
-    [*((option, 2) for option in OPTIONS), ("padding", 1), ("dilated", 1), ("padding", 3)],
-)
-def test_no_far_number(option, rank):
-    first = option == "first"
-    spec = tf.TensorSpec((2, 3, *SIZES[rank]) if first else (2, *SIZES[rank], 3))
-    assert farthest(lambda x: ops.max_pool(x, **OPTIONS[option]), spec) < 1e3
-    if option in ("padding", "ceil", "first"):
-        pooled = lambda x: ops.max_pool(x, **OPTIONS[option], return_indices=True)  # noqa: E731
-        assert farthest(pooled, spec) < 1e3
-
-
-def test_no_far_number_in_causal_windows_and_beyond_the_axis():
-    pooled = lambda x: ops.max_pool(x, 3, 1, "causal", dilation_rate=2)  # noqa: E731
-    assert farthest(pooled, tf.TensorSpec((2, 11, 3))) < 1e3
-    pads = ((0, 0), (1, 1))
-    pooled = lambda x: ops.max_pool(x, (1, 3), 1, pads, dilation_rate=(5, 1))  # noqa: E731
-    assert farthest(pooled, tf.TensorSpec((2, 3, 3, 3))) < 1e3
+@pytest.mark.parametrize("implementation", ["auto", "shifted"])
+@pytest.mark.parametrize("config", FAR, ids=str)
+def test_no_far_number(config, implementation):
+    shapes = (2, *config.spatial, 3), (2, 3, *config.spatial)
+    for data_format, shape in zip(FORMATS, shapes, strict=True):
+        options = {"data_format": data_format, "implementation": implementation}
+        pool = partial(ops.max_pool, **config.arguments, **options, return_indices=True)
+        assert farthest(pool, tf.TensorSpec(shape)) < 1e3
 
 
 @pytest.mark.parametrize("op", [ops.max_pool, ops.global_max_pool], ids=lambda op: op.__name__)
@@ -101,7 +90,5 @@ def test_a_gradient_that_is_asked_for_later(config, implementation):
     options = {"implementation": implementation, "return_indices": True}
     pool = tf.function(lambda x: ops.max_pool(x, **config.arguments, **options))
     traced = pool.get_concrete_function(tf.TensorSpec(given.x.shape))
-    values, indices, gradient = run(with_gradient(traced), "eager", given.x, given.upstream)
-    np.testing.assert_array_equal(values, given.values)
-    np.testing.assert_array_equal(indices, given.indices)
-    np.testing.assert_array_equal(gradient, given.gradient)
+    results = run(with_gradient(traced), "eager", given.x, given.upstream)
+    assert_all_same(results, given.values, given.indices, given.gradient)

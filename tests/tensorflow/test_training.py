@@ -1,5 +1,6 @@
 """Training as TensorFlow does it: fit in every mode, precision, distribution, and what cannot be switched back."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -53,61 +54,41 @@ COMPILED = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "rank"), [("graph", 1), ("graph", 3), *((m, 2) for m in COMPILED)]
+    ("mode", "config", "remade"),
+    [("graph", PLAIN[1], False), ("graph", PLAIN[3], False)]
+    + [(mode, PLAIN[2], False) for mode in COMPILED]
+    + [(mode, config, True) for mode in ("graph", "xla") for config in (PLAIN[2], GAPS)],
+    ids=str,
 )
-def test_fit(mode, rank):
+def test_fit(mode, config, remade):
     """Of a dataset whose last batch is smaller: the steps are traced without a batch size."""
-    given = case(PLAIN[rank], distinct, batch=3)
+    if remade and not hasattr(keras, "RematScope"):
+        pytest.skip("keras.RematScope needs a newer Keras: pip install -U keras")
+    with keras.RematScope(mode="full") if remade else nullcontext():
+        pool = pool_of(config)
+    given = case(config, distinct, batch=3)
     x = given.x * 1000  # so that the first step's change leaves the order
     data = tf.data.Dataset.from_tensor_slices((x, given.upstream)).batch(2)
     assert data.element_spec[0].shape[0] is None
-    model = model_of(x, pool_of(PLAIN[rank]))
+    model = model_of(x, pool)
     model.compile(keras.optimizers.SGD(1.0), loss, **COMPILED[mode])
     model.fit(data, epochs=1, shuffle=False, verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0))
     predicted = model.predict(data.map(lambda x, _: x), verbose=0)
-    expected = reference.pool(x - given.gradient.sum(0), **PLAIN[rank].arguments).values
+    expected = reference.pool(x - given.gradient.sum(0), **config.arguments).values
     assert_same(predicted, expected)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
-def test_rematerialised(jit_compile):
-    if not hasattr(keras, "RematScope"):
-        pytest.skip("keras.RematScope needs a newer Keras: pip install -U keras")
-    for config in (PLAIN[2], GAPS):
-        given = case(config, ties)
-        with keras.RematScope(mode="full"):
-            pool = pool_of(config)
-        model = model_of(given.x, pool)
-        model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit_compile)
-        model.fit(given.x, given.upstream, batch_size=2, epochs=1, verbose=0)
-        np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0))
-
-
 @pytest.mark.parametrize(
-    ("half", "mode", "rank"),
-    [("float16", *pair) for pair in (("eager", 1), ("graph", 2), ("xla", 3))]
-    + [("bfloat16", *pair) for pair in (("eager", 2), ("graph", 3), ("xla", 1))],
+    ("policy", "mode"),
+    [("mixed_float16", "eager"), ("mixed_float16", "graph"), ("mixed_bfloat16", "xla")],
 )
-def test_mixed_precision(half, mode, rank):
-    """The layer pools what rounding leaves, new ties included; the gradient comes back in float32."""
-    config, to = PLAIN[rank], tf.as_dtype(half).as_numpy_dtype
-    x = case(config, ties).x + np.float32(1e-4) * case(config, distinct).x
-    values, indices = reference.pool(x.astype(to), **config.arguments)
-    upstream = case(config, ties, half).upstream
-    layer = pool_of(config, dtype=f"mixed_{half}")
-    actual, gradient = run(with_gradient(layer), mode, x, upstream)
-    assert_same(actual, values)
-    assert_same(gradient, reference.gradient(x.shape, indices, upstream, dtype="float32"))
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_fit_in_mixed_precision(policy):
+def test_fit_in_mixed_precision(policy, mode):
     given = case(PLAIN[2], ties)
     # Keras multiplies a float16 loss by 2**15: powers of two keep that exact and small enough.
     upstream = given.upstream * np.float32(2**-8)
     model = model_of(given.x, pool_of(PLAIN[2], dtype=policy), policy)
-    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0), loss, **COMPILED[mode])
     model.fit(given.x, upstream, batch_size=2, epochs=1, verbose=0)
     assert model.layers[-1].output.dtype == policy.removeprefix("mixed_")
     np.testing.assert_array_equal(model.get_weights()[0], -given.gradient.sum(0) * 2**-8)

@@ -6,8 +6,9 @@ integers, so that sums are exact.
 
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.cases import GAPS, LEVEL, PLAIN, case, distinct, ties
 from harness.runner import MODES, run, with_gradient
 
@@ -22,11 +23,6 @@ ROWS = [
     ("separable", PLAIN[3]),
     ("shifted", PLAIN[2]),
 ]
-by_row = pytest.mark.parametrize(("implementation", "config"), ROWS, ids=str)
-
-
-def pooling(config, **options):
-    return lambda x: max_pool(x, **config.arguments, data_format="channels_last", **options)
 
 
 def in_xla(function):
@@ -41,26 +37,6 @@ def tf_gradients(pool):
         return values, tf.gradients(values, x, grad_ys=upstream)[0]
 
     return tf.function(function)
-
-
-def of_unknown_batch(pool):
-    def function(x, upstream):
-        spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
-        return with_gradient(tf.function(pool, input_signature=[spec]))(x, upstream)
-
-    return function
-
-
-def data_map(pool):
-    """In parallel, of an unknown batch: the last one is smaller."""
-
-    def function(x, upstream):
-        data = tf.data.Dataset.from_tensor_slices((x, upstream)).batch(2)
-        results = data.map(with_gradient(pool), num_parallel_calls=2)
-        assert {spec.shape[0] for spec in results.element_spec} == {None}
-        return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
-
-    return function
 
 
 def vectorized_map(pool):
@@ -78,8 +54,9 @@ def vectorized_map(pool):
 WITH_EVERY_KERNEL = {
     "tape around graph": lambda pool: with_gradient(tf.function(pool)),
     "tf.gradients": tf_gradients,
-    "tape around graph of unknown batch": of_unknown_batch,
-    "tf.data": data_map,
+    "tf.data": lambda pool: (
+        lambda *given: next(iter(tf.data.Dataset.from_tensors(given).map(with_gradient(pool))))
+    ),
     "vectorized_map": vectorized_map,
     "map_fn": lambda pool: tf.function(
         with_gradient(lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x))
@@ -105,25 +82,15 @@ WITH_AUTO = {
 )
 def test_values_and_gradients(way, implementation, config):
     given = case(config, ties, batch=3)
-    function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](pooling(config, implementation=implementation))
-    values, gradient = function(tf.constant(given.x), tf.constant(given.upstream))
-    assert_same(values.numpy(), given.values)
-    assert_same(gradient.numpy(), given.gradient)
+    function = (WITH_EVERY_KERNEL | WITH_AUTO)[way](config.pooling(implementation=implementation))
+    results = function(tf.constant(given.x), tf.constant(given.upstream))
+    assert_all_same(results, given.values, given.gradient)
 
 
 # Jacobians
 
 
-def jacobian_of(given):
-    """One where an output comes from an input, zero elsewhere: (*output, *input)."""
-    result = np.zeros((*given.values.shape, *given.x.shape), "float32")
-    for output in np.ndindex(*given.values.shape):
-        spatial = np.unravel_index(given.indices[output], given.x.shape[1:-1])
-        result[(*output, output[0], *spatial, output[-1])] = 1
-    return result
-
-
-def jacobian(pool, pfor=True):
+def jacobian(pool, pfor):
     def function(x):
         with tf.GradientTape(persistent=not pfor) as tape:
             tape.watch(x)
@@ -133,20 +100,19 @@ def jacobian(pool, pfor=True):
     return function
 
 
-@by_row
-@pytest.mark.parametrize("mode", ["eager", "graph"])
-def test_jacobian(mode, implementation, config):
+@pytest.mark.parametrize(
+    ("mode", "implementation", "config", "pfor"),
+    [(mode, *row, True) for mode in ("eager", "graph") for row in ROWS]
+    + [("xla", "auto", PLAIN[2], True), ("graph", "auto", PLAIN[2], False)],
+    ids=str,
+)
+def test_jacobian(mode, implementation, config, pfor):
     # A known limit, in notebook 06: a graph's jacobian vectorises MaxPool3DGrad, which then favours no tied element.
     limited = mode == "graph" and implementation == "direct" and config.rank == 3
     given = case(config, distinct if limited else ties)
-    pool = pooling(config, implementation=implementation)
-    assert_same(run(jacobian(pool), mode, given.x), jacobian_of(given))
-
-
-@pytest.mark.parametrize(("mode", "pfor"), [("xla", True), ("graph", False)])
-def test_jacobian_in_xla_and_by_a_loop(mode, pfor):
-    given = case(PLAIN[2], ties)
-    assert_same(run(jacobian(pooling(PLAIN[2]), pfor), mode, given.x), jacobian_of(given))
+    pool = config.pooling(implementation=implementation)
+    expected = reference.jacobian(given.x.shape, given.indices)
+    assert_same(run(jacobian(pool, pfor), mode, given.x), expected)
 
 
 # 16 bits

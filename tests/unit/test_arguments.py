@@ -19,40 +19,26 @@ def refused(error, check, *args):
 class Index:
     """An integer of another library's."""
 
-    def __repr__(self):
-        """Without an address, as it is part of a test's name, which two processes must agree on."""
-        return "Index"
-
     def __index__(self):
         return 7
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
+def test_one_int():
+    for value, expected in [
         *((3, 3), (-3, -3), (10**30, 10**30), (Index(), 7), (sys.maxsize + 1, 2**63)),
         *((np.uint8(3), 3), (np.array(3), 3), (np.uint64(2**63), 2**63)),
-    ],
-    ids=repr,
-)
-def test_one_int(value, expected):
-    number = arguments.one_int(value, "pads", value, "Write 1.")
-    assert number == expected
-    assert type(number) is int
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
+    ]:
+        number = arguments.one_int(value, "pads", value, "Write 1.")
+        assert number == expected, repr(value)
+        assert type(number) is int
+    for value, kind in [
         *((True, "booleans"), (np.False_, "booleans"), (3.0, "float"), (np.float64(3), "float64")),
         *(("3", "str"), (None, "NoneType"), ([3], "list"), (np.array([3, 4]), "ndarray")),
-    ],
-    ids=repr,
-)
-def test_one_int_refuses(value, kind):
-    text = refused(TypeError, arguments.one_int, value, "pads", ("all", value), "Write 1.")
-    # The whole of what was received, not only the item that is wrong.
-    assert text == f"`pads` takes integers, not {kind}; received pads={('all', value)!r}. Write 1."
+    ]:
+        # The whole of what was received, not only the item that is wrong.
+        whole = ("all", value)
+        text = refused(TypeError, arguments.one_int, value, "pads", whole, "Write 1.")
+        assert text == f"`pads` takes integers, not {kind}; received pads={whole!r}. Write 1."
 
 
 def test_sequence():
@@ -62,49 +48,34 @@ def test_sequence():
         assert arguments.sequence(value) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
+def test_positive_ints():
+    for value, expected in [
         *((2, (2,)), (2, (2, 2)), (np.int8(2), (2, 2, 2)), (np.array(2), (2, 2)), (Index(), (7,))),
         *((1, (1, 1)), (2**31 - 1, (2**31 - 1,)), ((2, 3), (2, 3)), ([2], (2,))),
         *(([np.int64(2), 3, np.uint8(4)], (2, 3, 4)), (np.array([2, 3], "uint16"), (2, 3))),
         (np.array([2, 3], object), (2, 3)),
-    ],
-    ids=repr,
-)
-def test_positive_ints(value, expected):
-    numbers = arguments.positive_ints(value, len(expected), "pool_size")
-    assert numbers == expected
-    assert all(type(number) is int for number in numbers)
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
+    ]:
+        numbers = arguments.positive_ints(value, len(expected), "pool_size")
+        assert numbers == expected, repr(value)
+        assert all(type(number) is int for number in numbers)
+    for value, why in [
         *((0, "must be positive"), ((2, -1), "must be positive")),
         *((2**31, "must be below 2**31"), ((10**30, 2), "must be below 2**31")),
         ((), "takes 1 or 2 integers; received strides=(), which has 0"),
         ([2, 2, 2], "takes 1 or 2 integers; received strides=[2, 2, 2], which has 3"),
-    ],
-    ids=str,
-)
-def test_positive_ints_refuses(value, why):
-    text = refused(ValueError, arguments.positive_ints, value, 2, "strides")
-    assert text.startswith(f"`strides` {why}")
-    assert f"received strides={value!r}" in text
-    fix = "Write one positive integer, strides=2, or one per axis, strides=(2, 2)."
-    assert text.endswith(fix)
-
-
-def test_positive_ints_refuses_floats_and_one_of_one():
+    ]:
+        text = refused(ValueError, arguments.positive_ints, value, 2, "strides")
+        assert text.startswith(f"`strides` {why}")
+        assert f"received strides={value!r}" in text
+        fix = "Write one positive integer, strides=2, or one per axis, strides=(2, 2)."
+        assert text.endswith(fix)
     text = refused(TypeError, arguments.positive_ints, (2, 2.0), 2, "strides")
     assert text.startswith("`strides` takes integers, not float; received strides=(2, 2.0).")
     assert "takes 1 integer;" in refused(ValueError, arguments.positive_ints, (2, 2), 1, "strides")
 
 
-@pytest.mark.parametrize(
-    ("value", "rank", "expected"),
-    [
+def test_paddings():
+    for value, rank, expected in [
         *(("valid", 2, ((0, 0), (0, 0))), ("VALID", 1, ((0, 0),)), ("Same", 3, "same")),
         *(("same_LOWER", 2, "same_lower"), ("Causal", 1, "causal")),
         *((0, 1, ((0, 0),)), (3, 3, ((3, 3),) * 3), (np.int64(1), 2, ((1, 1), (1, 1)))),
@@ -112,16 +83,9 @@ def test_positive_ints_refuses_floats_and_one_of_one():
         *((((0, 1),), 1, ((0, 1),)), ([[0, 1], (2, 3)], 2, ((0, 1), (2, 3)))),
         *(((1, (0, 2)), 2, ((1, 1), (0, 2))), ([np.array([0, 1]), 2], 2, ((0, 1), (2, 2)))),
         (10**30, 1, ((10**30, 10**30),)),  # how much is too much depends on the window
-    ],
-    ids=str,
-)
-def test_paddings(value, rank, expected):
-    assert arguments.paddings(value, rank) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "why"),
-    [
+    ]:
+        assert arguments.paddings(value, rank) == expected, (value, rank)
+    for value, error, why in [
         ((1,), ValueError, "takes 1 or 2 items"),
         (((0, 1, 2), (0, 1)), ValueError, "takes (before, after) pairs"),
         (((), ()), ValueError, "takes (before, after) pairs"),
@@ -130,31 +94,25 @@ def test_paddings(value, rank, expected):
         (True, TypeError, "takes integers, not booleans"),
         (((0, 1), (0, None)), TypeError, "takes integers, not NoneType"),
         ({1, 2}, TypeError, "takes integers, not set"),
-    ],
-    ids=str,
-)
-def test_paddings_refuses(value, error, why):
-    text = refused(error, arguments.paddings, value, 2)
-    assert text.startswith(f"`padding` {why}")
-    assert f"received padding={value!r}" in text
-    assert 'Write "valid", "same", an integer, one integer per axis as (1, 1), ' in text
-    assert "or one (before, after) pair per axis as ((0, 1), (0, 1))." in text
-    assert ("Cropping" in text) == ("negative" in why)
+    ]:
+        text = refused(error, arguments.paddings, value, 2)
+        assert text.startswith(f"`padding` {why}")
+        assert f"received padding={value!r}" in text
+        assert 'Write "valid", "same", an integer, one integer per axis as (1, 1), ' in text
+        assert "or one (before, after) pair per axis as ((0, 1), (0, 1))." in text
+        assert ("Cropping" in text) == ("negative" in why)
 
 
-@pytest.mark.parametrize("name", ["", "full", "same_upper", " same", "vali"])
-def test_unknown_padding(name):
-    in_1d, in_2d = (refused(ValueError, arguments.named_padding, name, rank) for rank in (1, 2))
-    meant = {"same_upper": "same_lower", " same": "same", "vali": "valid"}.get(name)
-    guess = f'Did you mean "{meant}"? ' if meant else ""
-    assert in_2d == (
-        f"`padding` is unknown; received padding={name!r}. {guess}"
-        'Write one of "valid", "same", "same_lower", integers, or pairs.'
-    )
-    assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
-
-
-def test_causal_padding_is_for_1d():
+def test_unknown_paddings():
+    guesses = {"same_upper": "same_lower", " same": "same", "vali": "valid", "": "", "full": ""}
+    for name, meant in guesses.items():
+        in_1d, in_2d = (refused(ValueError, arguments.named_padding, name, rank) for rank in (1, 2))
+        guess = f'Did you mean "{meant}"? ' if meant else ""
+        assert in_2d == (
+            f"`padding` is unknown; received padding={name!r}. {guess}"
+            'Write one of "valid", "same", "same_lower", integers, or pairs.'
+        )
+        assert in_1d == in_2d.replace('"same_lower",', '"same_lower", "causal",')
     text = refused(ValueError, arguments.named_padding, "CAUSAL", 2)
     assert "1D only" in text
     assert "received padding='CAUSAL' in 2D" in text
@@ -171,7 +129,7 @@ def test_flag():
     assert "np." in text or "numpy" in text or "bool_" in text
 
 
-def test_choice():
+def test_choices():
     assert arguments.choice("ieee", "nonfinite", arguments.NONFINITE) == "ieee"
     for value in ("IEEE", "", None, 0, ["ieee"], {"ieee"}, b"ieee"):
         text = refused(ValueError, arguments.choice, value, "nonfinite", arguments.NONFINITE)
@@ -180,10 +138,7 @@ def test_choice():
             f"`nonfinite` is unknown; received nonfinite={value!r}. "
             f'{guess}Write "backend" or "ieee".'
         )
-
-
-def test_data_format():
-    for value in ("channels_last", "channels_first"):
+    for value in arguments.DATA_FORMATS:
         for spelling in (value, value.upper(), value.title()):
             assert arguments.data_format(spelling) == value
     assert arguments.data_format(None, "channels_first") == "channels_first"

@@ -9,23 +9,14 @@ from harness.processes import run_code
 from keras_maxpool import backend
 from keras_maxpool.compat import keras
 
-SENTENCE = (
-    "keras_maxpool needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on {}. "
-)
 
-
-@pytest.mark.parametrize(
-    ("backend", "message"),
-    [
-        ("jax", "KERAS_BACKEND=jax asks for JAX, which is not installed. Install it with pip inst"),
-        ("torch", "KERAS_BACKEND=torch asks for PyTorch, which is not installed. Install it with "),
-    ],
-)
-def test_a_backend_that_is_not_installed(backend, message):
+@pytest.mark.parametrize(("backend", "name"), [("jax", "JAX"), ("torch", "PyTorch")])
+def test_a_backend_that_is_not_installed(backend, name):
     code = f"import sys; sys.modules[{backend!r}] = None; import keras_maxpool"
     process = run_code(code, KERAS_BACKEND=backend)
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
+    message = f"KERAS_BACKEND={backend} asks for {name}, which is not installed. Install it with "
     assert last.startswith(f"ImportError: {message}")
     assert "KERAS_BACKEND=tensorflow" in last
     # Nothing of what went wrong inside.
@@ -35,7 +26,8 @@ def test_a_backend_that_is_not_installed(backend, message):
 
 def test_another_backend(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "numpy")
-    with pytest.raises(ImportError, match=SENTENCE.format("numpy")):
+    message = "needs Keras on TensorFlow, JAX or PyTorch; this Keras is set to run on numpy. "
+    with pytest.raises(ImportError, match=message):
         importlib.reload(backend)
 
 

@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import pytest
 from harness.cases import FLOATS, INTEGERS
 from unit.test_arguments import refused
 
@@ -29,41 +28,34 @@ def test_names_of_dtypes():
         assert checks.dtype_name(SimpleNamespace(dtype=dtype)) == "int8"
 
 
-@pytest.mark.parametrize("name", ["bool", "string", "complex64", "object", "qint8", "resource"])
-def test_dtype_refuses(name):
-    text = refused(TypeError, checks.dtype, name)
-    assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them f" in text
-    assert refused(TypeError, checks.dtype_or_castable, name) == text
+def test_dtypes_that_are_refused():
+    for name in ("bool", "string", "complex64", "object", "qint8", "resource"):
+        text = refused(TypeError, checks.dtype, name)
+        assert f"{', '.join(arguments.DTYPES)}; received inputs of dtype {name}. Cast them" in text
+        assert refused(TypeError, checks.dtype_or_castable, name) == text
     # A layer never sees such a float: Keras casts it to the layer's own dtype.
     checks.dtype_or_castable("float8_e4m3fn")
     refused(TypeError, checks.dtype, "float8_e4m3fn")
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_layer_inputs(rank):
-    for shape in ((2,) * (rank + 2), [None] * (rank + 2), Shape([None] * (rank + 2))):
-        checks.layer_inputs(shape, rank, "MaxPooling")
-
-
-@pytest.mark.parametrize(
-    ("shape", "rank", "fragments"),
-    [
-        ((8, 8), 1, ["rank 3", "rank 2, shape (8, 8)", "batch axis", "channel axis"]),
-        ((8, 8, 3), 2, ["rank 4", "rank 3", "batch axis", "channel axis", "MaxPool1D fits"]),
-        ((8, 8, 8, 3), 3, ["rank 5", "rank 4", "batch axis", "channel axis", "MaxPool2D fits"]),
-        ((2, 8, 8, 3), 1, ["rank 3", "rank 4", "MaxPool2D fits"]),
-        ((2, 8, 8, 8, 3), 2, ["MaxPool3D fits"]),
-        ((2, 8, 3), 3, ["MaxPool1D fits", "spatial axes alone"]),
-        ((2,) * 6, 2, ["rank 6", "1, 2 and 3 spatial axes"]),
-        ((), 2, ["rank 0, shape ()"]),
-        (Shape([None, 8, 3]), 2, ["shape (None, 8, 3)", "MaxPool1D fits"]),
-    ],
-    ids=str,
-)
-def test_layer_inputs_refuses(shape, rank, fragments):
-    text = refused(ValueError, checks.layer_inputs, shape, rank, "SomeLayer")
-    for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
-        assert fragment in text
+def test_layer_inputs():
+    for rank in (1, 2, 3):
+        for shape in ((2,) * (rank + 2), [None] * (rank + 2), Shape([None] * (rank + 2))):
+            checks.layer_inputs(shape, rank, "MaxPooling")
+    for shape, rank, *fragments in [
+        ((8, 8), 1, "rank 3", "rank 2, shape (8, 8)", "batch axis", "channel axis"),
+        ((8, 8, 3), 2, "rank 4", "rank 3", "batch axis", "channel axis", "MaxPool1D fits"),
+        ((8, 8, 8, 3), 3, "rank 5", "rank 4", "batch axis", "channel axis", "MaxPool2D fits"),
+        ((2, 8, 8, 3), 1, "rank 3", "rank 4", "MaxPool2D fits"),
+        ((2, 8, 8, 8, 3), 2, "MaxPool3D fits"),
+        ((2, 8, 3), 3, "MaxPool1D fits", "spatial axes alone"),
+        ((2,) * 6, 2, "rank 6", "1, 2 and 3 spatial axes"),
+        ((), 2, "rank 0, shape ()"),
+        (Shape([None, 8, 3]), 2, "shape (None, 8, 3)", "MaxPool1D fits"),
+    ]:
+        text = refused(ValueError, checks.layer_inputs, shape, rank, "SomeLayer")
+        for fragment in ["SomeLayer takes inputs of rank", f"{rank} spatial", *fragments]:
+            assert fragment in text
 
 
 def test_unknown_rank():

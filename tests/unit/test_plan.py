@@ -67,32 +67,25 @@ def test_a_forced_kernel_computes_the_values():
             assert mode != "xla" or gradient == "shifted"
 
 
-@pytest.mark.parametrize(
-    ("implementation", "rank", "mode", "onednn", "gradient"),
-    [
-        *(
-            ("direct", rank, mode, False, "direct")
-            for rank in (1, 2)
-            for mode in ("eager", "graph")
-        ),
+def test_whose_gradient_is_used():
+    for implementations, rank, mode, onednn, gradient in [
+        *((["direct"], rank, mode, False, "direct") for rank in (1, 2) for mode in MODES[:2]),
         # MaxPool3D's own gradient goes to every tied element, but for oneDNN's, which only graphs run.
-        *(("direct", 3, "graph", True, "direct"), ("direct", 3, "graph", False, "separable")),
-        *((any_kernel, 3, "eager", True, plan.GRAPH) for any_kernel in KERNELS),
-        *((own, 3, "graph", False, own) for own in ("separable", "shifted")),
-    ],
-)
-def test_whose_gradient_is_used(implementation, rank, mode, onednn, gradient):
-    for dtype in NATIVE:
-        _, chosen = choose(implementation, window(rank), dtype, mode, onednn)
-        assert chosen == gradient
+        (["direct"], 3, "graph", True, "direct"),
+        (["direct", "separable"], 3, "graph", False, "separable"),
+        (["shifted"], 3, "graph", False, "shifted"),
+        (KERNELS, 3, "eager", True, plan.GRAPH),
+    ]:
+        for implementation, dtype in product(implementations, NATIVE):
+            _, chosen = choose(implementation, window(rank), dtype, mode, onednn)
+            assert chosen == gradient, (implementation, rank, mode, onednn)
 
 
 IMAGES, SPP = (64, 224, 224), (8, 40, 40, 256)
 
 
-@pytest.mark.parametrize(
-    ("shape", "pool", "stride", "forward", "gradient"),
-    [
+def test_large_windows_and_few_channels_are_pooled_by_axis():
+    for shape, pool, stride, forward, gradient in [
         # Whether pooling by axis takes less time in a graph, as it was measured: forward, and with the gradient.
         *((SPP, pool, 1, False, False) for pool in (3, 5)),
         (SPP, 13, 1, True, True),
@@ -106,13 +99,11 @@ IMAGES, SPP = (64, 224, 224), (8, 40, 40, 256)
         *(((None, None, None, 256), 13, 1, True, True), ((None,) * 4, 3, 2, False, False)),
         # One axis is pooled directly whatever its window.
         ((8, 9999, 3), 99, 1, False, False),
-    ],
-)
-def test_large_windows_and_few_channels_are_pooled_by_axis(shape, pool, stride, forward, gradient):
-    of = parse(len(shape) - 2, pool, stride, "same", 1, False)
-    for taped, by_axis in ((False, forward), (True, gradient)):
-        chosen = plan.choose("auto", work(of, "float32", "graph", taped, shape, onednn_3d=True))
-        assert chosen.kernel == ("separable" if by_axis else "direct")
+    ]:
+        of = parse(len(shape) - 2, pool, stride, "same", 1, False)
+        for taped, by_axis in ((False, forward), (True, gradient)):
+            chosen = plan.choose("auto", work(of, "float32", "graph", taped, shape, onednn_3d=True))
+            assert chosen.kernel == ("separable" if by_axis else "direct"), (shape, pool, taped)
 
 
 def test_eager_operations_take_longer_to_start():
@@ -124,39 +115,36 @@ def test_eager_operations_take_longer_to_start():
     assert kernels == ["separable", "direct"]
 
 
-@pytest.mark.parametrize(
-    ("pool", "stride", "padding", "channels", "taped", "kernel", "gradient"),
-    [
+def test_xla_scatters():
+    for pool, stride, padding, channels, taped, kernel, gradient in [
         # XLA's own operations, where windows do not overlap and few channels are adjacent.
-        *((2, 2, padding, 12, False, "direct", "shifted") for padding in ("valid", "same")),
-        *(
-            (3, 3, "valid", 15, True, "direct", "shifted"),
-            (3, 3, "valid", 16, True, *["shifted"] * 2),
-        ),
-        *((4, 4, "same", 3, False, "direct", "shifted"), (4, 4, "same", 3, True, *["direct"] * 2)),
-        *((4, 3, "valid", 3, True, *["shifted"] * 2), (4, 4, 1, 3, True, *["shifted"] * 2)),
-        *(
-            (6, 6, "same", 60, False, "direct", "shifted"),
-            (6, 6, "valid", 60, False, *["shifted"] * 2),
-        ),
-    ],
-)
-def test_xla_scatters(pool, stride, padding, channels, taped, kernel, gradient):
-    of = parse(2, pool, stride, padding, 1, False)
-    small = work(of, "float32", "xla", taped, (8, 32, 32, channels))
-    chosen = plan.choose("auto", small)
-    assert (chosen.kernel, chosen.gradient) == (
-        kernel,
-        plan.OWN if gradient == kernel else gradient,
-    )
-    if taped and kernel == "direct" == gradient:
-        cube = work(
-            parse(3, pool, stride, padding, 1, False), "float32", "xla", True, (8, 9, 9, 9, 3)
-        )
-        assert plan.choose("auto", cube)[1:3] == ("separable", plan.OWN)
-        tangent = small._replace(context=Context("xla", True, has_tangent=True))
-        for other in (tangent, small._replace(dtype="float64")):
-            assert plan.choose("auto", other)[1:3] == ("shifted", plan.OWN)
+        (2, 2, "valid", 12, False, "direct", "shifted"),
+        (2, 2, "same", 12, False, "direct", "shifted"),
+        (3, 3, "valid", 15, True, "direct", "shifted"),
+        (3, 3, "valid", 16, True, "shifted", plan.OWN),
+        (4, 4, "same", 3, False, "direct", "shifted"),
+        (4, 4, "same", 3, True, "direct", plan.OWN),
+        (4, 3, "valid", 3, True, "shifted", plan.OWN),
+        (4, 4, 1, 3, True, "shifted", plan.OWN),
+        (6, 6, "same", 60, False, "direct", "shifted"),
+        (6, 6, "valid", 60, False, "shifted", plan.OWN),
+    ]:
+        of = parse(2, pool, stride, padding, 1, False)
+        chosen = plan.choose("auto", work(of, "float32", "xla", taped, (8, 32, 32, channels)))
+        assert (chosen.kernel, chosen.gradient) == (kernel, gradient), (of, channels, taped)
+
+
+def test_xla_scatters_axis_by_axis_in_3d_and_for_nothing_else_than_gradients_of_float32():
+    flat, cube = (parse(rank, 4, 4, "same", 1, False) for rank in (2, 3))
+    scattered = work(flat, "float32", "xla", True, (8, 32, 32, 3))
+    tangent = scattered._replace(context=Context("xla", True, has_tangent=True))
+    for of, kernel in (
+        (scattered, "direct"),
+        (work(cube, "float32", "xla", True, (8, 9, 9, 9, 3)), "separable"),
+        (tangent, "shifted"),
+        (scattered._replace(dtype="float64"), "shifted"),
+    ):
+        assert plan.choose("auto", of)[1:3] == (kernel, plan.OWN)
 
 
 @pytest.mark.parametrize("implementation", ["auto", *KERNELS])
@@ -165,14 +153,14 @@ def test_eager_gradients_in_a_graph(implementation):
     small, large, same = (1, 9, 9, 64), (64, 64, 64, 1), parse(2, 3, 1, "same", 1, False)
     overlapping, apart = (parse(1, 3, stride, "same", 1, False) for stride in (1, 3))
     for of, shape, in_graph in (
-        *(
-            (window(2), small, False),
-            (window(2), large, True),
-            (window(2), (63, *large[1:]), False),
-        ),
-        *((window(3), (1, 9, 9, 9, 2), True), (same, small, True)),
+        (window(2), small, False),
+        (window(2), large, True),
+        (window(2), (63, *large[1:]), False),
+        (window(3), (1, 9, 9, 9, 2), True),
+        (same, small, True),
         (parse(2, 1, 2, "valid", 1, False), large, False),
-        *((of, (64, 4096, 2), of is apart) for of in (overlapping, apart)),
+        (overlapping, (64, 4096, 2), False),
+        (apart, (64, 4096, 2), True),
         (overlapping, (64, 4096, 3), True),
     ):
         eager, graph = (
@@ -193,9 +181,8 @@ def test_gradients_of_16_bits_are_summed_in_32():
         assert chosen.widened is ((dtype, mode) in widened)
 
 
-@pytest.mark.parametrize(
-    ("padding", "mode", "taped", "batch", "layout"),
-    [
+def test_layouts_of_channels_first():
+    for padding, mode, taped, batch, layout in [
         ("valid", "eager", False, 1, plan.AS_IS),
         ("same", "eager", False, 1, plan.AS_IS),
         # A small input's gradient is taken eagerly, where channels first has none.
@@ -205,18 +192,16 @@ def test_gradients_of_16_bits_are_summed_in_32():
         ("same", "graph", True, None, plan.AS_IS),
         (1, "eager", False, 1, plan.TRANSPOSED),
         ("same", "xla", False, 1, plan.CHANNELS_AS_SAMPLES),
-    ],
-)
-def test_layouts_of_channels_first(padding, mode, taped, batch, layout):
-    facts = {"shape": (batch, 9, 9, 64), "data_format": "channels_first"}
-    of = window(2, padding=padding)
-    first = work(of, "float32", mode, taped, **facts, native_channels_first=True)
-    moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
-    assert plan.choose("auto", first).layout == layout
-    assert plan.choose("separable", first).layout == moved
-    assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
-    last = first._replace(data_format="channels_last", native_channels_first=False)
-    assert plan.choose("auto", last).layout == plan.AS_IS
+    ]:
+        facts = {"shape": (batch, 9, 9, 64), "data_format": "channels_first"}
+        of = window(2, padding=padding)
+        first = work(of, "float32", mode, taped, **facts, native_channels_first=True)
+        moved = plan.CHANNELS_AS_SAMPLES if mode == "xla" else plan.TRANSPOSED
+        assert plan.choose("auto", first).layout == layout, first
+        assert plan.choose("separable", first).layout == moved
+        assert plan.choose("auto", first._replace(native_channels_first=False)).layout == moved
+        last = first._replace(data_format="channels_last", native_channels_first=False)
+        assert plan.choose("auto", last).layout == plan.AS_IS
 
 
 @pytest.mark.parametrize("channels", [15, 16, None])
@@ -249,20 +234,19 @@ def test_the_gradient_is_not_that_of_repeated_elements():
 
 def test_direct_refuses():
     """Dilation, and most dtypes in 3D; a dtype that is not known yet may fit. The others can do everything."""
-    dilation = r"`implementation` \"direct\" cannot dilate; received dilation_rate=\(2,.*Write impl"
-    for rank in (1, 2, 3):
-        of = window(rank, 2)
-        for check in (plan.check, lambda *of: choose(*of, "float32", "graph")):
-            with pytest.raises(ValueError, match=dilation):
-                check("direct", of)
+    by_check = plan.check, lambda *of: choose(*of, "graph")
+    for check, rank in product(by_check, (1, 2, 3)):
+        with pytest.raises(
+            ValueError, match=r"cannot dilate; received dilation_rate=\(2,.*Write impl"
+        ):
+            check("direct", window(rank, 2), "float32")
     for dtype in DTYPES:
-        plan.check("direct", window(1), dtype)
-        plan.check("direct", window(2), dtype)
         for implementation, of in product(("auto", "separable", "shifted"), WINDOWS):
             plan.check(implementation, of, dtype)
-        if dtype not in NATIVE:
-            message = f"takes float32 and bfloat16 in 3D; received inputs of dtype {dtype}. Write "
-            for check in (plan.check, lambda *of: choose(*of, "graph")):
-                with pytest.raises(TypeError, match=message):
-                    check("direct", window(3), dtype)
+        for rank in (1, 2, *[3] * (dtype in NATIVE)):
+            plan.check("direct", window(rank), dtype)
+    for check, dtype in product(by_check, set(DTYPES) - set(NATIVE)):
+        message = f"takes float32 and bfloat16 in 3D; received inputs of dtype {dtype}. Write "
+        with pytest.raises(TypeError, match=message):
+            check("direct", window(3), dtype)
     plan.check("direct", window(3))

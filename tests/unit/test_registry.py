@@ -1,6 +1,5 @@
 """Both spellings lead to one class, which is saved under one name; the built-in keeps its own."""
 
-import pytest
 from harness.keras_version import keras
 from harness.layers import every_layer, layer, layer_class
 
@@ -27,15 +26,6 @@ def test_two_names_of_one_class(family, rank):
         ):
             assert type(loaded) is cls
             assert loaded.get_config() == saved["config"]
-
-
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_beside_the_builtin(suffix, tmp_path):
-    both = keras.layers.MaxPool2D, keras_maxpool.MaxPool2D
-    model = keras.Sequential([keras.Input((4, 4, 1)), *(cls(2) for cls in both)])
-    model.save(tmp_path / f"model{suffix}")
-    loaded = keras.models.load_model(tmp_path / f"model{suffix}")
-    assert tuple(type(layer) for layer in loaded.layers) == both
 
 
 def test_a_subclass_has_a_name_of_its_own(monkeypatch):
