@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 from conformance.first_maxima import TRACED, check, with_ends
-from golden import make_adaptive_golden as golden
+from golden import torch_golden
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
 from harness.runner import MODES, UNKNOWN, run, with_gradient
@@ -91,8 +91,8 @@ def test_far_bounds_are_exact(size, outputs, mode):
 
 def test_golden_pytorch():
     options = {"data_format": "channels_first", "return_indices": True}
-    for case in golden.load():
-        pool = partial(adaptive_max_pool, output_size=case.output_size, **options)
+    for case in torch_golden.load(torch_golden.ADAPTIVE):
+        pool = partial(adaptive_max_pool, **case.arguments, **options)
         values, indices, gradient = run(with_gradient(pool), "eager", case.x, case.upstream)
         assert_same(values, case.values)
         np.testing.assert_array_equal(indices, case.indices, str(case))

@@ -1,4 +1,4 @@
-"""Writes torch_max_pool.npz: what PyTorch 2.13 computes for seeded random configurations.
+"""Writes torch_max_pool.npz and torch_adaptive_max_pool.npz: what PyTorch 2.13 computes for seeded random cases.
 
 Run by hand, with PyTorch 2.13 installed: PYTHONPATH=tests python -m golden.make_torch_golden
 
@@ -18,9 +18,12 @@ from golden import torch_golden
 SEED = 20240613
 FINITE_CASES = 400
 NONFINITE_CASES = 40
+ADAPTIVE_CASES = 48
 LARGEST = 1200  # elements in an input: keeps the file small
 FINITE_KINDS = ("distinct", "normal", "ties", "negative", "ties", "distinct", "constant", "normal")
 NONFINITE_KINDS = ("infinite", "nan")
+ADAPTIVE_KINDS = ("normal", "ties", "infinite", "nan")
+THEIRS = {"pool_size": "kernel_size", "strides": "stride", "dilation_rate": "dilation"}
 
 
 def draw_configuration(rng: np.random.Generator, rank: int) -> tuple[tuple[int, ...], dict]:
@@ -45,14 +48,12 @@ def draw_configuration(rng: np.random.Generator, rank: int) -> tuple[tuple[int, 
         except ValueError:  # the window is larger than the input
             continue
         if math.prod(shape) <= LARGEST and not only_padding:
-            arguments = zip(
-                torch_golden.SETTINGS, (pool_size, strides, padding, dilation), strict=True
-            )
-            return shape, dict(arguments) | {"ceil_mode": ceil_mode}
+            arguments = {"pool_size": pool_size, "strides": strides, "padding": padding}
+            return shape, arguments | {"dilation_rate": dilation, "ceil_mode": ceil_mode}
 
 
 def draw_input(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 input of one kind; `torch_golden.Case` lists them."""
+    """A float32 input of one kind; one that is "nan" has one NaN in each channel."""
     size = math.prod(shape)
     if kind == "normal":
         return rng.standard_normal(shape, np.float32)
@@ -71,19 +72,16 @@ def draw_input(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> n
     return x.astype(np.float32)
 
 
-def make_case(seed: tuple[int, ...], name: str, rank: int, kind: str) -> torch_golden.Case:
-    """Draws one case and asks PyTorch."""
+def ask(
+    rng: np.random.Generator, layer: str, name: str, kind: str, shape: tuple, arguments: dict
+) -> torch_golden.Case:
+    """What a layer of PyTorch makes of an input that is drawn."""
     import torch  # not above: the tests import this module without PyTorch
 
-    rng = np.random.default_rng(seed)
-    shape, arguments = draw_configuration(rng, rank)
     x = draw_input(rng, kind, shape)
     tensor = torch.tensor(x, requires_grad=True)
-    pool_size, *settings = arguments.values()
-    pool = getattr(torch.nn, f"MaxPool{rank}d")(
-        pool_size, *settings[:-1], return_indices=True, ceil_mode=settings[-1]
-    )
-    values, indices = pool(tensor)
+    options = {THEIRS.get(key, key): value for key, value in arguments.items()}
+    values, indices = getattr(torch.nn, layer)(**options, return_indices=True)(tensor)
     # Small integers, so that sums are exact in any order; no zero, so that none goes unseen.
     upstream = rng.integers(1, 8, values.shape) * rng.choice((-1, 1), values.shape)
     upstream = upstream.astype(np.float32)
@@ -94,22 +92,40 @@ def make_case(seed: tuple[int, ...], name: str, rank: int, kind: str) -> torch_g
 
 def make_cases(seed: int, finite: int, nonfinite: int) -> list[torch_golden.Case]:
     """Cases of all ranks and kinds in turn, the finite ones first."""
-    cases = []
+    cases: list[torch_golden.Case] = []
     for count, kinds in ((finite, FINITE_KINDS), (nonfinite, NONFINITE_KINDS)):
         for index in range(count):
             rank, kind = 1 + index % 3, kinds[index // 3 % len(kinds)]
             name = f"{len(cases):03d}-{rank}d-{kind}"
-            cases.append(make_case((seed, len(cases)), name, rank, kind))
+            rng = np.random.default_rng((seed, len(cases)))
+            drawn = draw_configuration(rng, rank)
+            cases.append(ask(rng, f"MaxPool{rank}d", name, kind, *drawn))
+    return cases
+
+
+def make_adaptive(seed: int, count: int) -> list[torch_golden.Case]:
+    """Cases of all ranks and kinds in turn; a third of the axes grow."""
+    cases = []
+    for index in range(count):
+        rng = np.random.default_rng((seed, index))
+        rank, kind = 1 + index % 3, ADAPTIVE_KINDS[index // 3 % len(ADAPTIVE_KINDS)]
+        spatial = tuple(int(n) for n in rng.integers(1, (17, 10, 7)[rank - 1], rank))
+        sizes = {"output_size": tuple(int(rng.integers(1, n + 1 + n // 2)) for n in spatial)}
+        name = f"{index:02d}-{rank}d-{kind}"
+        cases.append(ask(rng, f"AdaptiveMaxPool{rank}d", name, kind, (2, 2, *spatial), sizes))
     return cases
 
 
 def main() -> None:
     import torch
 
-    cases = make_cases(SEED, FINITE_CASES, NONFINITE_CASES)
     about = {"torch": torch.__version__, "numpy": np.__version__, "seed": SEED}
-    torch_golden.save(cases, about)
-    print(f"{len(cases)} cases, {torch_golden.PATH.stat().st_size} bytes: {torch_golden.PATH.name}")
+    for path, cases in (
+        (torch_golden.POOLING, make_cases(SEED, FINITE_CASES, NONFINITE_CASES)),
+        (torch_golden.ADAPTIVE, make_adaptive(SEED, ADAPTIVE_CASES)),
+    ):
+        torch_golden.save(path, cases, about)
+        print(f"{len(cases)} cases, {path.stat().st_size} bytes: {path.name}")
 
 
 if __name__ == "__main__":
