@@ -127,8 +127,8 @@ def wild(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.nda
     few = [np.nan, np.inf, -np.inf, -np.inf, float(ends.min), float(ends.max), -0.0, 0.0, -1, 1]
     chosen = rng.choice(few, shape)
     # One channel without NaN and one with nothing but the smallest, or few windows would show them.
-    chosen[..., 0] = rng.choice(few[1:], shape[:-1])
-    chosen[..., 1] = rng.choice(few[2:5], shape[:-1])
+    chosen[..., :1] = rng.choice(few[1:], chosen[..., :1].shape)
+    chosen[..., 1:2] = rng.choice(few[2:5], chosen[..., 1:2].shape)
     return chosen
 
 
