@@ -189,7 +189,7 @@ PARTS = [name for name in globals() if name.startswith("test_")] + ["test_poolin
 @pytest.mark.fuzz
 @pytest.mark.parametrize("test", PARTS)
 def test_at_length(test: str) -> None:
-    code = f"import pytest; raise SystemExit(pytest.main(['-qn0', {f'{__file__}::{test}'!r}]))"
+    code = f"import pytest; raise SystemExit(pytest.main(['-n', '0', {f'{__file__}::{test}'!r}]))"
     # A little more than 1,000 in each part, as modes and kernels share them out.
     child = run_code(code, 3600, KERAS_MAXPOOL_FUZZ_EXAMPLES="1080")
     assert child.returncode == 0, child.stdout[-4000:]
