@@ -7,16 +7,12 @@ import io
 import json
 import operator
 import random
-import traceback
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-
-import keras_maxpool
 
 VALUES = (
     *(None, True, -1, 0, 1, 3, 2**31, 2**40, 10**12, 10**30, 0.5, -0.0, 1e308, float("nan")),
@@ -59,14 +55,11 @@ def edited(config: Any, count: int, rng: random.Random) -> Iterator[Case]:
 
 
 def _paths(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if path:
-        yield path
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in items:
+        yield (*path, key)
         if isinstance(value, (dict, list)):
             yield from _paths(value, (*path, key))
-        else:
-            yield (*path, key)
 
 
 def members(whole: bytes) -> dict[str, bytes]:
@@ -126,14 +119,3 @@ def damaged(whole: bytes, count: int, seed: int) -> Iterator[Case]:
         edits = edited(json.loads(text), (4 if is_zip else 2) * count, rng)
         for name, changed in (*spoiled(text, count, rng), *edits):
             yield f"{place}: {name}", with_text(whole, place, changed)
-
-
-def raised_by_us(error: BaseException | None) -> Iterator[str]:
-    """The messages of those errors behind this one that the package raised itself."""
-    package = Path(keras_maxpool.__file__).parent
-    while error is not None:
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = frames and Path(frames[-1].filename).is_relative_to(package)
-        if ours and not isinstance(error, TimeoutError):  # which is that of a bound
-            yield f"{type(error).__name__}: {error}"
-        error = error.__cause__ or error.__context__

@@ -7,7 +7,7 @@ import operator
 import stat
 import zipfile
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -228,31 +228,19 @@ SLOW = {
 """Harms that take all memory, with the one command that is put to them."""
 
 
-LARGEST = 2**31 - 2
-"""Elements on an axis: TensorFlow counts no more."""
-
-
-def unpooled(**arguments: Any) -> keras.Model:
-    inputs = keras.Input((12, 12, 2))
-    pooled, indices = km.MaxPooling2D(2, return_indices=True)(inputs)
-    return keras.Model(inputs, km.MaxUnpooling2D(**arguments)(pooled, indices))
-
-
-def of(size: int, pool: keras.Layer) -> keras.Model:
-    return keras.Sequential([keras.Input((size, size, 2)), pool])
-
-
-def traced() -> keras.Model:
-    """A report runs the layer without data, to see how far the mask comes."""
-    stem = [keras.Input((12,), dtype="int32"), layers.Embedding(9, 2, mask_zero=True)]
-    return keras.Sequential([*stem, km.AdaptiveMaxPooling1D(LARGEST)])
-
-
-VAST: dict[str, Callable[[], keras.Model]] = {
-    "adaptive pooling": lambda: of(12, km.AdaptiveMaxPooling2D(LARGEST)),
-    "adaptive pooling that a report traces": traced,
-    "unpooling to a size": partial(unpooled, output_size=LARGEST),
-    "unpooling by a stride": partial(unpooled, pool_size=LARGEST // 6),
-    "pooling of a vast input": lambda: of(LARGEST, km.MaxPooling2D(2)),
-}
-"""Sound models, whose layers would give more than any machine holds if they were called."""
+def vast() -> keras.Model:
+    """A sound model, whose layers would give more than any machine holds if they were called."""
+    most = 2**31 - 2  # elements on an axis: TensorFlow counts no more
+    image, far = keras.Input((12, 12, 2)), keras.Input((most, most, 2))
+    tokens = keras.Input((12,), dtype="int32")
+    # A report runs what comes next without data, to see how far the mask comes.
+    masked = layers.Embedding(9, 2, mask_zero=True)(tokens)
+    pooled, indices = km.MaxPooling2D(2, return_indices=True)(image)
+    outputs = [
+        km.AdaptiveMaxPooling2D(most)(image),
+        km.AdaptiveMaxPooling1D(most)(masked),
+        km.MaxUnpooling2D(output_size=most)(pooled, indices),
+        km.MaxUnpooling2D(most // 6)(pooled, indices),
+        km.MaxPooling2D(2)(far),
+    ]
+    return keras.Model([image, far, tokens], outputs)

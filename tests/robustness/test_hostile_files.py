@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from harness.commands import complaint
 from robustness import hostile, hostile_files
-from robustness.hostile_files import HARMS, VAST
+from robustness.hostile_files import HARMS
 
 import keras_maxpool as km
 from keras_maxpool.tools import limits
@@ -35,6 +36,7 @@ COMMANDS = (
     ["convert", "IN", "out.h5", "--to", "builtin"],
 )
 TO_BUILTIN = COMMANDS[-1]
+"""Gives 1 for a model with layers that no built-in one can take the place of."""
 LOAD: list[str] = []
 """Keras's own loading, in a command's place."""
 
@@ -157,8 +159,13 @@ def load(file: Path) -> int:
         with limits.limited_by_size(file):
             keras.saving.load_model(file)
     except Exception as error:  # Keras's have no common class
-        for line in hostile.raised_by_us(error):
-            assert re.search(r"`\w+`|does not know the argument", line), line
+        package, cause = Path(km.__file__).parent, error
+        while cause is not None:
+            frames = traceback.extract_tb(cause.__traceback__)
+            ours = frames and Path(frames[-1].filename).is_relative_to(package)
+            if ours and not isinstance(cause, TimeoutError):  # which is that of a bound
+                assert re.search(r"`\w+`|does not know the argument", str(cause)), cause
+            cause = cause.__cause__ or cause.__context__
         return 2
     return 0
 
@@ -192,30 +199,16 @@ def every_family() -> keras.Model:
     return keras.Model(inputs, layers.Dense(4)(km.GlobalMaxPooling2D()(x)), name="net")
 
 
-def with_an_equal() -> keras.Model:
-    """Layers that the built-in ones can take the place of."""
-    keras.utils.set_random_seed(4)
-    stem = [keras.Input((12, 12, 2)), layers.Conv2D(3, 3), km.MaxPooling2D(2), km.MaxPool2D(2)]
-    return keras.Sequential([*stem, km.GlobalMaxPooling2D(), layers.Dense(4)], name="net")
-
-
-@pytest.mark.parametrize("count", [2, pytest.param(60, marks=pytest.mark.fuzz)])
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-@pytest.mark.parametrize(
-    ("make", "commands"),
-    [(every_family, [*COMMANDS[:-1], LOAD]), (with_an_equal, [TO_BUILTIN, LOAD])],
-    ids=["every family", "with an equal"],
-)
-def test_damaged_files(
-    make: Callable, commands: list, suffix: str, count: int, run: Run, tmp_path: Path
-) -> None:
+def test_damaged_files(suffix: str, count: int, run: Run) -> None:
     """The sound file passes. A change may do no harm; then a command does its work, or finds what it cannot convert."""
-    model, codes = make(), Counter[int]()
+    model, codes, commands = every_family(), Counter[int](), [*COMMANDS, LOAD]
     model.compile("adam", keras.losses.MeanSquaredError(), metrics=["mae"])
     model.fit(np.ones((2, 12, 12, 2)), np.ones((2, 4)), verbose=0)
     sound = hostile_files.in_file(model, suffix)
     for command in commands:
-        assert run(sound, suffix, command)[0] == 0
+        assert run(sound, suffix, command)[0] == (command == TO_BUILTIN)
     for number, (_, content) in enumerate(hostile.damaged(sound, count, seed=count)):
         codes[run(content, suffix, commands[number % len(commands)])[0]] += 1
     assert codes.keys() <= {0, 1, 2}
@@ -245,12 +238,11 @@ def test_harm_in_the_compile_settings(suffix: str, run: Run) -> None:
         assert named == (command[0] == "convert")
 
 
-@pytest.mark.parametrize("name", VAST)
-def test_vast_sizes_in_our_layers(name: str, run: Run) -> None:
-    """They load, and nobody makes what they would give. Most have no equal among the built-in layers."""
-    content = hostile_files.in_file(VAST[name]())
+def test_vast_sizes_in_our_layers(run: Run) -> None:
+    """They load, and nobody makes what they would give."""
+    content = hostile_files.in_file(hostile_files.vast())
     for command in (*COMMANDS, LOAD):
-        assert run(content, ".keras", command)[0] in ((0, 1) if command == TO_BUILTIN else (0,))
+        assert run(content, ".keras", command)[0] == (command == TO_BUILTIN)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's: run it there")
@@ -262,18 +254,10 @@ def test_a_file_that_takes_long(
     file.write_bytes(hostile_files.thresholds())
     line = complaint(["convert", str(file), str(tmp_path / "out.keras")], capsys)
     assert "it takes more than" in line
-    time.sleep(1.5)  # the alarm is off
-
-
-@pytest.mark.parametrize(
-    "file", sorted(Path(__file__, "../../golden").resolve().glob("golden_[!k]*.[kh]*"))
-)
-def test_golden_files_pass(file: Path) -> None:
-    check(file)
 
 
 def test_what_keras_writes_passes(tmp_path: Path) -> None:
-    """Functions, schedules, regularizers, policies, vocabularies and operations."""
+    """Functions, schedules, regularizers, policies, vocabularies and operations; and the files of old releases."""
     text = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4)
     words = keras.Input((1,), dtype="string")
     x = layers.Embedding(4, 3, embeddings_regularizer="l2")(text(words))
@@ -284,6 +268,8 @@ def test_what_keras_writes_passes(tmp_path: Path) -> None:
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
     metrics = [keras.metrics.mean_absolute_error, "mse", keras.metrics.AUC()]
     model.compile(keras.optimizers.Adam(schedule), keras.losses.mean_squared_error, metrics=metrics)
-    for suffix in (".keras", ".h5"):
-        model.save(tmp_path / f"m{suffix}")
-        check(tmp_path / f"m{suffix}")
+    files = [tmp_path / f"m{suffix}" for suffix in (".keras", ".h5")]
+    for file in files:
+        model.save(file)
+    for file in (*files, *Path(__file__, "../../golden").resolve().glob("golden_[!k]*.[kh]*")):
+        check(file)
