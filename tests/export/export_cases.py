@@ -166,14 +166,14 @@ IN_EVERY_RANK = (
 """Options that the roads which take seconds a model try in one and three dimensions too."""
 UNKNOWN_SIZES = (
     *("padding", "dilated", "ceil", "indices", "unpool_like", "global", "adaptive"),
-    *("fractional", "fractional_pseudo", "mask"),
+    *("fractional", "fractional_pseudo", "mask", "mask_global"),
 )
-"""Options that they try without known spatial sizes too, in two dimensions; two of them in one and three."""
+"""Options that they try without known spatial sizes too, in two dimensions; three of them in one and three."""
 BY_ROAD = [case for case in CASES if case.rank == 2 or case.option in IN_EVERY_RANK]
 BY_ROAD_UNKNOWN = [
     case
     for case in CASES
-    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices"))
+    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices", "mask"))
 ]
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64"),

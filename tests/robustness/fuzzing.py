@@ -146,14 +146,13 @@ def examples(
     *,
     mode: str,
     kernel: str | None = None,
-    misfits: bool = False,
     empties: bool = True,
     plain: bool = False,
 ) -> Example:
     """Poolings of every rank, padding, dtype, fill and kernel.
 
-    By default their windows fit their inputs. `misfits` makes one in twelve of which most do not, `empties` one in
-    twelve that has axes without elements. `plain` ones have no gaps and no ceil_mode.
+    Their windows fit their inputs. `empties` makes one in eleven that has axes without elements. `plain` ones have no
+    gaps and no ceil_mode.
     """
 
     def chosen(options: Sequence[Any]) -> Any:
@@ -168,7 +167,7 @@ def examples(
     native = implementation == "direct" and rank == 3
     dtype = chosen(NATIVE_3D if native else (*FLOATS * 2, *INTEGERS))
     limits = chosen(LIMITS[rank])
-    odd = chosen(["misfit"] * misfits + ["empty"] * empties + [None] * 10)
+    empty = chosen([empties] + [False] * 10)
     pools: list[int] = []
     for limit in limits:
         most = min(limit, MOST_OF_A_WINDOW // math.prod(pools))
@@ -182,19 +181,22 @@ def examples(
     lengths = [(pool - 1) * gap + 1 for _, pool, _, _, gap, _ in window.axes]
     pads = [(0, 0)] * rank
     if kind in ("int", "ints", "pairs"):
-        most_pads = [length - 1 + 2 * (odd == "misfit") for length in lengths]
-        pads = [(draw(st.integers(0, most)), draw(st.integers(0, most))) for most in most_pads]
+        each = [st.integers(0, length - 1) for length in lengths]
+        pads = [(draw(pad), draw(pad)) for pad in each]
         if kind != "pairs":
             pads = [(before, before) for before, _ in pads]
     if kind == "int":
         pads = [min(pads)] * rank
     sizes = [draw(st.integers(1, 3)), draw(st.integers(1, 5))]
     for place, (limit, length, pad) in enumerate(zip(limits, lengths, pads, strict=True), 1):
-        least = 1 if kind in NAMED or odd == "misfit" else max(1, length - sum(pad))
+        least = 1 if kind in NAMED else max(1, length - sum(pad))
         sizes.insert(place, draw(st.integers(least, max(least, limit))))
-    if odd == "empty":
-        # No window fits an axis without elements, unless its padding has a name.
-        choices = range(rank + 2) if kind in NAMED or misfits else (0, rank + 1)
+    if empty:
+        # No window fits an axis without elements, unless its padding has a name or is as long.
+        fits = [
+            place for place in range(rank) if kind in NAMED or sum(pads[place]) >= lengths[place]
+        ]
+        choices = [0, *(place + 1 for place in fits), rank + 1]
         for place in draw(st.sets(st.sampled_from(choices), min_size=1, max_size=2)):
             sizes[place] = 0
     strides = one_or_many([draw(st.integers(1, 3) | st.integers(1, 12)) for _ in limits])
