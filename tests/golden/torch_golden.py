@@ -12,14 +12,11 @@ import numpy as np
 
 POOLING = Path(__file__).parent / "torch_max_pool.npz"
 ADAPTIVE = Path(__file__).parent / "torch_adaptive_max_pool.npz"
+FILES = POOLING, ADAPTIVE
 # Each array and the shape it has.
-ARRAYS = {
-    "x": "input",
-    "values": "output",
-    "indices": "output",
-    "upstream": "output",
-    "gradient": "input",
-}
+ARRAYS = {"x": "input", "gradient": "input"} | dict.fromkeys(
+    ("values", "indices", "upstream"), "output"
+)
 
 
 @dataclass(frozen=True, eq=False)
