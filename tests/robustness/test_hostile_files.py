@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import pytest
 from harness.commands import complaint
-from robustness import hostile, hostile_files
+from robustness import hostile
 from robustness.every_family import every_family
-from robustness.hostile_files import HARMS
+from robustness.hostile import HARMS
 
 import keras_maxpool as km
 from keras_maxpool.tools import limits
@@ -115,7 +115,7 @@ def run(
     monkeypatch.setattr(limits, "SPARE_SECONDS", 30.0)
     trace = "open('trace', 'w').close()"
     harm = f"{trace}\nclass Harm: pass\ndef harm(): {trace}"
-    (work / f"{hostile_files.MODULE}.py").write_text(harm)
+    (work / f"{hostile.MODULE}.py").write_text(harm)
     (work / "secret.txt").write_text("secret")
     (work / "secret.bin").write_bytes(bytes(216))
     with h5py.File(work / "secret.h5", "w") as secret:
@@ -195,10 +195,10 @@ def test_damaged_files(suffix: str, count: int, run: Run) -> None:
     model, codes, commands = every_family((12, 12, 2)), Counter[int](), [*COMMANDS, LOAD]
     model.compile("adam", keras.losses.MeanSquaredError(), metrics=["mae"])
     model.fit(np.ones((2, 12, 12, 2)), np.ones((2, 1)), verbose=0)
-    sound = hostile_files.in_file(model, suffix)
+    sound = hostile.in_file(model, suffix)
     for command in commands:
         assert run(sound, suffix, command)[0] == (command == TO_BUILTIN)
-    for number, (_, content) in enumerate(hostile.damaged(sound, count, seed=count)):
+    for number, content in enumerate(hostile.damaged(sound, count, seed=count)):
         codes[run(content, suffix, commands[number % len(commands)])[0]] += 1
     assert codes.keys() <= {0, 1, 2}
     assert codes[2] > sum(codes.values()) / 3, codes
@@ -210,7 +210,7 @@ def test_hostile_files(name: str, run: Run) -> None:
     content = HARMS[name].content()
     commands = [command for command in COMMANDS if command != TO_BUILTIN or "pool_size" not in name]
     # Those that use up the memory take their time; TensorFlow waits ten seconds for more.
-    for command in hostile_files.SLOW.get(name, commands):
+    for command in hostile.SLOW.get(name, commands):
         code, lines = run(content, HARMS[name].suffix, command)
         assert code == 2
         assert HARMS[name].said in lines[-1]
@@ -219,17 +219,17 @@ def test_hostile_files(name: str, run: Run) -> None:
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_harm_in_the_compile_settings(suffix: str, run: Run) -> None:
     """A loss of anybody's own looks like one of a hostile module: neither is looked for, and the model is read."""
-    content = hostile_files.a_loss(hostile_files.sound(suffix))
+    content = hostile.a_loss(hostile.sound(suffix))
     for command in COMMANDS:
         code, lines = run(content, suffix, command)
         assert code == 0
-        named = sum(f"it names {hostile_files.MODULE}.Harm" in line for line in lines)
+        named = sum(f"it names {hostile.MODULE}.Harm" in line for line in lines)
         assert named == (command[0] == "convert")
 
 
 def test_vast_sizes_in_our_layers(run: Run) -> None:
     """They load, and nobody makes what they would give."""
-    content = hostile_files.in_file(hostile_files.vast())
+    content = hostile.in_file(hostile.vast())
     for command in (*COMMANDS, LOAD):
         assert run(content, ".keras", command)[0] == (command == TO_BUILTIN)
 
@@ -240,7 +240,7 @@ def test_a_file_that_takes_long(
 ) -> None:
     monkeypatch.setattr(limits, "SPARE_SECONDS", 1.0)
     file = tmp_path / "in.keras"
-    file.write_bytes(hostile_files.thresholds())
+    file.write_bytes(hostile.thresholds())
     line = complaint(["convert", str(file), str(tmp_path / "out.keras")], capsys)
     assert "it takes more than" in line
 
