@@ -1,7 +1,5 @@
 """One small model for each option of each layer, and inputs for it: what every road of export has to carry."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

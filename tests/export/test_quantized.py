@@ -1,7 +1,5 @@
 """Quantised models, in LiteRT and ONNX Runtime: every option gives what the model in floats gives, to two quanta."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """LiteRT, ONNX Runtime and OpenVINO: every option with equal outputs on built-in operations; the rest fails by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple

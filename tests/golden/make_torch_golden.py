@@ -7,8 +7,6 @@ The same versions of NumPy and PyTorch write the same bytes. Two things are kept
 takes the last one).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

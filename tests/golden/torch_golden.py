@@ -1,7 +1,5 @@
 """Reads what make_torch_golden.py writes, without PyTorch: results of PyTorch's pooling for seeded inputs."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator

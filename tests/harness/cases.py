@@ -1,7 +1,5 @@
 """Configurations of max pooling, chosen and drawn; inputs to fill them with; and what the reference makes of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -64,19 +62,10 @@ class Config:
         return any(reference.sees_only_padding(*axis) for axis in self.axes)
 
     def __str__(self) -> str:
-        """The id in a test's name."""
-
-        def short(value: Any) -> str:
-            return "x".join(map(short, value)) if isinstance(value, tuple) else str(value)
-
-        parts = [f"{self.rank}d", short(self.spatial), f"pool{short(self.pool_size)}"]
-        if self.strides is not None:
-            parts.append(f"stride{short(self.strides)}")
-        pads = self.padding
-        parts.append(pads if isinstance(pads, str) else f"pad{short(pads)}")
-        if self.dilation_rate != 1:
-            parts.append(f"gap{short(self.dilation_rate)}")
-        return "-".join(parts + ["ceil"] * self.ceil_mode)
+        """The id in a test's name: what is not the default."""
+        default = asdict(Config(()))
+        own = [f"{name}={value}" for name, value in asdict(self).items() if value != default[name]]
+        return f"{self.rank}d-{'-'.join(own)}".replace(" ", "")
 
 
 class Case(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 import reference
 from harness.cases import CHOSEN, Config, case, ties
 from harness.processes import in_child
-from harness.runner_jax import run
+from harness.runner import run
 
 from keras_maxpool import ops
 

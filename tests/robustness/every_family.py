@@ -1,7 +1,5 @@
 """One model of all layers, which is trained, called from many threads, and damaged in its file."""
 
-from __future__ import annotations
-
 from harness.keras_version import keras
 from harness.layers import layer
 

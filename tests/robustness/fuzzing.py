@@ -1,7 +1,5 @@
 """What the fuzzer draws: any pooling that the op takes, inputs of every kind, and what the package returns for them."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -44,30 +42,29 @@ NATIVE_3D = ("float32", "bfloat16")
 
 AT_LENGTH = int(os.environ.get("KERAS_MAXPOOL_FUZZ_EXAMPLES", "0"))
 """Examples in a process of the long run, in all modes and kernels together."""
-SHARES = (11, 2, 2)
-"""Of the modes, at length: tracing takes eight times as long as a call, and XLA three times as long again."""
+SHARES = dict(zip(MODES, (11, 2, 2), strict=True))
+"""Of the modes: tracing takes eight times as long as a call, and XLA three times as long again."""
 
 
 def drawn(
     strategy: Callable[..., st.SearchStrategy],
     *others: st.SearchStrategy,
-    quick: tuple[int, int, int],
+    quick: int,
     kernels: Sequence[str | None] = (None,),
 ) -> Callable[[Callable], Callable]:
     """A test of drawn examples in each mode, with each of the `kernels`, None for a drawn one.
 
-    `quick` tells how many are drawn by default in each mode, always the same ones. Hypothesis mixes parts of earlier
-    examples into new ones, which left some pairs of mode and kernel out when they were drawn with the rest.
+    `quick` tells how many are drawn by default, always the same ones. Hypothesis mixes parts of earlier examples into
+    new ones, which left some pairs of mode and kernel out when they were drawn with the rest.
     """
-    counts = [AT_LENGTH * share // sum(SHARES) for share in SHARES] if AT_LENGTH else quick
-    count_of = dict(zip(MODES, counts, strict=True))
 
     def decorate(test: Callable) -> Callable:
         @pytest.mark.parametrize("kernel", kernels)
         @pytest.mark.parametrize("mode", MODES)
         def check(mode: str, kernel: str | None) -> None:
+            count = (AT_LENGTH or quick) * SHARES[mode] // sum(SHARES.values())
             how = settings(
-                max_examples=count_of[mode] // len(kernels),
+                max_examples=count // len(kernels),
                 deadline=None,
                 database=None,
                 derandomize=not AT_LENGTH,

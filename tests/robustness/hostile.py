@@ -1,7 +1,5 @@
 """Damaged files and configs, made from sound ones, the same for the same seed; and files that were made to do harm."""
 
-from __future__ import annotations
-
 import copy
 import json
 import operator

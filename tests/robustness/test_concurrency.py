@@ -1,7 +1,5 @@
 """Threads and processes: what many do at once gives what one alone gives, also the first time, and files are whole."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -12,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pytest
 import reference
 import tensorflow as tf
 from harness.processes import child_path
-from harness.runner import MODES, run
+from harness.runner import MODES, run, with_gradient
 from robustness.every_family import every_family
 
 import keras_maxpool as km
@@ -56,16 +55,11 @@ def empty_caches() -> int:
     return len(cached)
 
 
-def pooled(x: tf.Tensor) -> Any:
+def results(x: tf.Tensor, upstream: tf.Tensor) -> Any:
+    """Without a tape, and with one."""
     layer = getattr(km, f"MaxPooling{x.shape.rank - 2}D")
-    return layer(3, strides=2, padding=1, return_indices=True)(x)
-
-
-def gradient(x: tf.Tensor) -> tf.Tensor:
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        values, _ = pooled(x)
-    return tape.gradient(values, x)
+    pool = layer(3, strides=2, padding=1, return_indices=True)
+    return *pool(x), *with_gradient(pool)(x, upstream)
 
 
 @pytest.mark.slow
@@ -73,24 +67,22 @@ def gradient(x: tf.Tensor) -> tf.Tensor:
 def test_first_use_from_many_threads(attempt: int) -> None:
     """Each thread makes layers and calls them, in its own order, when all caches are empty."""
     rng = np.random.default_rng(1)
-    shapes = (2, 9, 8, 3), (2, 6, 6, 5, 3), (1, 64, 64, 32)
-    image, volume, large = arrays = [rng.integers(-9, 9, s).astype("float32") for s in shapes]
-    wanted = {x.shape: reference.pool(x, 3, 2, 1) for x in arrays}
-    uses = [
-        *((f, mode, x) for f in (pooled, gradient) for mode in MODES[:2] for x in (image, volume)),
-        (pooled, "xla", image),
-        (gradient, "eager", large),  # all threads share one traced gradient for large inputs
-    ]
+    uses = []
+    for mode, shape in (
+        *product(MODES[:2], [(2, 9, 8, 3), (2, 6, 6, 5, 3)]),
+        ("xla", (2, 9, 8, 3)),
+        ("eager", (1, 64, 64, 32)),  # all threads share one traced gradient for large inputs
+    ):
+        x = rng.integers(-9, 9, shape).astype("float32")
+        pooled = reference.pool(x, 3, 2, 1)
+        upstream = np.ones_like(pooled.values)
+        gradient = reference.gradient(x.shape, pooled.indices, upstream, dtype=x.dtype)
+        uses.append((mode, x, upstream, [*pooled, *pooled, gradient]))
 
     def work(thread: int) -> None:
         for number in range(len(uses)):
-            function, mode, x = uses[(thread + number) % len(uses)]
-            result, right = run(function, mode, x), wanted[x.shape]
-            if function is gradient:
-                ones = np.ones_like(right.values)
-                right = [reference.gradient(x.shape, right.indices, ones, dtype=x.dtype)]
-                result = [result]
-            for got, expected in zip(result, right, strict=True):
+            mode, x, upstream, wanted = uses[(thread + number) % len(uses)]
+            for got, expected in zip(run(results, mode, x, upstream), wanted, strict=True):
                 np.testing.assert_array_equal(got, expected)
 
     assert empty_caches() >= 6

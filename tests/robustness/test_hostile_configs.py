@@ -1,7 +1,5 @@
 """Damaged configs of layers and models, without a file: an error that names what is wrong, and nothing worse."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

@@ -1,7 +1,5 @@
 """Training for 20 minutes, in graphs and in XLA: resident memory stays where it is after the first minute."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
