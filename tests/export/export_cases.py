@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from harness.install import needs
 from harness.keras_version import keras
 
 import keras_maxpool as km
@@ -213,6 +214,13 @@ def of_dtype(dtype: str) -> tuple[keras.Model, list[np.ndarray]]:
 def predicted(model: keras.Model, inputs: list[np.ndarray]) -> Any:
     """What the model gives in this process."""
     return model(inputs if len(inputs) > 1 else inputs[0])
+
+
+def run_litert(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    litert = needs("ai_edge_litert.interpreter")
+    runner = litert.Interpreter(model_content=content).get_signature_runner()
+    outputs = runner(**{name: inputs["mask" in name] for name in runner.get_input_details()})
+    return [outputs[f"output_{number}"] for number in range(len(outputs))]
 
 
 def assert_equal(got: list[np.ndarray], wanted: Any) -> None:

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export.export_cases import BY_ROAD, CHANNELS, SIZES, Case, predicted
+from export.export_cases import BY_ROAD, CHANNELS, SIZES, Case, predicted, run_litert
 from harness.install import needs
 
-litert = needs("ai_edge_litert.interpreter")
 quantization = needs("onnxruntime.quantization")
 onnxruntime = needs("onnxruntime")
 
@@ -86,23 +85,6 @@ def converted(model: keras.Model, inputs: list[np.ndarray], kind: str, folder: P
     return converter.convert()
 
 
-def outputs(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """What a LiteRT model gives for each sample, one after the other; booleans are the mask."""
-    model = litert.Interpreter(model_content=content)
-    # The model's inputs by their indices, and which of ours is meant.
-    given = {one["index"]: int(one["dtype"] is np.bool_) for one in model.get_input_details()}
-    for index, which in given.items():
-        model.resize_tensor_input(index, (1, *inputs[which].shape[1:]))
-    model.allocate_tensors()
-    results = []
-    for sample in zip(*inputs, strict=True):
-        for index, which in given.items():
-            model.set_tensor(index, sample[which][None])
-        model.invoke()
-        results.append([model.get_tensor(made["index"]) for made in model.get_output_details()])
-    return [np.concatenate(of_output) for of_output in zip(*results, strict=True)]
-
-
 def assert_close(got: list[np.ndarray], case: Case, quanta: float) -> None:
     """Equal shapes, values within so many 255ths of the range that is pooled, and at most 3 % of other indices.
 
@@ -133,7 +115,7 @@ def test_litert(case: Case, kind: str, tmp_path: Path) -> None:
             converted(model, inputs, kind, tmp_path)
         return
     quanta = {"float16": 0.2, "dynamic": 0.2}.get(kind, 2)
-    assert_close(outputs(converted(model, inputs, kind, tmp_path), inputs), case, quanta)
+    assert_close(run_litert(converted(model, inputs, kind, tmp_path), inputs), case, quanta)
 
 
 class Reader(quantization.CalibrationDataReader):

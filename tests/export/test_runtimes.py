@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from export import export_cases
-from export.export_cases import BY_ROAD, BY_ROAD_UNKNOWN, DTYPES, Case, assert_equal, predicted
+from export.export_cases import (
+    BY_ROAD,
+    BY_ROAD_UNKNOWN,
+    DTYPES,
+    Case,
+    assert_equal,
+    predicted,
+    run_litert,
+)
 from harness.install import needs
 
 import keras_maxpool
-
-
-def run_litert(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    litert = needs("ai_edge_litert.interpreter")
-    runner = litert.Interpreter(model_content=content).get_signature_runner()
-    outputs = runner(**{name: inputs["mask" in name] for name in runner.get_input_details()})
-    return [outputs[f"output_{number}"] for number in range(len(outputs))]
 
 
 def by_litert(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:

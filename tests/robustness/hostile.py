@@ -310,11 +310,6 @@ HARMS = {
     "units=10**12": Harm(".keras", MEMORY, in_json, ("config.layers.1", DENSE)),
     "a metric of 2**30 numbers": Harm(".keras", MEMORY, thresholds),
 }
-SLOW = {
-    "units=10**12": [["report", "IN"]],
-    "a metric of 2**30 numbers": [["convert", "IN", "out.keras"]],
-}
-"""Harms that take all memory, with the one command that is put to them."""
 
 
 def vast() -> keras.Model:

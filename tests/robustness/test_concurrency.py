@@ -148,19 +148,16 @@ for _ in range(30):
 @pytest.mark.parametrize("target", ["out.keras", "out.json"])
 def test_two_processes_write_one_file(target: str, tmp_path: Path) -> None:
     """Whoever reads it meanwhile finds one of the two files, whole."""
-    models = {}
-    for seed, name in enumerate("ab"):
-        keras.utils.set_random_seed(seed)
+    for size, name in enumerate("ab", 50):
         stem = [keras.Input((8, 8, 2)), layers.Conv2D(64, 3), layers.MaxPooling2D(2)]
-        dense = [layers.Flatten(), layers.Dense(50 + 50 * seed)]
-        models[name] = keras.Sequential([*stem, *dense], name=name)
-        models[name].save(tmp_path / f"{name}.keras")
+        model = keras.Sequential([*stem, layers.Flatten(), layers.Dense(size)], name=name)
+        model.save(tmp_path / f"{name}.keras")
     out, seen, last = tmp_path / target, [], b""
     start = ["report", "--json", str(out)] if target == "out.json" else ["convert"]
     end = [] if target == "out.json" else [str(out)]
     code = [sys.executable, "-c", AGAIN_AND_AGAIN]
     how = {"env": {**os.environ, "PYTHONPATH": child_path()}, "stdout": subprocess.DEVNULL}
-    commands = [[*code, *start, f"{tmp_path}/{name}.keras", *end] for name in models]
+    commands = [[*code, *start, f"{tmp_path}/{name}.keras", *end] for name in "ab"]
     writers = [subprocess.Popen(command, **how) for command in commands]
     try:
         while any(writer.poll() is None for writer in writers):
@@ -174,10 +171,5 @@ def test_two_processes_write_one_file(target: str, tmp_path: Path) -> None:
     assert codes == [0, 0]
     assert set(seen) == {"a", "b"}
     assert len(seen) > CHANGES
-    if target != "out.json":
-        loaded = keras.saving.load_model(out)
-        for got, wanted in zip(loaded.weights, models[loaded.name].weights, strict=True):
-            np.testing.assert_array_equal(got, wanted)
-        assert type(loaded.layers[1]) is km.MaxPooling2D
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted(["a.keras", "b.keras", target])

@@ -63,11 +63,3 @@ def test_damaged_json_is_refused_before_keras() -> None:
             assert said.startswith("it ") or not said, (text, said)
         except ValueError:
             assert re.match(r"its config is no JSON: (\S+ ){2}", said), (text, said)
-
-
-def test_a_config_with_code_is_refused_at_any_depth() -> None:
-    entry: Any = {"class_name": "Lambda", "config": {}}
-    for _ in range(200):
-        entry = [{"config": {"layer": entry}}]
-    with pytest.raises(ValueError, match="it holds a Lambda"):
-        check_config(json.dumps(entry))
