@@ -8,16 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export import export_cases
-from export.export_cases import (
-    BY_ROAD,
-    BY_ROAD_UNKNOWN,
-    DTYPES,
-    Case,
-    assert_equal,
-    predicted,
-    run_litert,
-)
+from export import export_cases as cases
+from export.export_cases import Case, assert_equal, predicted, run_litert
 from harness.install import needs
 
 import keras_maxpool
@@ -62,7 +54,7 @@ class Road(NamedTuple):
 NARROW = {"float32", "int8", "uint8", "int16"}
 ROADS = {
     "litert": Road("LiteRT", "tflite", by_litert, NARROW | {"int32"}),
-    "onnx": Road("ONNX", "onnx", by_onnx, set(DTYPES) - {"uint32", "uint64"}),
+    "onnx": Road("ONNX", "onnx", by_onnx, set(cases.DTYPES) - {"uint32", "uint64"}),
     "openvino": Road("OpenVINO", "xml", by_openvino, NARROW | {"float16", "float64", "uint16"}),
 }
 SIZES_MISSING = ValueError, r"received \(None, None\). Pass the sizes to keras.Input"
@@ -98,8 +90,8 @@ by_road = pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize(
     ("case", "known"),
     [
-        *(pytest.param(case, True, id=str(case)) for case in BY_ROAD),
-        *(pytest.param(case, False, id=f"{case}-unknown") for case in BY_ROAD_UNKNOWN),
+        *(pytest.param(case, True, id=str(case)) for case in cases.BY_ROAD),
+        *(pytest.param(case, False, id=f"{case}-unknown") for case in cases.BY_ROAD_UNKNOWN),
     ],
 )
 def test_equal_outputs(case: Case, known: bool, road: str, tmp_path: Path) -> None:
@@ -111,12 +103,12 @@ def test_equal_outputs(case: Case, known: bool, road: str, tmp_path: Path) -> No
 
 
 @by_road
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", cases.DTYPES)
 def test_dtypes(dtype: str, road: str, tmp_path: Path) -> None:
     runtime, *_, taken = ROADS[road]
     message = f"{runtime} cannot pool inputs of dtype {dtype}; it takes"
     refusal = None if dtype in taken else (TypeError, message)
-    assert_travels(ROADS[road], *export_cases.of_dtype(dtype), tmp_path, refusal)
+    assert_travels(ROADS[road], *cases.of_dtype(dtype), tmp_path, refusal)
 
 
 def pool_model(rank: int, *args: Any, size: int | None = 8, **options: Any) -> keras.Model:

@@ -57,9 +57,7 @@ def model_of(cases: list[Case]) -> keras.Model:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "fans", [[FIRST], pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["1d", "others"]
-)
+@pytest.mark.parametrize("fans", [[FIRST], OTHERS], ids=["1d", "others"])
 def test_predicts_without_keras(fans: list[str], tmp_path: Path) -> None:
     """Exported or saved, and frozen, with inputs of usual and of smaller sizes."""
     wanted = {}

@@ -27,8 +27,6 @@ import keras_maxpool as km
 from keras_maxpool.backend.tensorflow.pool import _traced_gradient as shared_gradient
 
 THREADS = 8
-CHANGES = 6
-"""How often the one file that two processes write must be seen to change."""
 
 layers = keras.layers
 
@@ -170,6 +168,6 @@ def test_two_processes_write_one_file(target: str, tmp_path: Path) -> None:
         codes = [writer.wait(600) for writer in writers]
     assert codes == [0, 0]
     assert set(seen) == {"a", "b"}
-    assert len(seen) > CHANGES
+    assert len(seen) > 6
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted(["a.keras", "b.keras", target])

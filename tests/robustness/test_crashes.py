@@ -108,11 +108,11 @@ def second_outside(pooling: Pooling, x: tf.Tensor, mode: str) -> Sequence[tf.Ten
     return again(run(mode, partial(gradients, pooling, square=True), x), x)
 
 
-FIRST = (forward, tape_inside, tape_outside)
-EVERY = (*FIRST, second_inside, second_outside)
-COMPILED = (second_inside, tape_outside)
-DERIVATIVES = dict.fromkeys(GRAPHS, EVERY) | dict.fromkeys(MODES[4:], COMPILED)
-DERIVATIVES["eager"] = (forward, tape_inside, second_inside)
+DERIVATIVES = {
+    "eager": (forward, tape_inside, second_inside),
+    **dict.fromkeys(GRAPHS, (forward, tape_inside, tape_outside, second_inside, second_outside)),
+    **dict.fromkeys(MODES[4:], (second_inside, tape_outside)),
+}
 """Those that say something new in a mode."""
 
 # Inputs without elements
