@@ -1,13 +1,12 @@
 """One small model for each option of each layer, and inputs for it: what every road of export has to carry."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from harness.install import needs
 from harness.keras_version import keras
 
 import keras_maxpool as km
@@ -166,14 +165,14 @@ IN_EVERY_RANK = (
 """Options that the roads which take seconds a model try in one and three dimensions too."""
 UNKNOWN_SIZES = (
     *("padding", "dilated", "ceil", "indices", "unpool_like", "global", "adaptive"),
-    *("fractional", "fractional_pseudo", "mask"),
+    *("fractional", "fractional_pseudo", "mask", "mask_global"),
 )
-"""Options that they try without known spatial sizes too, in two dimensions; two of them in one and three."""
+"""Options that they try without known spatial sizes too, in two dimensions; three of them in one and three."""
 BY_ROAD = [case for case in CASES if case.rank == 2 or case.option in IN_EVERY_RANK]
 BY_ROAD_UNKNOWN = [
     case
     for case in CASES
-    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices"))
+    if case.option in (UNKNOWN_SIZES if case.rank == 2 else ("padding", "indices", "mask"))
 ]
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64"),
@@ -215,6 +214,13 @@ def of_dtype(dtype: str) -> tuple[keras.Model, list[np.ndarray]]:
 def predicted(model: keras.Model, inputs: list[np.ndarray]) -> Any:
     """What the model gives in this process."""
     return model(inputs if len(inputs) > 1 else inputs[0])
+
+
+def run_litert(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    litert = needs("ai_edge_litert.interpreter")
+    runner = litert.Interpreter(model_content=content).get_signature_runner()
+    outputs = runner(**{name: inputs["mask" in name] for name in runner.get_input_details()})
+    return [outputs[f"output_{number}"] for number in range(len(outputs))]
 
 
 def assert_equal(got: list[np.ndarray], wanted: Any) -> None:

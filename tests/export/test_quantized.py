@@ -1,36 +1,46 @@
 """Quantised models, in LiteRT and ONNX Runtime: every option gives what the model in floats gives, to two quanta."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export import litert_child
-from export.export_cases import BY_ROAD, CASES, CHANNELS, SIZES, Case, predicted
+from export.export_cases import BY_ROAD, CHANNELS, SIZES, Case, predicted, run_litert
 from harness.install import needs
 
-import keras_maxpool
-
-needs("ai_edge_litert")
 quantization = needs("onnxruntime.quantization")
 onnxruntime = needs("onnxruntime")
 
-OPTIONS = {str(case): case for case in CASES}
 FLOATS = [
     case
     for case in BY_ROAD
     if case.dtype == "float32" and (case.option, case.rank) != ("direct", 3)  # not in LiteRT
 ]
+UNKNOWN = {
+    f"{option}-2d" for option in ("padding", "ceil", "mask", "indices_padding", "unpool_like")
+}
+SAVED = {
+    *("padding-1d", "causal-1d", "dilated-1d", "dilated-3d"),
+    *("same_lower-2d", "padding-2d", "pairs-2d", "dilated-2d", "dilated_strided-2d"),
+    *("ceil-2d", "large-2d", "shifted_same-2d", "first_padding-2d", "indices_dilated-2d"),
+}
+TAKES: dict[str, Callable[[Case], bool]] = {
+    "int8": lambda case: True,
+    **dict.fromkeys(("int16", "float16", "dynamic"), lambda case: case.rank == 2),
+    "int8 of unknown sizes": lambda case: str(case) in UNKNOWN,
+    # What was traced before anybody knew of quantisation.
+    "int8 of a SavedModel": lambda case: str(case) in SAVED,
+    # Keras's own exporter tells of it, too; integers hold neither NaN nor infinities.
+    "int8 by Keras": lambda case: str(case) == "ieee-2d",
+}
+"""The kinds of quantisation, and which cases are tried with each."""
 BY_KIND = [
     pytest.param(case, kind, id=f"{case}-{kind}")
+    for kind, takes in TAKES.items()
     for case in FLOATS
-    for kind in ("int8", "int16", "float16", "dynamic")
-    if kind == "int8" or case.rank == 2
+    if takes(case)
 ]
 INT16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
@@ -50,21 +60,21 @@ def samples(case: Case) -> list[np.ndarray]:
     return [x, *case.mask(x.shape[:-1], rng)]
 
 
-def int8_settings(model: keras.Model, inputs: list[np.ndarray]) -> dict[str, Any]:
-    """What a converter needs to quantise by samples."""
-
+def converted(model: keras.Model, inputs: list[np.ndarray], kind: str, folder: Path) -> bytes:
     def feeds() -> Iterator[dict]:
         for sample in zip(*inputs, strict=True):
             yield {x.name: value[None] for x, value in zip(model.inputs, sample, strict=True)}
 
-    return {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": feeds}
-
-
-def converted(
-    model: keras.Model, inputs: list[np.ndarray], kind: str = "int8", converter: Any = None
-) -> bytes:
-    converter = converter or tf.lite.TFLiteConverter.from_keras_model(model)
-    for name, value in int8_settings(model, inputs).items():
+    by_samples = {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": feeds}
+    if kind == "int8 by Keras":
+        model.export(folder / "model.tflite", format="litert", verbose=False, **by_samples)
+        return (folder / "model.tflite").read_bytes()
+    if kind == "int8 of a SavedModel":
+        model.export(str(folder), verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    else:
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    for name, value in by_samples.items():
         setattr(converter, name, value)
     if kind in ("float16", "dynamic"):
         converter.representative_dataset = None
@@ -94,43 +104,28 @@ def assert_close(got: list[np.ndarray], case: Case, quanta: float) -> None:
 
 
 @pytest.mark.parametrize(("case", "kind"), BY_KIND)
-def test_litert(case: Case, kind: str) -> None:
-    model, inputs = behind_convolution(case)[0], samples(case)
+def test_litert(case: Case, kind: str, tmp_path: Path) -> None:
+    model, inputs = behind_convolution(case, "unknown" not in kind)[0], samples(case)
     indices_inside = "mask_indices", "global_indices", "mask_global_indices"
     if kind == "int16" and ("unpool" in case.option or case.option in indices_inside):
         with (
             pytest.warns(UserWarning, match="`return_indices` does not go through 16-bit"),
             pytest.raises(Exception),  # noqa: B017, PT011 - TensorFlow's own, of another matter
         ):
-            converted(model, inputs, kind)
+            converted(model, inputs, kind, tmp_path)
         return
     quanta = {"float16": 0.2, "dynamic": 0.2}.get(kind, 2)
-    assert_close(litert_child.run(converted(model, inputs, kind), inputs), case, quanta)
+    assert_close(run_litert(converted(model, inputs, kind, tmp_path), inputs), case, quanta)
 
 
-@pytest.mark.parametrize("option", ["padding", "ceil", "mask", "indices_padding", "unpool_like"])
-def test_litert_of_unknown_sizes(option: str) -> None:
-    case = OPTIONS[f"{option}-2d"]
-    content = converted(behind_convolution(case, False)[0], samples(case))
-    assert_close(litert_child.run(content, samples(case)), case, 2)
+class Reader(quantization.CalibrationDataReader):
+    """Samples for calibration."""
 
+    def __init__(self, feeds: list[dict[str, np.ndarray]]) -> None:
+        self.feeds = iter(feeds)
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("same_lower-1d", "padding-1d", "causal-1d", "dilated-1d", "dilated-3d"),
-        *("same_lower-2d", "padding-2d", "pairs-2d", "dilated-2d", "dilated_strided-2d"),
-        *("ceil-2d", "large-2d", "shifted_same-2d", "first_padding-2d", "indices_dilated-2d"),
-    ],
-)
-def test_litert_from_a_saved_model(name: str, tmp_path: Path) -> None:
-    """What was traced before anybody knew of quantisation."""
-    case = OPTIONS[name]
-    model, inputs = behind_convolution(case)[0], samples(case)
-    model.export(str(tmp_path), verbose=False)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path))
-    content = converted(model, inputs, converter=converter)
-    assert_close(litert_child.run(content, inputs), case, 2)
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self.feeds, None)
 
 
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
@@ -152,49 +147,6 @@ def test_onnx_runtime(case: Case, kind: str, tmp_path: Path) -> None:
     else:
         quantization.quantize_static(exported, result, Reader(feeds))
     session = onnxruntime.InferenceSession(result)
-    outputs = zip(*(session.run(None, feed) for feed in feeds), strict=True)
+    results = zip(*(session.run(None, feed) for feed in feeds), strict=True)
     # Its steps have scales of their own, each of which rounds anew.
-    assert_close([np.concatenate(of_output) for of_output in outputs], case, 3)
-
-
-class Reader(quantization.CalibrationDataReader):
-    """Samples for calibration."""
-
-    def __init__(self, feeds: list[dict[str, np.ndarray]]) -> None:
-        self.feeds = iter(feeds)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self.feeds, None)
-
-
-def test_padding_as_zeros_behind_relu() -> None:
-    """The built-in's way to pad where nothing is below 0."""
-    x = keras.Input((12, 12, CHANNELS), name="x")
-    keras.utils.set_random_seed(3)
-    convolved = keras.layers.Conv2D(4, 3, activation="relu")(x)
-    padded = keras.layers.ZeroPadding2D(1)(convolved)
-    poolings = keras_maxpool.MaxPool2D(3, 2, 1)(convolved), keras.layers.MaxPooling2D(3, 2)(padded)
-    inputs = [np.random.default_rng(4).standard_normal((24, 12, 12, CHANNELS), np.float32)]
-    [got], [wanted] = (
-        litert_child.run(converted(keras.Model(x, pooled), inputs), inputs) for pooled in poolings
-    )
-    assert np.ptp(wanted) > 1
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=2 * np.ptp(wanted) / 255)
-
-
-def test_ieee_is_plain_in_integers(tmp_path: Path) -> None:
-    """Integers hold neither NaN nor infinities; Keras's own exporter tells of the quantisation, too."""
-    case, path = OPTIONS["ieee-2d"], tmp_path / "model.tflite"
-    model, inputs = behind_convolution(case)[0], samples(case)
-    model.export(path, format="litert", verbose=False, **int8_settings(model, inputs))
-    assert_close(litert_child.run(path.read_bytes(), inputs), case, 2)
-
-
-@pytest.mark.parametrize(("size", "rate"), [(3, 4), (None, 2)], ids=["small", "unknown"])
-def test_gaps_without_elements_are_refused(size: int | None, rate: int, tmp_path: Path) -> None:
-    """Padding has no element to repeat there."""
-    x = keras.Input((size, size, CHANNELS), name="x")
-    model = keras.Model(x, keras_maxpool.MaxPool2D(2, 1, rate, dilation_rate=rate)(x))
-    settings = int8_settings(model, [np.zeros((1, 3, 3, CHANNELS), np.float32)])
-    with pytest.raises(ValueError, match="`dilation_rate` must leave no window with padding alone"):
-        model.export(tmp_path / "model.tflite", format="litert", verbose=False, **settings)
+    assert_close([np.concatenate(of_output) for of_output in results], case, 3)

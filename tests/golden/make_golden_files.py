@@ -7,8 +7,6 @@ are of TensorFlow 2.16.2 and Keras 3.3.3, golden_keras_2 of tf_keras 2.16.0.
     PYTHONPATH=tests python -m golden.make_golden_files
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Writes torch_max_pool.npz: what PyTorch 2.13 computes for seeded random configurations.
+"""Writes torch_max_pool.npz and torch_adaptive_max_pool.npz: what PyTorch 2.13 computes for seeded random cases.
 
 Run by hand, with PyTorch 2.13 installed: PYTHONPATH=tests python -m golden.make_torch_golden
 
@@ -7,109 +7,96 @@ The same versions of NumPy and PyTorch write the same bytes. Two things are kept
 takes the last one).
 """
 
-from __future__ import annotations
-
-import math
+from collections.abc import Iterator
 
 import numpy as np
-import reference
 from golden import torch_golden
+from harness import cases
 
 SEED = 20240613
-FINITE_CASES = 400
-NONFINITE_CASES = 40
-LARGEST = 1200  # elements in an input: keeps the file small
-FINITE_KINDS = ("distinct", "normal", "ties", "negative", "ties", "distinct", "constant", "normal")
-NONFINITE_KINDS = ("infinite", "nan")
-
-
-def draw_configuration(rng: np.random.Generator, rank: int) -> tuple[tuple[int, ...], dict]:
-    """A shape and arguments that PyTorch accepts, with a real element in each window."""
-
-    def per_axis(low: int, high: int) -> tuple[int, ...]:
-        if rng.random() < 0.3:  # the same on all axes, as most users have it
-            return (int(rng.integers(low, high + 1)),) * rank
-        return tuple(int(n) for n in rng.integers(low, high + 1, rank))
-
-    while True:
-        shape = (int(rng.integers(1, 3)), int(rng.integers(1, 4)), *per_axis(1, 12))
-        pool_size, strides = per_axis(1, 4), per_axis(1, 4)
-        # PyTorch takes no more than half of the window, before dilation.
-        padding = tuple(int(rng.integers(0, size // 2 + 1)) for size in pool_size)
-        dilation = per_axis(1, 3) if rng.random() < 0.5 else (1,) * rank
-        ceil_mode = bool(rng.random() < 0.5)
-        pairs = [(p, p) for p in padding]
-        axes = zip(shape[2:], pool_size, strides, pairs, dilation, [ceil_mode] * rank, strict=True)
-        try:
-            only_padding = any(reference.sees_only_padding(*axis) for axis in axes)
-        except ValueError:  # the window is larger than the input
-            continue
-        if math.prod(shape) <= LARGEST and not only_padding:
-            arguments = zip(
-                torch_golden.SETTINGS, (pool_size, strides, padding, dilation), strict=True
-            )
-            return shape, dict(arguments) | {"ceil_mode": ceil_mode}
+CASES, ADAPTIVE_CASES = 440, 48
+KINDS = ("distinct", "ties", "normal", "infinite", "nan")
+THEIRS = {"pool_size": "kernel_size", "strides": "stride", "dilation_rate": "dilation"}
 
 
 def draw_input(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 input of one kind; `torch_golden.Case` lists them."""
-    size = math.prod(shape)
+    """A float32 input of one kind, with channels first; one that is "nan" has one NaN in each channel."""
     if kind == "normal":
         return rng.standard_normal(shape, np.float32)
-    if kind == "distinct":
-        x = (rng.permutation(size) - size // 2).reshape(shape) / 8
-    elif kind == "negative":  # zeros from the padding would win
-        x = -1 - rng.permutation(size).reshape(shape)
-    elif kind == "constant":
-        x = np.full(shape, rng.integers(-1, 2))
-    elif kind == "infinite":  # so many -inf that some windows hold nothing else
-        x = rng.choice([-np.inf, np.inf, -1], shape, p=(0.75, 0.1, 0.15))
-    else:
-        x = rng.integers(-2, 3, shape).astype(float)
-        for channel in x.reshape(math.prod(shape[:2]), -1) if kind == "nan" else []:
-            channel[rng.integers(channel.size)] = np.nan
-    return x.astype(np.float32)
+    if kind == "infinite":  # so many -inf that some windows hold nothing else
+        return rng.choice([-np.inf, np.inf, -1], shape, p=(0.75, 0.1, 0.15)).astype(np.float32)
+    batch, channels, *spatial = shape
+    fill = cases.distinct if kind == "distinct" else cases.ties
+    x = np.moveaxis(fill((batch, *spatial, channels), "float32", rng), -1, 1).astype(np.float32)
+    for sample, channel in np.ndindex(batch, channels) if kind == "nan" else []:
+        x[(sample, channel, *(rng.integers(size) for size in spatial))] = np.nan
+    return x
 
 
-def make_case(seed: tuple[int, ...], name: str, rank: int, kind: str) -> torch_golden.Case:
-    """Draws one case and asks PyTorch."""
+def configurations(rng: np.random.Generator, rank: int) -> Iterator[dict]:
+    """Sizes, and arguments that PyTorch accepts: symmetric pads of at most half a window, which sees an element."""
+    while True:
+        for config in cases.draw(rank, 100, rng):
+            fits = not config.sees_only_padding and all(
+                pads == "valid" or (pads[0] == pads[1] <= pool // 2)
+                for _, pool, _, pads, _, _ in config.axes
+            )
+            if fits:
+                _, pool, strides, pads, gaps, _ = zip(*config.axes, strict=True)
+                yield {
+                    "spatial": config.spatial,
+                    "pool_size": pool,
+                    "strides": strides,
+                    "padding": tuple(0 if pad == "valid" else pad[0] for pad in pads),
+                    "dilation_rate": gaps,
+                    "ceil_mode": config.ceil_mode,
+                }
+
+
+def regions(rng: np.random.Generator, rank: int) -> Iterator[dict]:
+    """Sizes before and after; a third of the axes grow."""
+    while True:
+        spatial = tuple(int(n) for n in rng.integers(1, (17, 10, 7)[rank - 1], rank))
+        sizes = tuple(int(rng.integers(1, n + 1 + n // 2)) for n in spatial)
+        yield {"spatial": spatial, "output_size": sizes}
+
+
+def make(layer: str, seed: int, count: int) -> list[torch_golden.Case]:
+    """What a layer of PyTorch makes of inputs of all ranks and kinds in turn."""
     import torch  # not above: the tests import this module without PyTorch
 
     rng = np.random.default_rng(seed)
-    shape, arguments = draw_configuration(rng, rank)
-    x = draw_input(rng, kind, shape)
-    tensor = torch.tensor(x, requires_grad=True)
-    pool_size, *settings = arguments.values()
-    pool = getattr(torch.nn, f"MaxPool{rank}d")(
-        pool_size, *settings[:-1], return_indices=True, ceil_mode=settings[-1]
-    )
-    values, indices = pool(tensor)
-    # Small integers, so that sums are exact in any order; no zero, so that none goes unseen.
-    upstream = rng.integers(1, 8, values.shape) * rng.choice((-1, 1), values.shape)
-    upstream = upstream.astype(np.float32)
-    values.backward(torch.tensor(upstream))
-    arrays = values.detach().numpy(), indices.numpy().astype(np.int32), upstream
-    return torch_golden.Case(name, kind, arguments, x, *arrays, tensor.grad.numpy())
-
-
-def make_cases(seed: int, finite: int, nonfinite: int) -> list[torch_golden.Case]:
-    """Cases of all ranks and kinds in turn, the finite ones first."""
-    cases = []
-    for count, kinds in ((finite, FINITE_KINDS), (nonfinite, NONFINITE_KINDS)):
-        for index in range(count):
-            rank, kind = 1 + index % 3, kinds[index // 3 % len(kinds)]
-            name = f"{len(cases):03d}-{rank}d-{kind}"
-            cases.append(make_case((seed, len(cases)), name, rank, kind))
-    return cases
+    draw = configurations if layer == "MaxPool" else regions
+    drawn = {rank: draw(rng, rank) for rank in (1, 2, 3)}
+    made = []
+    for index in range(count):
+        rank, kind = 1 + index % 3, KINDS[index // 3 % len(KINDS)]
+        arguments = next(drawn[rank])
+        x = draw_input(rng, kind, (2, 2, *arguments.pop("spatial")))
+        tensor = torch.tensor(x, requires_grad=True)
+        options = {THEIRS.get(key, key): value for key, value in arguments.items()}
+        pool = getattr(torch.nn, f"{layer}{rank}d")(**options, return_indices=True)
+        values, indices = pool(tensor)
+        # Small integers, so that sums are exact in any order; no zero, so that none goes unseen.
+        upstream = rng.integers(1, 8, values.shape) * rng.choice((-1, 1), values.shape)
+        upstream = upstream.astype(np.float32)
+        values.backward(torch.tensor(upstream))
+        arrays = values.detach().numpy(), indices.numpy().astype(np.int32), upstream
+        name = f"{index:03d}-{rank}d-{kind}"
+        made.append(torch_golden.Case(name, kind, arguments, x, *arrays, tensor.grad.numpy()))
+    return made
 
 
 def main() -> None:
     import torch
 
-    cases = make_cases(SEED, FINITE_CASES, NONFINITE_CASES)
     about = {"torch": torch.__version__, "numpy": np.__version__, "seed": SEED}
-    torch_golden.save(cases, about)
-    print(f"{len(cases)} cases, {torch_golden.PATH.stat().st_size} bytes: {torch_golden.PATH.name}")
+    for path, found in (
+        (torch_golden.POOLING, make("MaxPool", SEED, CASES)),
+        (torch_golden.ADAPTIVE, make("AdaptiveMaxPool", SEED, ADAPTIVE_CASES)),
+    ):
+        torch_golden.save(path, found, about)
+        print(f"{len(found)} cases, {path.stat().st_size} bytes: {path.name}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""Reads torch_max_pool.npz, which make_torch_golden.py writes. Needs no PyTorch."""
-
-from __future__ import annotations
+"""Reads what make_torch_golden.py writes, without PyTorch: results of PyTorch's pooling for seeded inputs."""
 
 import json
 import math
@@ -10,25 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-PATH = Path(__file__).parent / "torch_max_pool.npz"
+POOLING = Path(__file__).parent / "torch_max_pool.npz"
+ADAPTIVE = Path(__file__).parent / "torch_adaptive_max_pool.npz"
+FILES = POOLING, ADAPTIVE
 # Each array and the shape it has.
-ARRAYS = {
-    "x": "input",
-    "values": "output",
-    "indices": "output",
-    "upstream": "output",
-    "gradient": "input",
-}
-SETTINGS = ("pool_size", "strides", "padding", "dilation_rate")
+ARRAYS = {"x": "input", "gradient": "input"} | dict.fromkeys(
+    ("values", "indices", "upstream"), "output"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One call of PyTorch's max pooling and its results; arrays are (batch, channels, *spatial).
+    """One call of PyTorch's pooling and its results; arrays are (batch, channels, *spatial).
 
-    `kind` is how the input was drawn: "distinct", "normal", "ties", "negative" or "constant"; with
-    `finite` false, "infinite" (infinities of both signs) or "nan" (one NaN in each channel).
-    `arguments` are those of the reference and of the package alike.
+    `kind` is how the input was drawn; `arguments` are those of the reference and of the package alike.
     """
 
     name: str
@@ -52,7 +45,7 @@ class Case:
         return self.kind not in ("infinite", "nan")
 
 
-def save(cases: list[Case], about: dict) -> None:
+def save(path: Path, cases: list[Case], about: dict) -> None:
     """Writes one JSON string, and the arrays of all cases end to end in one array each."""
     entries = [
         {"name": case.name, "kind": case.kind, **case.arguments}
@@ -63,21 +56,23 @@ def save(cases: list[Case], about: dict) -> None:
         name: np.concatenate([getattr(case, name).ravel() for case in cases]) for name in ARRAYS
     }
     text = json.dumps({"about": about, "cases": entries})
-    np.savez_compressed(PATH, json=np.frombuffer(text.encode("ascii"), np.uint8), **arrays)
+    np.savez_compressed(path, json=np.frombuffer(text.encode("ascii"), np.uint8), **arrays)
 
 
-def load() -> Iterator[Case]:
+def load(path: Path = POOLING) -> Iterator[Case]:
     """The cases, in the order of the file."""
-    with np.load(PATH, allow_pickle=False) as file:
+    with np.load(path, allow_pickle=False) as file:
         entries = json.loads(file["json"].tobytes())["cases"]
         arrays = {name: file[name] for name in ARRAYS}
     start = dict.fromkeys(ARRAYS, 0)
     for entry in entries:
-        parts = {}
-        for name, side in ARRAYS.items():
-            stop = start[name] + math.prod(entry[side])
-            parts[name] = arrays[name][start[name] : stop].reshape(entry[side])
-            start[name] = stop
-        arguments = {name: tuple(entry[name]) for name in SETTINGS}
-        arguments["ceil_mode"] = entry["ceil_mode"]
-        yield Case(entry["name"], entry["kind"], arguments, **parts)
+        shapes = {side: entry.pop(side) for side in ("input", "output")}
+        name, kind, parts = entry.pop("name"), entry.pop("kind"), {}
+        for array, side in ARRAYS.items():
+            stop = start[array] + math.prod(shapes[side])
+            parts[array] = arrays[array][start[array] : stop].reshape(shapes[side])
+            start[array] = stop
+        arguments = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+        }
+        yield Case(name, kind, arguments, **parts)

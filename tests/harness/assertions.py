@@ -1,7 +1,5 @@
 """How results are compared."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ml_dtypes

@@ -1,7 +1,5 @@
 """Pages in headless Chromium."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

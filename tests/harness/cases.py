@@ -1,7 +1,5 @@
 """Configurations of max pooling, chosen and drawn; inputs to fill them with; and what the reference makes of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -70,19 +68,10 @@ class Config:
         return any(reference.sees_only_padding(*axis) for axis in self.axes)
 
     def __str__(self) -> str:
-        """The id in a test's name."""
-
-        def short(value: Any) -> str:
-            return "x".join(map(short, value)) if isinstance(value, tuple) else str(value)
-
-        parts = [f"{self.rank}d", short(self.spatial), f"pool{short(self.pool_size)}"]
-        if self.strides is not None:
-            parts.append(f"stride{short(self.strides)}")
-        pads = self.padding
-        parts.append(pads if isinstance(pads, str) else f"pad{short(pads)}")
-        if self.dilation_rate != 1:
-            parts.append(f"gap{short(self.dilation_rate)}")
-        return "-".join(parts + ["ceil"] * self.ceil_mode)
+        """The id in a test's name: what is not the default."""
+        default = asdict(Config(()))
+        own = [f"{name}={value}" for name, value in asdict(self).items() if value != default[name]]
+        return f"{self.rank}d-{'-'.join(own)}".replace(" ", "")
 
 
 class Case(NamedTuple):
@@ -133,8 +122,8 @@ def wild(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.nda
     few = [np.nan, np.inf, -np.inf, -np.inf, float(ends.min), float(ends.max), -0.0, 0.0, -1, 1]
     chosen = rng.choice(few, shape)
     # One channel without NaN and one with nothing but the smallest, or few windows would show them.
-    chosen[..., 0] = rng.choice(few[1:], shape[:-1])
-    chosen[..., 1] = rng.choice(few[2:5], shape[:-1])
+    chosen[..., :1] = rng.choice(few[1:], chosen[..., :1].shape)
+    chosen[..., 1:2] = rng.choice(few[2:5], chosen[..., 1:2].shape)
     return chosen
 
 

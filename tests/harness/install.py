@@ -1,7 +1,5 @@
 """What some tests need besides the extra "test", and the one line that installs all of it."""
 
-from __future__ import annotations
-
 from types import ModuleType
 
 import pytest

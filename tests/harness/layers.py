@@ -1,7 +1,5 @@
 """Every public layer: the families with the arguments that they need, and inputs for them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

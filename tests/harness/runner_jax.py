@@ -1,7 +1,5 @@
 """The runner of JAX: op by op, and compiled. What it offers is described in `harness.runner`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -18,19 +16,6 @@ as_tensor, as_array = jnp.asarray, np.asarray
 
 def in_mode(function: Function, mode: str) -> Function:
     return jax.jit(function) if mode == "jit" else function
-
-
-def on_arrays(function: Function, mode: str) -> Function:
-    function = in_mode(function, mode)
-
-    def convert_and_run(*arrays: np.ndarray) -> Any:
-        return jax.tree.map(np.asarray, function(*map(jnp.asarray, arrays)))
-
-    return convert_and_run
-
-
-def run(function: Function, mode: str, *arrays: np.ndarray) -> Any:
-    return on_arrays(function, mode)(*arrays)
 
 
 def with_gradient(pool: Function) -> Function:

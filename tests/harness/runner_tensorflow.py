@@ -1,7 +1,5 @@
 """The runner of TensorFlow: eager, graphs, and XLA. What it offers is described in `harness.runner`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -31,20 +29,6 @@ def in_mode(function: Function, mode: str) -> Function:
         return traced(*specs)(*tensors)
 
     return traced_for_any_shape
-
-
-def on_arrays(function: Function, mode: str) -> Function:
-    function = in_mode(function, mode)
-
-    def convert_and_run(*arrays: np.ndarray) -> Any:
-        results = function(*map(tf.constant, arrays))
-        return tf.nest.map_structure(lambda result: result.numpy(), results)
-
-    return convert_and_run
-
-
-def run(function: Function, mode: str, *arrays: np.ndarray) -> Any:
-    return on_arrays(function, mode)(*arrays)
 
 
 def with_gradient(pool: Function) -> Function:

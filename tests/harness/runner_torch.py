@@ -1,7 +1,5 @@
 """The runner of PyTorch: eager, and compiled. What it offers is described in `harness.runner`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,7 +7,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import torch
-from torch.utils._pytree import tree_map_only
 
 MODES = ("eager", "compile")
 UNKNOWN = None
@@ -40,19 +37,6 @@ def as_array(tensor: Any) -> np.ndarray:
     if tensor.dtype == torch.bfloat16:
         return tensor.float().numpy().astype(ml_dtypes.bfloat16)
     return tensor.numpy()
-
-
-def on_arrays(function: Function, mode: str) -> Function:
-    function = in_mode(function, mode)
-
-    def convert_and_run(*arrays: np.ndarray) -> Any:
-        return tree_map_only(torch.Tensor, as_array, function(*map(as_tensor, arrays)))
-
-    return convert_and_run
-
-
-def run(function: Function, mode: str, *arrays: np.ndarray) -> Any:
-    return on_arrays(function, mode)(*arrays)
 
 
 def with_gradient(pool: Function) -> Function:

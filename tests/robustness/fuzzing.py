@@ -1,7 +1,5 @@
 """What the fuzzer draws: any pooling that the op takes, inputs of every kind, and what the package returns for them."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,76 +12,67 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from harness import cases
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, Config
 from harness.runner import MODES, run, with_gradient
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keras_maxpool.backend.tensorflow import plan
+from keras_maxpool.backend.tensorflow import cost, plan
 from keras_maxpool.backend.tensorflow import pool as backend_pool
-from keras_maxpool.ops import max_pool
 
 LIMITS = {
     1: [(40,)],
-    2: [(40, 10), (10, 40), (20, 20)],
-    3: [(40, 5, 4), (4, 40, 5), (5, 4, 40), (9, 9, 9)],
+    2: [(40, 6), (6, 40), (16, 16)],
+    3: [(40, 3, 2), (2, 40, 3), (3, 2, 40), (6, 6, 7)],
 }
-"""By rank, how long axes get together: the reference is written to be read, so that its time counts."""
+"""By rank, how long axes get together: there are 256 distinct numbers, and the reference is written to be read."""
 MOST_OF_A_WINDOW = 36
 """Elements, for the same reason."""
 
-FINITE = ("random", "constant", "ties", "distinct")
-EXACT = (*FINITE, "extremes", "infinite", "nan")
-"""What TensorFlow takes as it is, in every mode and kernel."""
+FILLS = {"distinct": cases.distinct, "ties": cases.ties, "ends": cases.ends}
+NONFINITE = {"lowest": cases.lowest, "wild": cases.wild}
+"""Of what these hold, TensorFlow's own answer depends on the mode."""
 NAMED = ("same", "same_lower", "causal")
 PADDINGS = ("valid", *NAMED, "int", "ints", "pairs")
 KERNELS = ("auto", "direct", "separable", "shifted")
 NATIVE_3D = ("float32", "bfloat16")
 """What MaxPool3D takes, the built-in's operation and that of the kernel "direct"."""
 
-PART = os.environ.get("KERAS_MAXPOOL_FUZZ_PART")
-"""Set in the processes of the long run: the seed of a part."""
 AT_LENGTH = int(os.environ.get("KERAS_MAXPOOL_FUZZ_EXAMPLES", "0"))
-"""Examples of that part, in all modes and kernels together."""
-SHARES = (11, 2, 2)
-"""Of the modes, at length: tracing takes eight times as long as a call, and XLA three times as long again."""
+"""Examples in a process of the long run, in all modes and kernels together."""
+SHARES = dict(zip(MODES, (11, 2, 2), strict=True))
+"""Of the modes: tracing takes eight times as long as a call, and XLA three times as long again."""
 
 
 def drawn(
     strategy: Callable[..., st.SearchStrategy],
     *others: st.SearchStrategy,
-    quick: tuple[int, int, int],
+    quick: int,
     kernels: Sequence[str | None] = (None,),
 ) -> Callable[[Callable], Callable]:
     """A test of drawn examples in each mode, with each of the `kernels`, None for a drawn one.
 
-    `quick` tells how many are drawn by default in each mode, always the same ones. Hypothesis mixes parts of earlier
-    examples into new ones, which left some pairs of mode and kernel out when they were drawn with the rest.
+    `quick` tells how many are drawn by default, always the same ones. Hypothesis mixes parts of earlier examples into
+    new ones, which left some pairs of mode and kernel out when they were drawn with the rest.
     """
-    counts = [AT_LENGTH * share // sum(SHARES) for share in SHARES] if PART else quick
-    cases = [
-        pytest.param(mode, kernel, count // len(kernels), id=f"{mode}-{kernel}" if kernel else mode)
-        for mode, count in zip(MODES, counts, strict=True)
-        for kernel in kernels
-    ]
 
     def decorate(test: Callable) -> Callable:
-        @pytest.mark.parametrize(("mode", "kernel", "count"), cases)
-        def check(mode: str, kernel: str | None, count: int) -> None:
+        @pytest.mark.parametrize("kernel", kernels)
+        @pytest.mark.parametrize("mode", MODES)
+        def check(mode: str, kernel: str | None) -> None:
+            count = (AT_LENGTH or quick) * SHARES[mode] // sum(SHARES.values())
             how = settings(
-                max_examples=count,
+                max_examples=count // len(kernels),
                 deadline=None,
                 database=None,
-                print_blob=PART is not None,
+                derandomize=not AT_LENGTH,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             )
-            own = {"mode": mode} | ({"kernels": [kernel]} if kernel else {})
-            number = MODES.index(mode) * len(KERNELS) + list(kernels).index(kernel)
-            seed(int(PART or 0) * 100 + number)(how(given(strategy(**own), *others)(test)))()
+            how(given(strategy(mode=mode, kernel=kernel), *others)(test))()
 
         check.__doc__ = test.__doc__
-        check.run = lambda: [check(*case.values) for case in cases]
         return check
 
     return decorate
@@ -98,7 +87,7 @@ class Example:
     channels: int
     data_format: str
     dtype: str
-    layout: str
+    fill: str
     nonfinite: str
     implementation: str
     mode: str
@@ -107,16 +96,8 @@ class Example:
     seed: int
 
     @property
-    def rank(self) -> int:
-        return self.config.rank
-
-    @property
     def is_float(self) -> bool:
         return self.dtype in FLOATS
-
-    @property
-    def numpy_dtype(self) -> Any:
-        return tf.as_dtype(self.dtype).as_numpy_dtype
 
     @property
     def options(self) -> dict[str, Any]:
@@ -137,53 +118,23 @@ class Example:
 
     def input(self) -> np.ndarray:
         shape = (self.batch, *self.config.spatial, self.channels)
-        x = fill(self.layout, shape, self.dtype, self.rng()).astype(self.numpy_dtype)
-        return self.laid_out(x)[0]
+        fill = (FILLS | NONFINITE)[self.fill]
+        return self.laid_out(fill(shape, self.dtype, self.rng()).astype(np.dtype(self.dtype)))[0]
+
+    def mask(self) -> np.ndarray:
+        """Of elements, from nothing hidden to everything."""
+        rng = self.rng("mask")
+        return rng.random((self.batch, *self.config.spatial)) < rng.choice([0, 0.2, 0.6, 1])
 
     def integers(self, shape: Sequence[int], purpose: str) -> np.ndarray:
         """Small ones, whose sums are exact in every dtype."""
         low = 0 if self.dtype.startswith("uint") else -2
-        return self.rng(purpose).integers(low, 3, shape).astype(self.numpy_dtype)
-
-    def wanted(self, x: np.ndarray) -> reference.Pooled:
-        """The reference's values and indices."""
-        return reference.pool(x, **self.config.arguments, data_format=self.data_format)
+        return self.rng(purpose).integers(low, 3, shape).astype(np.dtype(self.dtype))
 
     def run(self, function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
         """The results of a function of tensors in the example's mode, in one list."""
-        with thresholds(self):
+        with thresholds(self.lowered):
             return tf.nest.flatten(run(function, self.mode, *arrays))
-
-    def with_gradient(self, pool: Callable) -> Callable:
-        """A function of (x, upstream): what `pool` returns and, of floats, the gradient for x."""
-        return with_gradient(pool) if self.is_float else lambda x, _: pool(x)
-
-
-def fill(layout: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
-    """Numbers that the dtype holds."""
-    ends = tf.as_dtype(dtype)
-    low, high = float(ends.min), float(ends.max)
-    if layout == "constant":
-        return np.full(shape, rng.choice([-1, 0, 1]) if low < 0 else 1)
-    if layout == "ties":
-        return rng.integers(0, 3, shape) - (1 if low < 0 else 0)
-    if dtype in INTEGERS:
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if layout in ("random", "distinct"):
-            return rng.integers(lowest, highest, shape, dtype=dtype, endpoint=True)
-        return rng.choice(np.array([lowest, lowest + 1, 0, highest - 1, highest], dtype), shape)
-    if layout == "distinct":
-        order = np.tile(np.arange(math.prod(shape[1:-1])), (shape[0], shape[-1], 1))
-        order = rng.permuted(order, axis=-1)
-        # Steps of 1/128 of the power of two below: what bfloat16 can tell apart, and float16, too.
-        numbers = 2.0 ** (order // 128) * (1 + order % 128 / 128)
-        return np.moveaxis(numbers.reshape(shape[0], shape[-1], *shape[1:-1]), 1, -1)
-    few = {
-        "extremes": [low, high, 0.0, -1.0],
-        "infinite": [-math.inf, -math.inf, math.inf, low, 1.0],
-        "nan": [math.nan, -math.inf, 0.0, 1.0],
-    }.get(layout)
-    return rng.normal(size=shape) if few is None else rng.choice(few, shape)
 
 
 @st.composite
@@ -191,20 +142,14 @@ def examples(
     draw: st.DrawFn,
     *,
     mode: str,
-    misfits: bool = False,
+    kernel: str | None = None,
     empties: bool = True,
-    dilates: bool = True,
-    ceils: bool = True,
-    short_pads: bool = False,
-    paddings: Sequence[str] = PADDINGS,
-    layouts: Sequence[str] = EXACT,
-    dtypes: Sequence[str] = (*FLOATS * 2, *INTEGERS),
-    kernels: Sequence[str] = KERNELS,
+    plain: bool = False,
 ) -> Example:
-    """Poolings of every rank, padding, dtype, layout and kernel.
+    """Poolings of every rank, padding, dtype, fill and kernel.
 
-    By default their windows fit their inputs. `misfits` makes one in twelve of which most do not, `empties` one in
-    twelve that has axes without elements. `short_pads` are at most half the window, without gaps counted.
+    Their windows fit their inputs. `empties` makes one in eleven that has axes without elements. `plain` ones have no
+    gaps and no ceil_mode.
     """
 
     def chosen(options: Sequence[Any]) -> Any:
@@ -215,45 +160,45 @@ def examples(
         return min(numbers) if draw(st.booleans()) else tuple(numbers)
 
     rank = draw(st.integers(1, 3))
-    implementation = chosen(kernels)
-    few = NATIVE_3D if implementation == "direct" and rank == 3 else FLOATS + INTEGERS
-    dtype = chosen([dtype for dtype in dtypes if dtype in few])
+    implementation = kernel or chosen(KERNELS)
+    native = implementation == "direct" and rank == 3
+    dtype = chosen(NATIVE_3D if native else (*FLOATS * 2, *INTEGERS))
     limits = chosen(LIMITS[rank])
-    odd = chosen(["misfit"] * misfits + ["empty"] * empties + [None] * 10)
+    empty = chosen([empties] + [False] * 10)
     pools: list[int] = []
     for limit in limits:
         most = min(limit, MOST_OF_A_WINDOW // math.prod(pools))
         pools.append(draw(st.integers(1, min(3, most)) | st.integers(1, most)))
     window = Config(limits, one_or_many(pools))
-    if dilates and implementation != "direct" and draw(st.booleans()):
+    if not plain and implementation != "direct" and draw(st.booleans()):
         longest = [min(5, (limit - 1) // max(pool - 1, 1) or 1) for limit, pool, *_ in window.axes]
         rates = one_or_many([draw(st.integers(1, most)) for most in longest])
         window = Config(limits, window.pool_size, dilation_rate=rates)
-    kind = chosen([p for p in paddings if rank == 1 or p != "causal"])
-    axes = [(limit, pool, (pool - 1) * gap + 1) for limit, pool, _, _, gap, _ in window.axes]
-    pads: list[tuple[int, int]] = [(0, 0)] * rank
+    kind = chosen([padding for padding in PADDINGS if rank == 1 or padding != "causal"])
+    lengths = [(pool - 1) * gap + 1 for _, pool, _, _, gap, _ in window.axes]
+    pads = [(0, 0)] * rank
     if kind in ("int", "ints", "pairs"):
-        more = 2 if odd == "misfit" else 0
-        most = [(pool // 2 if short_pads else length - 1) + more for _, pool, length in axes]
-        pads = [(draw(st.integers(0, n)), draw(st.integers(0, n))) for n in most]
+        each = [st.integers(0, length - 1) for length in lengths]
+        pads = [(draw(pad), draw(pad)) for pad in each]
         if kind != "pairs":
             pads = [(before, before) for before, _ in pads]
     if kind == "int":
         pads = [min(pads)] * rank
     sizes = [draw(st.integers(1, 3)), draw(st.integers(1, 5))]
-    for place, ((limit, _, length), pad) in enumerate(zip(axes, pads, strict=True), 1):
-        least = 1 if kind in NAMED or odd == "misfit" else max(1, length - sum(pad))
+    for place, (limit, length, pad) in enumerate(zip(limits, lengths, pads, strict=True), 1):
+        least = 1 if kind in NAMED else max(1, length - sum(pad))
         sizes.insert(place, draw(st.integers(least, max(least, limit))))
-    if odd == "empty":
-        # No window fits an axis without elements, unless its padding has a name.
-        choices = range(rank + 2) if kind in NAMED or misfits else (0, rank + 1)
+    if empty:
+        # No window fits an axis without elements, unless its padding has a name or is as long.
+        fits = [
+            place for place in range(rank) if kind in NAMED or sum(pads[place]) >= lengths[place]
+        ]
+        choices = [0, *(place + 1 for place in fits), rank + 1]
         for place in draw(st.sets(st.sampled_from(choices), min_size=1, max_size=2)):
             sizes[place] = 0
     strides = one_or_many([draw(st.integers(1, 3) | st.integers(1, 12)) for _ in limits])
     explicit = {"int": pads[0][0], "ints": tuple(before for before, _ in pads), "pairs": (*pads,)}
-    layout = chosen(layouts)
-    # TensorFlow's own answer for the rest depends on the mode.
-    finite = layout in FINITE or dtype not in FLOATS
+    fill = chosen([*FILLS, *NONFINITE] if dtype in FLOATS else [*FILLS, "lowest"])
     return Example(
         Config(
             tuple(sizes[1:-1]),
@@ -261,14 +206,14 @@ def examples(
             strides if draw(st.booleans()) else None,
             explicit.get(kind, kind),
             window.dilation_rate,
-            ceils and kind not in NAMED and draw(st.booleans()),
+            not plain and kind not in NAMED and draw(st.booleans()),
         ),
         batch=sizes[0],
         channels=sizes[-1],
         data_format=chosen(FORMATS),
         dtype=dtype,
-        layout=layout,
-        nonfinite=chosen(["backend", "ieee"]) if finite else "ieee",
+        fill=fill,
+        nonfinite=chosen(["backend", "ieee"]) if fill in FILLS or dtype in INTEGERS else "ieee",
         implementation=implementation,
         mode=mode,
         lowered=draw(st.integers(0, 4)) == 4,
@@ -277,24 +222,24 @@ def examples(
 
 
 @contextmanager
-def thresholds(example: Example) -> Iterator[None]:
+def thresholds(lowered: bool) -> Iterator[None]:
     """The package's own, or such as make many channels and much work of few and little."""
-    if not example.lowered:
-        yield
-        return
 
     def forget() -> None:
-        plan.choose.cache_clear()
-        backend_pool._traced_gradient.cache_clear()
+        for cache in (plan.choose, backend_pool._one_function, backend_pool._traced_gradient):
+            cache.cache_clear()
 
-    with mock.patch.multiple(plan, LARGE=1, NARROW=2):
+    if not lowered:
+        yield
+        return
+    with mock.patch.object(plan, "LARGE", 1), mock.patch.object(cost, "NARROW", 2):
         forget()
         yield
     forget()
 
 
 class Outcome(NamedTuple):
-    """What a pooling returns; gradients of floats only."""
+    """What a pooling returns; of floats the gradient, too, and the gradient's own with respect to `upstream`."""
 
     values: np.ndarray
     indices: np.ndarray
@@ -302,34 +247,24 @@ class Outcome(NamedTuple):
     second: np.ndarray | None = None
 
 
-def twice(pool: Callable) -> Callable:
-    """A function of (x, upstream, further): values, gradient, and the gradient's own with respect to `upstream`."""
-
-    def function(x: tf.Tensor, upstream: tf.Tensor, further: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(upstream)
-            values, gradient = with_gradient(pool)(x, upstream)
-        zero = tf.UnconnectedGradients.ZERO
-        return values, gradient, tape.gradient(gradient, upstream, further, zero)
-
-    return function
-
-
 def outcome(
-    example: Example, x: np.ndarray, upstream: np.ndarray | None = None, **options: Any
+    example: Example, op: Callable, x: np.ndarray, *of_gradients: np.ndarray, **options: Any
 ) -> Outcome:
-    """What `max_pool` returns in the example's mode; `options` in place of the example's own."""
-    options = example.options | options
+    """What `op` returns in the example's mode, for the upstream gradient and a further one if there are any."""
 
     def function(x: tf.Tensor, *of_gradients: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        untaped = max_pool(x, **options, return_indices=True)
-        pool = twice(lambda x: max_pool(x, **options))
-        return *untaped, *(pool(x, *of_gradients) if of_gradients else ())
+        untaped = op(x, **options, return_indices=True)
+        if not of_gradients:
+            return untaped
+        upstream, further = of_gradients
+        with tf.GradientTape() as tape:
+            tape.watch(upstream)
+            values, gradient = with_gradient(lambda x: op(x, **options))(x, upstream)
+        zero = tf.UnconnectedGradients.ZERO
+        second = tape.gradient(gradient, upstream, further, zero)
+        return *untaped, gradient, second, values
 
-    arrays = [x]
-    if upstream is not None and example.is_float:
-        arrays += [upstream, example.integers(x.shape, "further")]
-    values, indices, *taped = example.run(function, *arrays)
+    values, indices, *taped = example.run(function, x, *of_gradients)
     if taped:
-        assert_same(taped[0], values)  # a tape makes another plan
-    return Outcome(values, indices, *taped[1:])
+        assert_same(taped.pop(), values)  # a tape makes another plan
+    return Outcome(values, indices, *taped)

@@ -1,7 +1,5 @@
 """Training for 20 minutes, in graphs and in XLA: resident memory stays where it is after the first minute."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -10,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness.keras_version import keras
-from harness.layers import layer
 from harness.processes import in_child
-
-import keras_maxpool
+from robustness.every_family import every_family
 
 MINUTES = float(os.environ.get("KERAS_MAXPOOL_SOAK_MINUTES", "20"))
 SHAPES = ((24, 3), (24, 24, 3), (12, 12, 12, 3))
@@ -51,36 +47,13 @@ class Memory(keras.callbacks.Callback):
         self.model.stop_training = passed > 60 * MINUTES
 
 
-def model() -> keras.Model:
-    """Every family of layers in 1D, 2D and 3D, with indices and what unpools them, and a mask."""
-    inputs = [keras.Input(shape) for shape in SHAPES]
-    heads = [head(x, rank) for rank, x in enumerate(inputs, 1)]
-    # The mask goes on as far as the pooling whose windows it fills.
-    masked = keras.layers.Masking(0.0)(inputs[0])
-    masked = keras_maxpool.MaxPool1D(3, strides=2, padding="same")(masked)
-    heads.append(keras_maxpool.GlobalMaxPool1D()(masked))
-    return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(heads)))
-
-
-def head(x: keras.KerasTensor, rank: int) -> keras.KerasTensor:
-    y = getattr(keras.layers, f"Conv{rank}D")(8, 3, padding="same", activation="relu")(x)
-    y, places = layer("MaxPooling", rank, return_indices=True)(y)
-    y = layer("MaxPooling", rank, pool_size=3, strides=1, padding="same")(y)
-    y = layer("MaxUnpooling", rank)(y, places)
-    dilated = {"padding": 1, "dilation_rate": 2, "ceil_mode": True}
-    y = layer("MaxPooling", rank, pool_size=3, strides=2, **dilated)(y)
-    y = layer("AdaptiveMaxPooling", rank)(layer("FractionalMaxPooling", rank)(y))
-    pooled = layer("GlobalMaxPooling", rank)(y)
-    return keras.layers.Concatenate()([pooled, keras.layers.Flatten()(y)])
-
-
 def soak() -> None:
     """Trains, then holds the last quarter's memory against the second minute's."""
     rng = np.random.default_rng(0)
     x = [rng.normal(size=(SAMPLES, *shape)).astype("float32") for shape in SHAPES]
     x[0][:, -5:] = 0  # what the mask hides
     memory = Memory()
-    made = model()
+    made = every_family(*SHAPES)
     made.compile("sgd", "mse", jit_compile=os.environ["JIT_COMPILE"] == "yes")
     # One `fit` of which only the clock sees the end.
     y = x[1].max((1, 2, 3))[:, None]
