@@ -1,4 +1,4 @@
-"""Drawn examples: every family against the reference, and a law of max pooling.
+"""Drawn examples: every family against the reference.
 
 By default a few hundred are drawn. `pytest -m fuzz --dist load` draws 20,000 of pooling and a thousand of each other
 test, other ones each time, each part in a process of its own, since compiled programs stay in memory.
@@ -145,26 +145,6 @@ def test_fractional_pooling(
     cuts = fractional_cuts(spatial, outputs, seed, **kinds)
     pooled = regions.pool(example.last(x), cuts)
     check(example, ops.fractional_max_pool, x, pooled, pooling_ratio=ratios, seed=seed, **kinds)
-
-
-@drawn(examples, st.permutations(range(3)), quick=FEW)
-def test_axis_by_axis_is_all_at_once(example: Example, order: list[int]) -> None:
-    """A law that holds without a reference: in any order, with every padding."""
-    x, options = example.input(), example.options | {"nonfinite": "ieee"}
-    wanted = outcome(example, ops.max_pool, x, **options).values
-    rank = example.config.rank
-    for place in (place for place in order if place < rank):
-        _, pool, stride, padding, gap, _ = example.config.axes[place]
-
-        def alone(value: Any, other: Any, place: int = place) -> tuple:
-            return tuple(value if i == place else other for i in range(rank))
-
-        padding = padding if isinstance(padding, str) else alone(padding, (0, 0))
-        steps = (alone(pool, 1), alone(stride, 1), padding, alone(gap, 1))
-        names = ("pool_size", "strides", "padding", "dilation_rate")
-        options |= dict(zip(names, steps, strict=True))
-        x = outcome(example, ops.max_pool, x, **options).values
-    assert_same(x, wanted)
 
 
 PARTS = [name for name in globals() if name.startswith("test_")] + ["test_pooling"] * 19
