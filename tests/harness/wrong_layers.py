@@ -18,13 +18,13 @@ class LastMaximum(keras_maxpool.MaxPooling2D):
         return later + tf.stop_gradient(super().call(inputs) - later)
 
 
-def wrong(name, change):
-    """A layer of that name, of whose output and input `change` makes another output."""
+def wrong(name, change, method="call"):
+    """A layer of that name; of what a method returns, and of its argument, `change` makes another result."""
 
-    def call(self, inputs):
-        return change(keras_maxpool.MaxPooling2D.call(self, inputs), inputs)
+    def changed(self, inputs):
+        return change(getattr(keras_maxpool.MaxPooling2D, method)(self, inputs), inputs)
 
-    return type(name, (keras_maxpool.MaxPooling2D,), {"call": call, "__module__": __name__})
+    return type(name, (keras_maxpool.MaxPooling2D,), {method: changed, "__module__": __name__})
 
 
 # Zeros win over what is negative, as where a layer pads with them.
@@ -36,14 +36,8 @@ NoGradient = wrong("NoGradient", lambda y, x: tf.stop_gradient(y))
 # Right in the other modes, and where the batch is known.
 WrongInXla = wrong("WrongInXla", lambda y, x: y + int(current_context().mode == "xla"))
 WrongForAnyBatch = wrong("WrongForAnyBatch", lambda y, x: y + int(x.shape[0] is None))
-
-
-class WrongShape(keras_maxpool.MaxPooling2D):
-    """It pools right and says another shape."""
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, channels = super().compute_output_shape(input_shape)
-        return batch, height + 1, width, channels
+# It pools right and says another shape.
+WrongShape = wrong("WrongShape", lambda y, _: (y[0], y[1] + 1, *y[2:]), "compute_output_shape")
 
 
 class Failing(keras_maxpool.MaxPooling2D):
