@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from harness.install import LINE, tensorflow_alone
 from harness.keras_version import LEGACY, keras
 from harness.layers import FAMILIES, layer
 from harness.processes import run_code
+from robustness.every_family import every_family
 
 import keras_maxpool
 from keras_maxpool import compat
@@ -26,34 +26,18 @@ keras_2_alone = pytest.mark.skipif(
 )
 
 
-def every_family(x: Any) -> list[Any]:
-    """Outputs of each family's layer, and of options that the built-in lacks."""
-    pair = keras_maxpool.MaxPool2D(2, return_indices=True)(x)
-    layers = [
-        keras_maxpool.MaxPool2D(3, 2, padding=1, ceil_mode=True),
-        keras_maxpool.MaxPooling2D(2, dilation_rate=2, nonfinite="ieee"),
-        keras_maxpool.GlobalMaxPool2D(keepdims=True),
-        keras_maxpool.AdaptiveMaxPool2D(3),
-        keras_maxpool.FractionalMaxPool2D(1.5, seed=3),
-    ]
-    return [keras_maxpool.MaxUnpool2D(2)(*pair), *(layer(x) for layer in layers)]
-
-
 @keras_2_alone
 @pytest.mark.parametrize("form", ["folder", ".keras", ".h5"])
 def test_saved_model_goes_on_training(form: str, tmp_path: Path) -> None:
     """It predicts the same bits, and so do both after the same step."""
     keras.utils.set_random_seed(7)
-    inputs = keras.Input((8, 8, 2))
-    pooled = every_family(keras.layers.Conv2D(3, 3, padding="same")(inputs))
-    joined = keras.layers.Concatenate()([keras.layers.Flatten()(y) for y in pooled])
-    model = keras.Model(inputs, keras.layers.Dense(1)(joined))
+    model = every_family((12, 12, 2))
     model.compile("sgd", "mse")
     path = str(tmp_path / "model") + ("" if form == "folder" else form)
     model.save(path)
     loaded = keras.models.load_model(path)
     assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
-    x = np.random.default_rng(0).normal(size=(4, 8, 8, 2)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(4, 12, 12, 2)).astype("float32")
     before = model.predict(x, verbose=0)
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), before)
     # Outside of training, so that a fractional pooling keeps its regions.

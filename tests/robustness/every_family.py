@@ -1,5 +1,7 @@
 """One model of all layers, which is trained, called from many threads, and damaged in its file."""
 
+from __future__ import annotations  # Keras 2 has no KerasTensor
+
 from harness.keras_version import keras
 from harness.layers import layer
 
