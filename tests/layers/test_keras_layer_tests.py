@@ -48,11 +48,7 @@ CASES: list[tuple[str, dict[str, Any], int | None, tuple[int, ...]]] = [
     ("FractionalMaxPooling", RATIO, 4, (1, 2, 3)),
     ("FractionalMaxPooling", RATIO | {"pseudo_random": True, "overlapping": True}, 4, (2,)),
     # Two outputs, and for unpooling two inputs; their training's loss would subtract one from labels.
-    ("MaxPooling", {"return_indices": True}, 3, (2,)),
     ("MaxPooling", {"return_indices": True, "indices_convention": "tensorflow"}, 3, (3,)),
-    ("GlobalMaxPooling", {"return_indices": True}, None, (2,)),
-    ("AdaptiveMaxPooling", {"return_indices": True, "output_size": 4}, 4, (2,)),
-    ("FractionalMaxPooling", {"return_indices": True} | RATIO, 4, (2,)),
     ("MaxUnpooling", {}, 6, (1, 2, 3)),
 ]
 
