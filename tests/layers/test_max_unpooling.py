@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from harness.assertions import assert_same
 from harness.cases import FORMATS, Config, case, distinct
 from harness.keras_version import keras, keras_3_alone
 from harness.layers import layer
+from harness.runner import as_array
 
 from keras_maxpool import MaxPool2D, MaxUnpool2D, ops
 
@@ -39,14 +39,6 @@ def test_every_way_to_call(rank: int, data_format: str) -> None:
     symbols = [keras.Input(a.shape[1:], dtype=a.dtype.name) for a in pair]
     model = keras.Model(symbols, sized(symbols[0], mask=symbols[1]))
     assert_same(model(list(pair)), expected)
-
-
-def test_inferred_sizes() -> None:
-    shape, unknown = (2, 3, 3, 4), (None, None, None, 4)
-    for arguments, size in [((3, 2), 7), ((3, 2, 1), 5), ((3, 2, "same"), 6)]:
-        assert MaxUnpool2D(*arguments).compute_output_shape(shape) == (2, size, size, 4)
-    assert MaxUnpool2D(output_size=7).compute_output_shape(shape) == (2, 7, 7, 4)
-    assert MaxUnpool2D().compute_output_shape(unknown) == unknown
 
 
 def test_a_list_in_a_saved_model(tmp_path: Path) -> None:
@@ -91,7 +83,7 @@ def test_bad_calls(symbolic: bool) -> None:
 @pytest.mark.parametrize("convention", ["tensorflow", "tensorflow_batch", "onnx"])
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_conventions(data_format: str, convention: str) -> None:
-    """Pooling writes what unpooling reads, and what `convert_indices` makes of PyTorch's."""
+    """Pooling writes what unpooling reads, also as floats, and what `convert_indices` makes of PyTorch's."""
     x = case(Config(SPATIAL[2], 2), distinct, data_format=data_format).x
     options = {"data_format": data_format, "indices_convention": convention}
     values, indices = MaxPool2D(2, return_indices=True, **options)(x)
@@ -100,20 +92,8 @@ def test_conventions(data_format: str, convention: str) -> None:
     assert_same(values, expected)
     assert_same(indices, converted)
     wanted = reference.unpool(expected, torchs, SPATIAL[2], data_format=data_format)
-    assert_same(MaxUnpool2D(**options)([values, indices], like=x), wanted)
-
-
-def test_argmax_of_tensorflow(tf: Any) -> None:
-    x = case(Config((7, 8), 3, 2, "same"), distinct).x
-    found = tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")
-    options = {"indices_convention": "tensorflow"}
-    pool = MaxPool2D(3, 2, "same", return_indices=True, **options)
-    for ours, theirs in zip(pool(x), found, strict=True):
-        assert_same(ours, theirs)
-    unpool = MaxUnpool2D(3, 2, "same", **options)
-    expected = reference.unpool(*reference.pool(x, 3, 2, "same"), (7, 8))
-    for indices in (found.argmax, tf.cast(found.argmax, tf.float32)):
-        assert_same(unpool([found.output, indices], like=x), expected)
+    for given in (indices, as_array(indices).astype("float32")):
+        assert_same(MaxUnpool2D(**options)([values, given], like=x), wanted)
 
 
 @keras_3_alone
