@@ -37,22 +37,6 @@ def vgg(rank: int, pool: dict[str, Any], package: Any) -> keras.Model:
     return keras.Sequential([*blocks, keras.layers.Dense(CLASSES, activation="softmax")])
 
 
-class Subclassed(keras.Model):
-    """Both spellings as attributes, one of them called twice."""
-
-    def __init__(self, package: Any) -> None:
-        super().__init__()
-        self.conv = keras.layers.Conv2D(4, 3, padding="same", activation="relu")
-        self.short = package.MaxPool2D(2, padding="same")
-        self.long = package.MaxPooling2D(2)
-        self.flatten = keras.layers.Flatten()
-        self.dense = keras.layers.Dense(CLASSES, activation="softmax")
-
-    def call(self, inputs: Any) -> Any:
-        x = self.long(self.short(self.conv(inputs)))
-        return self.dense(self.flatten(self.short(x)))
-
-
 def of_unknown_size(package: Any) -> keras.Model:
     """With neither the batch nor the image's size in the graph."""
     conv = keras.layers.Conv2D(4, 3, padding="same", activation="relu")
@@ -67,7 +51,6 @@ def of_unknown_size(package: Any) -> keras.Model:
         (partial(vgg, 1, OVERLAPS), (32,), 1e-6),  # the order of a sum is each kernel's own
         (partial(vgg, 2, HALVES), (12, 12), 0),
         (partial(vgg, 3, OVERLAPS), (8, 8, 8), 1e-6),
-        (Subclassed, (13, 10), 0),
         (of_unknown_size, (13, 10), 0),
     ],
 )
@@ -91,34 +74,9 @@ def test_trains_as_the_builtin(
 
 # Kinds of models
 
-INTEGERS = np.random.default_rng(24).integers(-9, 10, (3, 7, 6, 2)).astype(np.float32)
-
 
 def pooled(x: np.ndarray, *arguments: Any, **options: Any) -> np.ndarray:
     return reference.pool(x, *arguments, **options).values
-
-
-def test_functional() -> None:
-    """Branches, joined; a value on the way that is an output; and one layer, called three times, on two sizes."""
-    large, small = keras.Input((7, 6, 2)), keras.Input((4, 3, 2), batch_size=3)
-    left = OURS.MaxPool2D(3, strides=2, padding=1)(large)
-    right = OURS.MaxPooling2D(2, strides=2, padding="same")(large)
-    joined = OURS.MaxPool2D(2, dilation_rate=2)(keras.layers.Concatenate()([left, right]))
-    shared = OURS.MaxPooling2D(2, strides=1, padding="same_lower")
-    model = keras.Model([large, small], [left, joined, shared(shared(large)), shared(small)])
-    assert [tuple(output.shape) for output in model.outputs] == [
-        *((None, 4, 3, 2), (None, 1, 1, 4), (None, 7, 6, 2), (3, 4, 3, 2))
-    ]
-    assert sum(layer is shared for layer in model.layers) == 1
-    cropped, once = INTEGERS[:, :4, :3], pooled(INTEGERS, 2, 1, "same_lower")
-    branches = pooled(INTEGERS, 3, 2, 1), pooled(INTEGERS, 2, 2, "same")
-    wanted = [
-        *(branches[0], pooled(np.concatenate(branches, -1), 2, dilation_rate=2)),
-        *(pooled(once, 2, 1, "same_lower"), pooled(cropped, 2, 1, "same_lower")),
-    ]
-    outputs = model.predict([INTEGERS, cropped], batch_size=3, verbose=0)
-    for output, expected in zip(outputs, wanted, strict=True):
-        np.testing.assert_array_equal(output, expected, strict=True)
 
 
 def test_sizes_that_differ() -> None:
