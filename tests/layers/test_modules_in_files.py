@@ -6,12 +6,10 @@ test_golden_files loads such files.
 from __future__ import annotations
 
 import copy
-import json
 import pickle
+import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.keras_version import keras, keras_3_alone
 
@@ -42,17 +40,6 @@ def test_every_old_path() -> None:
         assert pickle.loads(pickle.dumps(cls)) is copy.deepcopy(cls) is cls
 
 
-def named(config: Any) -> Iterator[tuple[str, str]]:
-    """The module and the name of each of the package's classes in a config."""
-    if isinstance(config, dict):
-        if str(config.get("module")).startswith("keras_maxpool"):
-            yield config["module"], config["class_name"]
-        config = list(config.values())
-    if isinstance(config, list):
-        for part in config:
-            yield from named(part)
-
-
 @keras_3_alone  # Keras 2's files hold no masks
 def test_a_new_file_names_the_public_module(tmp_path: Path) -> None:
     """Also for the mask of unknown steps, which is a part of the model."""
@@ -60,6 +47,7 @@ def test_a_new_file_names_the_public_module(tmp_path: Path) -> None:
     pooled = keras_maxpool.MaxPool1D(2)(keras.layers.Masking()(inputs))
     keras.Model(inputs, keras.layers.LSTM(2)(pooled)).save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as file:
-        found = set(named(json.loads(file.read("config.json"))))
+        config = file.read("config.json").decode()
+    found = set(re.findall(r'"module": "(keras_maxpool[\w.]*)", "class_name": "(\w+)"', config))
     public = "keras_maxpool.layers"
     assert found == {(public, "MaxPooling1D"), (public, "MaskPooling")}
