@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from harness.keras_version import keras, tree
-from harness.layers import FAMILIES, RANKS, SPATIAL, by_family, layer, layer_class
+from harness.layers import FAMILIES, RANKS, SPATIAL, by_family, by_rank, layer, layer_class
 from harness.runner import as_arrays
-
-import keras_maxpool
 
 KERAS_3_7 = keras.__version__.startswith("3.7.")
 # Keras 3.7 does not load its own cast from .h5, whatever the layers.
@@ -79,30 +77,16 @@ def fan(rank: int) -> keras.Model:
     return keras.Model(inputs, outputs, name=f"fan_{rank}d")
 
 
-def chain() -> keras.Model:
-    """A `Sequential` classifier."""
-    inputs = keras.Input((*SPATIAL[2], 2), name="x")
-    conv = keras.layers.Conv2D(4, 3, padding="same", activation="relu")
-    first = keras_maxpool.MaxPool2D(2, padding=((1, 0), (0, 1)))
-    second = keras_maxpool.MaxPooling2D(2, padding="same_lower")
-    top = keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
-    return keras.Sequential([inputs, conv, first, second, *top], name="chain")
-
-
-MODELS = ("1d", "2d", "3d", "chain")
-
-
 @pytest.fixture(scope="module")
-def models() -> dict[str, keras.Model]:
+def models() -> dict[int, keras.Model]:
     keras.utils.set_random_seed(7)
-    return {name: chain() if name == "chain" else fan(int(name[0])) for name in MODELS}
+    return {rank: fan(rank) for rank in RANKS}
 
 
 def example(model: keras.Model) -> np.ndarray:
-    """Seeded inputs; in the fans one NaN, so that `nonfinite` shows."""
+    """Seeded inputs with one NaN, so that `nonfinite` shows."""
     x = np.random.default_rng(3).standard_normal((2, *model.input_shape[1:]), np.float32)
-    if len(model.outputs) > 1:
-        x[0, 3] = np.nan
+    x[0, 3] = np.nan
     return x
 
 
@@ -148,11 +132,11 @@ WAYS: dict[str, Callable[[keras.Model, Path], keras.Model]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@by_rank
 @pytest.mark.parametrize("way", WAYS)
-def test_models(models: dict[str, keras.Model], name: str, way: str, tmp_path: Path) -> None:
+def test_models(models: dict[int, keras.Model], rank: int, way: str, tmp_path: Path) -> None:
     """test_registry has the two spellings in files, test_golden_files those of another process."""
-    wanted = models[name]
+    wanted = models[rank]
     got = WAYS[way](wanted, tmp_path)
     assert got is not wanted
     assert [type(layer) for layer in got.layers] == [type(layer) for layer in wanted.layers]
@@ -220,35 +204,3 @@ def test_bad_configs_are_refused(family: str, change: dict[str, Any], begins: st
     config = layer(family, 2, name="pool").get_config() | change
     with pytest.raises((TypeError, ValueError), match=f"^{re.escape(begins)}.*; received "):
         layer_class(family, 2).from_config(config)
-
-
-def test_a_bad_config_in_a_model() -> None:
-    config = chain().to_json().replace('"same_lower"', '"smae"')
-    with pytest.raises(
-        (TypeError, ValueError), match="`padding` is unknown; received padding='smae'"
-    ):
-        keras.models.model_from_json(config)
-
-
-@pytest.mark.parametrize("rank", RANKS[1:])
-def test_gradient_of_an_exported_model(rank: int, tmp_path: Path, tf: Any) -> None:
-    """A tie's gradient goes to the first maximum, once, and an empty batch does no harm."""
-    inputs = keras.Input((*[None] * rank, 1))
-    pools = layer("MaxPooling", rank, pool_size=1), layer("MaxPooling", rank)
-    model = keras.Sequential(
-        [inputs, *pools, layer("AdaptiveMaxPooling", rank, output_size=(2, 1, 1)[:rank])]
-    )
-    model.export(str(tmp_path / "model"))
-    serve = tf.saved_model.load(str(tmp_path / "model")).serve
-
-    def gradient(x: Any) -> np.ndarray:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = serve(x)
-        return tape.gradient(y, x).numpy()
-
-    spatial = (4, 2, 2)[:rank]
-    wanted = np.zeros((1, *spatial, 1), np.float32)
-    wanted[(0, slice(None, None, 2), *[0] * rank)] = 1
-    np.testing.assert_array_equal(gradient(tf.ones((1, *spatial, 1))), wanted)
-    assert gradient(tf.ones((0, *spatial, 1))).shape == (0, *spatial, 1)
