@@ -115,13 +115,6 @@ def test_layers_made_in_init(family: str) -> None:
     assert (as_array(mix) != before).all()
 
 
-def test_a_layer_called_at_once_is_built() -> None:
-    layer = subclass("MaxPooling", 2, Scaled)(2, start=3.0)
-    x = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
-    assert as_array(layer(x))[0, :, :, 0].tolist() == [[15, 21], [39, 45]]
-    assert len(layer.weights) == 1
-
-
 @keras_3_alone  # Keras 2 takes a mask where `call` does
 @pytest.mark.filterwarnings("ignore:Layer '.*' .of type Doubled. was passed an input with a mask")
 @pytest.mark.parametrize("family", ["MaxPooling", "GlobalMaxPooling"])
