@@ -69,13 +69,10 @@ def same(results: list[Any], expected: list[Any]) -> None:
         assert_same(result, wanted)
 
 
-def test_specs(model: Any) -> None:
+def test_predictions_of_copies(model: Any, tmp_path: Path) -> None:
     for output, wanted in zip(model.outputs, EXPECTED, strict=True):
         assert tuple(output.shape) == (None, *wanted.shape[1:])
         assert output.dtype == wanted.dtype
-
-
-def test_predictions_of_copies(model: Any, tmp_path: Path) -> None:
     same(model.predict(ARRAYS, verbose=0), EXPECTED)
     same(keras.models.clone_model(model)(ARRAYS), EXPECTED)
     for name in ["model.keras", "model.h5"] + ["folder"] * LEGACY:
