@@ -30,17 +30,3 @@ def test_two_outputs(family: str, rank: int) -> None:
                 call()
             for part in (f"{family}{rank}D 'pool'", "return_indices=True", "reshape"):
                 assert part in str(caught.value)
-
-
-def test_what_the_sentence_says_to_write() -> None:
-    """Time steps are samples of one batch, in a functional model, too."""
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 1)).astype("float32")
-    pool = layer("MaxPooling", 2, return_indices=True)
-    reshape = getattr(keras, "ops", keras.backend).reshape  # the latter in Keras 2
-    inputs = keras.Input(x.shape[1:])
-    pair = [reshape(y, (-1, 3, 2, 2, 1)) for y in pool(reshape(inputs, (-1, *inputs.shape[2:])))]
-    values, indices = keras.Model(inputs, pair)(x)
-    for step in range(3):
-        wanted = pool(x[:, step])
-        assert_same(values[:, step], wanted[0])
-        assert_same(indices[:, step], wanted[1])
