@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same
 from harness.cases import FLOATS, FORMATS, ties
 from harness.keras_version import keras
 from harness.runner import BACKEND, MODES, run, with_gradient
@@ -33,8 +33,7 @@ def test_global_values_and_gradients(mode: str) -> None:
         shape = layers[0].compute_output_shape(x.shape)
         upstream = np.random.default_rng(0).integers(1, 9, shape).astype(dtype)
         ours, builtin = (run(with_gradient(layer), mode, x, upstream) for layer in layers)
-        for got, wanted in zip(ours, builtin, strict=True):
-            assert_same(got, wanted)
+        assert_all_same(ours, *builtin)
 
 
 def test_ieee_reaches_global_pooling() -> None:

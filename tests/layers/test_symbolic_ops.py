@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.assertions import assert_same
+from harness.assertions import assert_all_same, assert_same
 from harness.keras_version import LEGACY, keras, keras_3_alone, tree
 from harness.runner import BACKEND, as_array, as_arrays, as_tensor
 
@@ -64,27 +64,22 @@ def saved(model: Any, path: Path) -> Any:
     return keras.models.load_model(path)
 
 
-def same(results: list[Any], expected: list[Any]) -> None:
-    for result, wanted in zip(results, expected, strict=True):
-        assert_same(result, wanted)
-
-
 def test_predictions_of_copies(model: Any, tmp_path: Path) -> None:
     for output, wanted in zip(model.outputs, EXPECTED, strict=True):
         assert tuple(output.shape) == (None, *wanted.shape[1:])
         assert output.dtype == wanted.dtype
-    same(model.predict(ARRAYS, verbose=0), EXPECTED)
-    same(keras.models.clone_model(model)(ARRAYS), EXPECTED)
+    assert_all_same(model.predict(ARRAYS, verbose=0), *EXPECTED)
+    assert_all_same(keras.models.clone_model(model)(ARRAYS), *EXPECTED)
     for name in ["model.keras", "model.h5"] + ["folder"] * LEGACY:
-        same(saved(model, tmp_path / name)(ARRAYS), EXPECTED)
+        assert_all_same(saved(model, tmp_path / name)(ARRAYS), *EXPECTED)
     images, steps, mask = (None, None, 3), (None, 3), (None, None)
-    same(model_of([images, steps, mask, images, images])(ARRAYS), EXPECTED)
+    assert_all_same(model_of([images, steps, mask, images, images])(ARRAYS), *EXPECTED)
 
 
 @keras_3_alone
 def test_an_export(model: Any, tmp_path: Path, tf: Any) -> None:
     model.export(tmp_path / "model", verbose=False)
-    same(tf.saved_model.load(tmp_path / "model").serve(ARRAYS), EXPECTED)
+    assert_all_same(tf.saved_model.load(tmp_path / "model").serve(ARRAYS), *EXPECTED)
 
 
 def test_a_file_names_the_public_module(model: Any, tmp_path: Path) -> None:
@@ -105,11 +100,11 @@ def test_a_mask_alone_may_be_symbolic_or_constant(tmp_path: Path) -> None:
     wanted = [ops.max_pool(IMAGES, 2, mask=MASK)]
     mask = keras.Input(MASK.shape[1:], batch_size=2, dtype="bool")
     for images in (IMAGES, IMAGES.tolist()):
-        same([keras.Model(mask, ops.max_pool(images, 2, mask=mask))(MASK)], wanted)
+        assert_all_same([keras.Model(mask, ops.max_pool(images, 2, mask=mask))(MASK)], *wanted)
     x = keras.Input(batch_shape=IMAGES.shape)
     for constant in () if LEGACY else (MASK, MASK.tolist(), as_tensor(MASK)):
         model = keras.Model(x, ops.max_pool(x, 2, mask=constant))
-        same([saved(model, tmp_path / "model.keras")(IMAGES)], wanted)
+        assert_all_same([saved(model, tmp_path / "model.keras")(IMAGES)], *wanted)
 
 
 @keras_3_alone
@@ -122,7 +117,7 @@ def test_a_seed_generator(tmp_path: Path) -> None:
     x = keras.Input(large.shape[1:])
     model = keras.Model(x, ops.fractional_max_pool(x, 1.4, seed=seeds[1]))
     for other in (saved(model, tmp_path / "model.keras"), keras.models.clone_model(model), model):
-        same([other(large) for _ in expected], expected)
+        assert_all_same([other(large) for _ in expected], *expected)
 
 
 def test_the_data_format_is_that_of_the_time_when_the_model_is_made(tmp_path: Path) -> None:
@@ -133,7 +128,7 @@ def test_the_data_format_is_that_of_the_time_when_the_model_is_made(tmp_path: Pa
     config.set_image_data_format("channels_first")
     try:
         for other in (model, saved(model, tmp_path / "model.keras")):
-            same([other(IMAGES)], expected)
+            assert_all_same([other(IMAGES)], *expected)
     finally:
         config.set_image_data_format("channels_last")
 
@@ -145,9 +140,9 @@ def test_the_shape_of_convert_indices_may_be_symbolic(tmp_path: Path) -> None:
     indices = keras.Input((None, None, 3), dtype="int64")
     model = keras.Model([indices, shape], ops.convert_indices(indices, shape, to="onnx"))
     for other in (model, saved(model, tmp_path / "model.keras")):
-        same([other([INDICES, sizes])], expected)
+        assert_all_same([other([INDICES, sizes])], *expected)
     alone = keras.Model(shape, ops.convert_indices(as_tensor(INDICES), shape, to="onnx"))
-    same([alone(sizes)], expected)
+    assert_all_same([alone(sizes)], *expected)
 
 
 def test_the_old_name_of_a_kernel() -> None:
@@ -156,7 +151,7 @@ def test_the_old_name_of_a_kernel() -> None:
         model = keras.Model(x, ops.max_pool(x, 2, implementation="folded"))
     assert len(caught) == 1
     assert model.get_config()["layers"][-1]["config"]["implementation"] == "separable"
-    same([model(IMAGES)], [ops.max_pool(IMAGES, 2)])
+    assert_same(model(IMAGES), ops.max_pool(IMAGES, 2))
     for _ in range(2):
         with pytest.warns(FutureWarning):
             ops.max_pool(IMAGES, 2, implementation="folded")
