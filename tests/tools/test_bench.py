@@ -64,11 +64,6 @@ def test_what_is_promised():
         twins = [case for case in CASES if getattr(case, name) == value]
         assert len(twins) == count
         assert all(replace(case, **{name: getattr(TINY, name)}) in CASES for case in twins)
-    windows = {(case.rank, case.pool, case.strides, case.padding) for case in CASES}
-    wide = *((1, 9), (2, 3), (2, 5), (2, 9), (2, 13), (2, 31), (2, 63), (3, 5)), (3, 3)
-    assert {(rank, pool, 1, "same") for rank, pool in wide} <= windows
-    assert {(rank, pool, 2, "valid") for rank, pool in ((1, 2), (2, 2), (3, 2), (3, 3))} <= windows
-    assert {(rank, 3, 2, "same") for rank in (2, 3)} <= windows
     assert {case.rank for case in CASES if case.dilation > 1} == {1, 2, 3}
     assert {case.rank for case in CASES if not isinstance(case.padding, str)} == {1, 2, 3}
     for case in CASES + GROWTH:
@@ -89,15 +84,9 @@ def test_growth_and_names():
 
 
 def test_select():
-    select = bench_cases.select
-    assert [select(few=False, growth=growth) for growth in (False, True)] == [
-        [*CASES],
-        [*CASES, *GROWTH],
-    ]
-    assert [select(few=True, growth=growth) for growth in (False, True)] == [
-        [*QUICK],
-        [*QUICK, *GROWTH[::3]],
-    ]
+    for few, cases, growth in ((False, CASES, GROWTH), (True, QUICK, GROWTH[::3])):
+        assert bench_cases.select(few=few, growth=False) == [*cases]
+        assert bench_cases.select(few=few, growth=True) == [*cases, *growth]
     assert set(QUICK) < set(CASES)
 
 
@@ -332,15 +321,14 @@ def test_growth_is_shown_by_size():
 def test_plot_is_a_png(tmp_path):
     table = [row(2.0), row(0.5, mode="eager"), row(0.5, peer="copy")]
     growth = [row(2.0, Case((2**i, 8, 6, 3), 2, 2, grows="batch")) for i in range(3)]
-    sizes = []
-    for rows in (table, growth, table + growth):
-        bench_plot.plot(rows, tmp_path / "ratios.png")
+    for draw, *rows in (
+        *((bench_plot.plot, *table), (bench_plot.plot, *growth)),
+        *((bench_plot.plot, *table, *growth), (bench_plot.plot_sample, *table[:2])),
+    ):
+        draw(rows, tmp_path / "ratios.png")
         written = (tmp_path / "ratios.png").read_bytes()
-        assert written[:8] == b"\x89PNG\r\n\x1a\n"
-        sizes.append(len(written))
-    assert 5000 < min(sizes) < sizes[2]
-    bench_plot.plot_sample([row(2.0), row(0.5, mode="xla")], tmp_path / "sample.png")
-    assert (tmp_path / "sample.png").read_bytes().startswith(b"\x89PNG")
+        assert written.startswith(b"\x89PNG")
+        assert len(written) > 5000
     modes = bench_cases.MODES["tensorflow"]
     ways = [f"{mode}, {way}" for mode in modes for way in bench_cases.DIRECTIONS]
     assert [bench_plot.COLOURS[way] for way in ways] == [f"C{n}" for n in range(10)]
