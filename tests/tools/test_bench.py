@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tempfile
+from collections import Counter
 from dataclasses import asdict, replace
 from math import prod
 from types import SimpleNamespace
@@ -301,9 +302,7 @@ def test_what_is_shown():
     assert re.search(r"graph.*forward.* 2 .* 1\.94 .* 1\.50 .* 2D 2x8x6x3 4/2 ", text)
     assert f"DIFFERENT: {GRAPH}: the outputs differ" in text
     assert f"left out: {GRAPH}: RuntimeError: [no] kernel" in text
-
-
-def test_growth_is_shown_by_size():
+    # Growth by its size.
     grown = [Case((batch, 8, 6, 3), 2, 2, grows="batch") for batch in (1, 2)]
     text = rendered(Outcome([row(2.0, grown[0]), row(500.0, grown[1], scale=2)]))
     assert re.search(r"batch │ +1 │ +3 \(.*\) │ +1\.0 │ +6 \(.*\) │ +1\.0 │ +2\.00", text)
@@ -344,7 +343,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert out.count("2D 8x8x8x8 2/2") == len(found["summary"])
     assert f"{len(found['rows'])}/{len(found['rows'])}" in err, "the progress belongs here"
     assert (shown / "b.PNG").read_bytes().startswith(b"\x89PNG")
-    assert [path.name for path in tmp_path.iterdir()] == ["shown"]
+    assert [path.name for path in tmp_path.iterdir() if "autograph" not in path.name] == ["shown"]
     monkeypatch.setattr(bench_peers, "our_layer", average)
     assert main(["bench", *few, "--directions", "forward"]) == 1
     assert "DIFFERENT" in capsys.readouterr().out
@@ -369,13 +368,10 @@ def test_a_sample_is_half_from_networks_and_half_at_random():
         assert prod(case.shape) < 4 * sample.MOST
     assert {case.pool for case in drawn} >= {*range(2, 10), 13, 63}
     assert {case.strides for case in drawn if case.pool == 5} == {1, 2, 5}
-    for low, high, found in (
-        *((0.2, 0.5, [case.rank == rank for case in drawn]) for rank in (1, 2, 3)),
-        (0.05, 0.2, [prod(case.shape) < sample.FEWEST / 2 for case in drawn]),
-        (0.1, 0.7, [case.data_format == "channels_first" for case in drawn]),
-        (0.1, 0.7, [case.padding == "same" for case in drawn]),
-    ):
-        assert low < np.mean(found) < high
+    for name, values in (("rank", 3), ("data_format", 2), ("padding", 2)):
+        counts = Counter(getattr(case, name) for case in drawn)
+        assert (len(counts), min(counts.values()) > 0.1 * len(drawn)) == (values, True)
+    assert 0.05 < np.mean([prod(case.shape) < sample.FEWEST / 2 for case in drawn]) < 0.2
 
 
 @pytest.fixture
