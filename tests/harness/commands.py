@@ -1,9 +1,6 @@
 """The command line, called in this process."""
 
 import re
-import signal
-
-import pytest
 
 from keras_maxpool.tools.cli import main
 
@@ -26,25 +23,3 @@ def complaint(arguments, capsys):
 def check_piped(text):
     """What rich writes where no terminal reads it."""
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text) is None
-
-
-def interrupt(*_, **__):
-    """Ctrl-C."""
-    signal.raise_signal(signal.SIGINT)
-
-
-def check_stopped(arguments, capsys):
-    """The command ends with one line when something in it is replaced by `interrupt`."""
-    # SIGINT is ignored where tests run in the background.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        assert main(arguments) == 130
-    except KeyboardInterrupt:
-        pytest.fail("it is not caught")
-    finally:
-        signal.signal(signal.SIGINT, before)
-    out, err = capsys.readouterr()
-    assert out == ""
-    check_piped(err)
-    assert err.endswith("\nkeras-maxpool: stopped\n")
-    assert "Traceback" not in err

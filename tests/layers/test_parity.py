@@ -5,16 +5,12 @@ Where they do not is test_faults.py.
 
 from __future__ import annotations
 
-import inspect
 from itertools import product
-from typing import Any
 
-import numpy as np
 import pytest
-import reference
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, Config, case
-from harness.keras_version import LEGACY, keras, keras_3_alone
+from harness.keras_version import LEGACY, keras
 from harness.layers import FAMILIES, RANKS, layer, layer_class
 from harness.runner import BACKEND, MODES, run, with_gradient
 
@@ -30,8 +26,6 @@ TABLE = [
     *(Config((4, 6, 4)), Config((5, 4, 6), 3, 2, "same"), Config((5, 6, 4), (1, 2, 3))),
     *(Config((5, 4, 7), (2, 3, 1), (3, 1, 2), "same"), Config((3, 4, 2), (3, 4, 2))),
 ]
-FEW = [TABLE[1], TABLE[10], TABLE[16]]
-OVERLAPPING = [config for config in TABLE if any(axis[1] > axis[2] for axis in config.axes)]
 
 # PyTorch compiles for seconds each time; the conformance tests do it.
 COMPILED = MODES[0 if BACKEND == "torch" else 1]
@@ -78,23 +72,6 @@ def test_floats(config: Config) -> None:
     assert_equal(config, COMPILED, dtypes[index % len(dtypes)], FORMATS[(index + 1) % 2])
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_sums_of_gradients_to_rounding(mode: str) -> None:
-    """Integers add up exactly, in any order; these do not."""
-    for config in OVERLAPPING[:: {"eager": 1, "graph": 3}.get(mode, 4)]:
-        given = case(config)
-        upstream = np.random.default_rng(1).normal(size=given.upstream.shape).astype("float32")
-        (_, gradient), (_, builtin_gradient) = (
-            run(with_gradient(pool), mode, given.x, upstream) for pool in pair(config)
-        )
-        exact = reference.gradient(given.x.shape, given.indices, upstream)
-        terms = reference.gradient(given.x.shape, given.indices, np.abs(upstream))
-        unit = np.finfo("float32").eps * terms
-        assert np.all(np.abs(gradient - exact) <= unit), config
-        # So does the built-in, on the other side of the exact sum at worst.
-        assert np.all(np.abs(gradient - builtin_gradient) <= 2 * unit), config
-
-
 def forms(config: Config, data_format: str) -> list[tuple[int | None, ...]]:
     """The input's shape, whole and with unknowns."""
     first, *rest = config.spatial
@@ -129,41 +106,14 @@ def test_shapes_and_configs(data_format: str, config: Config) -> None:
     assert type(pools[0]).from_config(theirs).get_config() == mine
 
 
-@pytest.mark.parametrize("config", FEW, ids=str)
-def test_static_shapes_of_graphs(config: Config, tf: Any) -> None:
-    """Under a tape, where ours guards against empty inputs."""
-
-    def traced(pool: keras.Layer, shape: tuple) -> list:
-        def function(x: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = pool(x)
-            tape.gradient(y, x)
-            return y
-
-        return tf.function(function).get_concrete_function(tf.TensorSpec(shape)).output_shapes
-
-    for data_format in FORMATS:
-        ours, builtin = pair(config, data_format)
-        for shape in forms(config, data_format):
-            assert traced(ours, shape).as_list() == traced(builtin, shape).as_list()
-
-
-def builtin_class(family: str, rank: int) -> type:
-    return getattr(keras.layers, f"{family}{rank}D")
-
-
-by_builtin = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("family", "rank"),
     [each for each in product(FAMILIES, RANKS) if hasattr(keras.layers, "{}{}D".format(*each))],
 )
-
-
-@by_builtin
 def test_as_the_builtin_by_default(family: str, rank: int) -> None:
     """`test_keras_layer_tests` has what Keras asks of any layer."""
     pools = []
-    for cls in (layer_class(family, rank), builtin_class(family, rank)):
+    for cls in (layer_class(family, rank), getattr(keras.layers, f"{family}{rank}D")):
         keras.backend.clear_session()  # so that both begin to count their names anew
         pools.append(cls(**FAMILIES[family]))
     ours, builtin = pools
@@ -174,25 +124,6 @@ def test_as_the_builtin_by_default(family: str, rank: int) -> None:
     names = {"pool_size", "strides", "padding", "data_format", "keepdims", "output_size"}
     for name in (*(names & theirs.keys()), "name", "trainable", "compute_dtype"):
         assert getattr(ours, name) == getattr(builtin, name)
-    there = layer(family, rank, name="here", trainable=False, dtype="mixed_bfloat16")
-    assert (there.name, there.trainable) == ("here", False)
-    assert (there.compute_dtype, there.variable_dtype) == ("bfloat16", "float32")
-
-
-@keras_3_alone  # Keras 2 has other defaults in 1D, and takes no name by position
-@by_builtin
-def test_signature(family: str, rank: int) -> None:
-    """Position by position; what the built-in does not have comes after that."""
-    ours, builtin = (
-        list(inspect.signature(of(family, rank)).parameters.values())[:-1]
-        for of in (layer_class, builtin_class)
-    )
-    for mine, theirs in zip(ours, builtin, strict=False):
-        assert (mine.name, mine.kind) == (theirs.name, theirs.kind)
-        # pool_size is 2 here and (2, 2) there: equal configs show that it is the same.
-        assert mine.default == theirs.default or mine.name == "pool_size"
-    if family == "MaxPooling":
-        assert {p.kind for p in ours[len(builtin) :]} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 def test_image_data_format_of_keras() -> None:

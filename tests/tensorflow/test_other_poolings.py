@@ -14,7 +14,7 @@ from reference import regions as reference_regions
 
 from keras_maxpool.backend.tensorflow import regions
 from keras_maxpool.backend.tensorflow.context import current_context
-from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool, global_max_pool
+from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool, global_max_pool, max_pool
 
 FRACTIONAL = partial(fractional_max_pool, pooling_ratio=1.5)
 by_mode = pytest.mark.parametrize("mode", MODES)
@@ -59,6 +59,7 @@ def test_32_bits_where_they_are_enough():
 
 def test_a_known_size_stays_known():
     for function, shape, wanted in [
+        (partial(max_pool, pool_size=3), [None, 7, None, 3], [None, 2, None, 3]),
         (partial(adaptive_max_pool, output_size=(3, 4)), [None] * 4, [None, 3, 4, None]),
         (partial(FRACTIONAL, data_format="channels_last"), [2, None, 9, 3], [2, None, 6, 3]),
         (partial(FRACTIONAL, data_format="channels_first"), [2, 3, None, 9], [2, 3, None, 6]),

@@ -350,18 +350,3 @@ def test_masks_that_change_nothing_or_are_not_known_or_are_in_use():
         assert convert(keras.Sequential([layers.Masking(), steps[-1]])).masked == ()
     with pytest.raises(CannotConvertError, match="MaskPooling has no equivalent"):
         to_builtin(tokens(keras_maxpool.MaxPooling1D(2), layers.LSTM(2)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("VGG16", 6), ("ResNet50", 2), ("InceptionV3", 5), ("DenseNet121", 2), ("NASNetMobile", 9)],
-)
-def test_applications(name, count):
-    """The dense layers of VGG16 are large; global max pooling stands in, and is swapped too."""
-    make, shape = getattr(keras.applications, name), (75, 75, 3)
-    model = make(input_shape=shape, weights=None, include_top=False, pooling="max")
-    there, x = convert(model), example((2, *shape))
-    assert len(there.swapped) == count
-    for other in (there.model, to_builtin(there.model)):
-        assert bits(other(x)) == bits(model(x))

