@@ -22,13 +22,21 @@ from rich.console import Console
 import keras_maxpool
 from keras_maxpool.tools.cli import main
 from keras_maxpool.tools.errors import one_line
-from keras_maxpool.tools.parity import assert_parity, checks, command, files, processes, report, run
+from keras_maxpool.tools.parity import (
+    assert_parity,
+    checks,
+    command,
+    files,
+    processes,
+    report,
+    reproduce,
+    run,
+)
 from keras_maxpool.tools.parity import cases as every
 from keras_maxpool.tools.parity.cases import GRAPH_ANY_BATCH, MODES, RANKS, Case
 from keras_maxpool.tools.parity.compare import difference, make_input
 from keras_maxpool.tools.parity.faults import FAULTS, Fault, Finding
 from keras_maxpool.tools.parity.outcome import Group, Outcome, Result
-from keras_maxpool.tools.parity.reproduce import expression
 
 OURS, BUILTIN = keras_maxpool.MaxPool2D, keras.layers.MaxPool2D
 SHAPE = (2, 7, 8, 3)
@@ -160,9 +168,23 @@ def test_expression():
         (wrong_layers.NoNegatives(3), "harness.wrong_layers.NoNegatives(pool_size=(3, 3))"),
         (wrong_layers.Secretive(OURS()), "harness.wrong_layers.Secretive(...)"),
     ):
-        assert expression(layer) == text
+        assert reproduce.expression(layer) == text
+
+    class Own(OURS):
+        def __init__(self, *args, factor, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    Own.__module__ = "__main__"
+    assert reproduce.line(Own(factor=2), OURS(), SHAPE, "float32", [], False).partition(
+        "assert_parity("
+    )[2] == (
+        f"{Own.__qualname__}(...), keras_maxpool.MaxPooling2D(), {SHAPE}, dtype='float32', modes=[])"
+        f"  # after the definition of {Own.__qualname__}"
+    )
     wrapper = keras.layers.TimeDistributed(OURS(3))
-    assert eval(expression(wrapper), {"keras": keras}).get_config() == wrapper.get_config()
+    assert (
+        eval(reproduce.expression(wrapper), {"keras": keras}).get_config() == wrapper.get_config()
+    )
 
 
 EAGER = Case(2, 3, 2, "same", "channels_last", "float32", "eager")

@@ -252,6 +252,8 @@ def test_found_and_left_alone():
             kind for _, kind in found((64, 64, 3), *before, layers.AveragePooling2D(2), pool(4))
         ]
         assert kinds.count("early pooling") == early
+    # What else there would be to say follows from the mistaken axes.
+    assert [*found((3, 33, 33), conv(), pool((1, 2)))] == [("conv", "data format")]
     finding = found((15, 17, 3), pool((2, 3)))["pool", "cropped edge"]
     assert finding.what == "no window reaches the last 1 of 15 rows and the last 2 of 17 columns"
 
