@@ -7,7 +7,6 @@ from itertools import product
 import numpy as np
 import pytest
 from conformance.first_maxima import TRACED, check, with_ends
-from conformance.regions_running import fractional_cuts
 from harness.assertions import assert_all_same, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
 from harness.keras_version import keras
@@ -33,6 +32,17 @@ KINDS = [(False, False), (True, True), (False, True), (True, False)]
 
 SIX = np.random.default_rng(0).integers(-9, 9, (2, 12, 9, 3)).astype("float32")
 by_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def fractional_cuts(spatial, outputs, seed, pseudo_random, overlapping):
+    """The regions of a seed, from the backend's random numbers by Graham's rules: nothing of the package's."""
+    counts = [1] * len(spatial) if pseudo_random else outputs
+    of_axes = np.split(random_bits(seed, sum(counts)), np.cumsum(counts)[:-1])
+    sequence = regions.pseudo_random if pseudo_random else regions.shuffled
+    return [
+        regions.from_bounds(sequence(n, m, bits.tolist()), n, overlapping)
+        for n, m, bits in zip(spatial, outputs, of_axes, strict=True)
+    ]
 
 
 def by_case(table):
