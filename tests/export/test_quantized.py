@@ -1,7 +1,9 @@
 """Quantised models, in LiteRT and ONNX Runtime: every option gives what the model in floats gives, to two quanta."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -118,16 +120,6 @@ def test_litert(case: Case, kind: str, tmp_path: Path) -> None:
     assert_close(run_litert(converted(model, inputs, kind, tmp_path), inputs), case, quanta)
 
 
-class Reader(quantization.CalibrationDataReader):
-    """Samples for calibration."""
-
-    def __init__(self, feeds: list[dict[str, np.ndarray]]) -> None:
-        self.feeds = iter(feeds)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self.feeds, None)
-
-
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
 @pytest.mark.parametrize("case", FLOATS, ids=str)
 def test_onnx_runtime(case: Case, kind: str, tmp_path: Path) -> None:
@@ -138,14 +130,15 @@ def test_onnx_runtime(case: Case, kind: str, tmp_path: Path) -> None:
     names = [wanted.name for wanted in onnxruntime.InferenceSession(exported).get_inputs()]
     rows = zip(*inputs, strict=True)
     feeds = [{name: sample["mask" in name][None] for name in names} for sample in rows]
+    reader = SimpleNamespace(get_next=partial(next, iter(feeds), None))
     if kind == "dynamic":
         quantization.quantize_dynamic(exported, result)
     elif "ieee" in case.option and "global" not in case.option:
         with pytest.raises(AssertionError, match="scale issue"):
-            quantization.quantize_static(exported, result, Reader(feeds))
+            quantization.quantize_static(exported, result, reader)
         return
     else:
-        quantization.quantize_static(exported, result, Reader(feeds))
+        quantization.quantize_static(exported, result, reader)
     session = onnxruntime.InferenceSession(result)
     results = zip(*(session.run(None, feed) for feed in feeds), strict=True)
     # Its steps have scales of their own, each of which rounds anew.

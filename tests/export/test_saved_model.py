@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from export.export_cases import BY_ROAD, CASES, Case
+from export.export_cases import BY_ROAD, Case
 from harness.keras_version import LEGACY, keras
 
 CHILD = """
@@ -85,38 +84,3 @@ def test_predicts_without_keras(fans: list[str], tmp_path: Path) -> None:
         for name, y in expected.items():
             assert (got[name].dtype, got[name].shape) == (y.dtype, y.shape), (file, name)
             assert got[name].tobytes() == y.tobytes(), (file, name)
-
-
-TUNED = (
-    *("plain", "same", "padding", "dilated", "ceil", "ieee", "separable", "shifted", "global"),
-    *("global_ieee", "adaptive", "fractional"),
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("unpool", "compiled"), [("unpool_like", False), ("unpool_shifted", True)])
-def test_reloaded_functions(unpool: str, compiled: bool, tmp_path: Path) -> None:
-    """Values and gradients are the model's own. XLA has no MaxPoolWithArgmax on the CPU."""
-    builds = {case.option: case.build for case in CASES if case.rank == 2}
-    x = keras.Input((None, None, 3), name="x")
-    model = keras.Model(x, {name: builds[name](x, 2) for name in [*TUNED, unpool]})
-    model.export(str(tmp_path / "model"))
-    serve = tf.function(tf.saved_model.load(str(tmp_path / "model")).serve, jit_compile=compiled)
-    [array] = CASES[1].inputs()
-    data = tf.constant(array + np.random.default_rng(0).random(array.shape, np.float32))
-
-    def outcome(function: Callable) -> dict[str, list[np.ndarray]]:
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(data)
-            outputs = function(data)
-            losses = {name: tf.reduce_sum(y**2) for name, y in outputs.items()}
-        return {
-            name: [y.numpy(), tape.gradient(losses[name], data).numpy()]
-            for name, y in outputs.items()
-        }
-
-    got = outcome(serve)
-    for name, (y, gradient) in outcome(tf.function(model)).items():
-        np.testing.assert_array_equal(got[name][0], y, err_msg=name)
-        assert np.abs(gradient).max() > 1, name
-        np.testing.assert_allclose(got[name][1], gradient, rtol=1e-6, err_msg=name)

@@ -1,4 +1,4 @@
-"""JAX's transformations of pooling: against the reference's maxima, and each other."""
+"""What JAX alone has: its transformations, against the reference's maxima, and 32 bits where 64 are not enabled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 import reference
 from harness.assertions import assert_same
 from harness.cases import CHOSEN, Config, case, distinct, ties
+from harness.keras_version import keras
 from harness.processes import in_child
 
+import keras_maxpool
 from keras_maxpool import ops
 
 CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
@@ -67,6 +69,28 @@ def test_an_export_of_unknown_sizes_is_refused() -> None:
             jax.export.export(jax.jit(op))(x)
 
 
+# Without 64-bit types; with them, the conformance tests run.
+
+
+def test_indices_have_32_bits() -> None:
+    given = case(CONFIGS[1])
+    with jax.enable_x64(False):
+        values, indices = ops.max_pool(given.x, **CONFIGS[1].arguments, return_indices=True)
+        assert (values.dtype, indices.dtype) == ("float32", "int32")
+        np.testing.assert_array_equal(indices, given.indices)
+        _, symbolic = keras_maxpool.MaxPool2D(return_indices=True)(keras.Input((4, 4, 1)))
+        assert symbolic.dtype == "int32"
+        for pool in (ops.global_max_pool, lambda x, **o: ops.adaptive_max_pool(x, 2, **o)):
+            assert pool(given.x, return_indices=True)[1].dtype == "int32"
+
+
+def test_a_volume_that_32_bits_do_not_count() -> None:
+    with jax.enable_x64(False):
+        inputs = keras.Input((2**16, 2**15, 1))
+        with pytest.raises(ValueError, match=r"fewer than 2\*\*31 .* JAX_ENABLE_X64=1"):
+            ops.max_pool(inputs, return_indices=True)
+
+
 def test_data_parallel() -> None:
     """Over eight virtual devices, as `keras.distribution` places a batch."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
@@ -74,10 +98,6 @@ def test_data_parallel() -> None:
 
 
 def train_on_eight_devices() -> None:
-    import keras
-
-    import keras_maxpool
-
     losses = []
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(16, 8, 8, 2)).astype("float32"), rng.integers(0, 3, 16)

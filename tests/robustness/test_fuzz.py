@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from conformance.regions_running import fractional_cuts
+from conformance.test_regions import fractional_cuts
 from harness.assertions import assert_same
 from harness.processes import run_code
 from harness.runner import with_gradient

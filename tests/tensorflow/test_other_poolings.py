@@ -12,7 +12,7 @@ from harness.runner import MODES, run, with_gradient
 from harness.runner_tensorflow import nodes
 from reference import regions as reference_regions
 
-from keras_maxpool.backend.tensorflow import regions
+from keras_maxpool.backend.tensorflow import regions, sequences
 from keras_maxpool.backend.tensorflow.context import current_context
 from keras_maxpool.ops import adaptive_max_pool, fractional_max_pool, global_max_pool, max_pool
 
@@ -69,6 +69,14 @@ def test_a_known_size_stays_known():
             assert output.as_list() == wanted
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_known_seeds_leave_no_random_operation(known):
+    """And so a graph that can be exported to more runtimes."""
+    seed, spec = tf.constant([7, 0], tf.int64), tf.TensorSpec([2], tf.int64)
+    traced = nodes(lambda given: sequences.random_bits(seed if known else given, [6, 7]), spec)
+    assert any("Random" in node.op for node in traced) is not known
+
+
 # One sample at a time
 
 
@@ -103,12 +111,10 @@ def test_vectorized_map_of_global_pooling(kind):
         assert_close(gradient.numpy(), reference.global_gradient(wanted.shares, upstream))
 
 
-@pytest.mark.parametrize(
-    ("loop", "mode"), [*((tf.map_fn, mode) for mode in MODES), (tf.vectorized_map, "eager")]
-)
-def test_gradient_outside_a_loop(loop, mode):
+@by_mode
+def test_gradient_outside_a_loop(mode):
     """There it must find the indices that the loop's steps have made."""
-    looped = with_gradient(lambda x: loop(lambda sample: POOL(sample[None])[0][0], x))
+    looped = with_gradient(lambda x: tf.map_fn(lambda sample: POOL(sample[None])[0][0], x))
     upstream = np.random.default_rng(1).integers(1, 4, POOLED.values.shape).astype("float32")
     _, gradient = run(looped, mode, X, upstream)
     assert_same(gradient, reference.gradient(X.shape, POOLED.indices, upstream, dtype="float32"))

@@ -58,12 +58,6 @@ WITH_EVERY_KERNEL = {
         lambda *given: next(iter(tf.data.Dataset.from_tensors(given).map(with_gradient(pool))))
     ),
     "vectorized_map": vectorized_map,
-    "map_fn": lambda pool: tf.function(
-        with_gradient(lambda x: tf.map_fn(lambda sample: pool(sample[None])[0], x))
-    ),
-    "cond": lambda pool: tf.function(
-        with_gradient(lambda x: tf.cond(tf.size(x) > 1, lambda: pool(x), lambda: 0 * pool(x)))
-    ),
 }
 # These differ from those above in ways that no kernel sees, and are slow.
 WITH_AUTO = {

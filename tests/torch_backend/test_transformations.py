@@ -1,4 +1,4 @@
-"""PyTorch's transformations of pooling: against the reference's maxima, and each other."""
+"""What PyTorch alone has: transformations, against the reference's maxima, kinds of tensors, and its rule for NaN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import reference
 import torch
 from harness.assertions import assert_same
 from harness.cases import CHOSEN, Config, case, distinct, ties
+from harness.keras_version import keras
 from harness.processes import in_child
+
+import keras_maxpool
+from keras_maxpool import ops
 
 CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -73,16 +77,51 @@ def test_channels_last_stays_so_in_memory() -> None:
         assert config.pooling()(x).is_contiguous()
 
 
+# Kinds of tensors, NaN and infinities
+
+
+def test_a_sparse_tensor() -> None:
+    with pytest.raises(TypeError, match=r"sparse.*to_dense\(\)"):
+        ops.max_pool(torch.eye(4).to_sparse()[None, ..., None])
+
+
+def test_variables_and_parameters() -> None:
+    x = np.arange(8, dtype="float32").reshape(1, 8, 1)
+    parameter = torch.nn.Parameter(torch.tensor(x))
+    for given in (keras.Variable(x), parameter):
+        assert ops.max_pool(given, 4).flatten().tolist() == [3, 7]
+    ops.max_pool(parameter, 4).sum().backward()
+    assert parameter.grad.flatten().tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+
+
+def test_the_last_nan_takes_the_gradient_only_as_backend() -> None:
+    """PyTorch's own rule, which nonfinite="ieee" replaces by the contract's, the first."""
+    x = torch.tensor([1, np.nan, 2, np.nan])[None, :, None].requires_grad_()
+    for nonfinite, at in (("backend", 3), ("ieee", 1)):
+        y, index = ops.max_pool(x, 4, return_indices=True, nonfinite=nonfinite)
+        (gradient,) = torch.autograd.grad(y, x)
+        assert y.isnan().all()
+        assert index.item() == at
+        assert gradient.flatten().tolist() == [float(i == at) for i in range(4)]
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_volumes_of_infinities(channels: int) -> None:
+    """PyTorch 2.13 has the indices of other windows, in 3D with channels last in memory."""
+    x = torch.full((1, 4, 4, 4, channels), -torch.inf)
+    _, indices = ops.max_pool(x, 2, return_indices=True, nonfinite="ieee")
+    assert indices[..., -1].flatten().tolist() == [0, 2, 8, 10, 32, 34, 40, 42]
+
+
+# Two processes
+
+
 def test_data_parallel() -> None:
     """`DistributedDataParallel` over two processes has the gradients of one with both their batches."""
     assert in_child(__file__, "train_in_two_processes").split() == ["equal"]
 
 
 def model() -> torch.nn.Module:
-    import keras
-
-    import keras_maxpool
-
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Conv2D(4, 3), keras_maxpool.MaxPool2D(3, 2, 1), keras.layers.Flatten()]
     net = keras.Sequential([keras.Input((8, 8, 2)), *layers, keras.layers.Dense(3)])

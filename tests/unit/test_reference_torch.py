@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from golden import make_torch_golden, torch_golden
+from golden import torch_golden
 from harness.install import needs
 from reference import regions
 
@@ -34,15 +34,15 @@ def check(case):
 
 
 def test_golden():
-    cases = [case for path in torch_golden.FILES for case in torch_golden.load(path)]
-    assert len(cases) == make_torch_golden.CASES + make_torch_golden.ADAPTIVE_CASES
+    cases = [*torch_golden.load(torch_golden.POOLING), *torch_golden.load(torch_golden.ADAPTIVE)]
+    assert len(cases) == torch_golden.CASES + torch_golden.ADAPTIVE_CASES
     for case in cases:
         check(case)
 
 
 def test_live(torch):
     for layer, count in (("MaxPool", 105), ("AdaptiveMaxPool", 30)):
-        for case in make_torch_golden.make(layer, seed=7, count=count):
+        for case in torch_golden.make(layer, seed=7, count=count):
             check(case)
 
 
