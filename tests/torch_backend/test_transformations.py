@@ -61,6 +61,21 @@ def test_compiled_to_code(config: Config) -> None:
     assert_same(gradient, given.gradient)
 
 
+def test_global_pooling_and_fit_compiled_to_code() -> None:
+    x = torch.randn(8, 6, 6, 2, requires_grad=True)
+    (gradient,) = torch.autograd.grad(torch.compile(ops.global_max_pool)(x).sum(), x)
+    assert_same(gradient, torch.autograd.grad(x.amax((1, 2)).sum(), x)[0])
+    losses = []
+    for compiled in (False, True):
+        keras.utils.set_random_seed(1)
+        pools = keras_maxpool.MaxPool2D(2), keras_maxpool.GlobalMaxPool2D()
+        model = keras.Sequential([keras.Input((6, 6, 2)), *pools, keras.layers.Dense(1)])
+        model.compile("sgd", "mse", jit_compile=compiled)
+        data = x.detach(), torch.ones(8, 1)
+        losses.append(model.fit(*data, epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
 def test_any_size_compiled_once() -> None:
     """Sizes that are marked as dynamic stay so."""
     pool = torch.compile(CHOSEN[10].pooling(), backend="aot_eager", dynamic=True)
