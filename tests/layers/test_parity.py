@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
+import reference
 from harness.assertions import assert_same
 from harness.cases import FLOATS, FORMATS, Config, case
 from harness.keras_version import LEGACY, keras
@@ -70,6 +72,17 @@ def test_floats(config: Config) -> None:
     index = TABLE.index(config)
     assert_equal(config, COMPILED, "float32", FORMATS[index % 2])
     assert_equal(config, COMPILED, dtypes[index % len(dtypes)], FORMATS[(index + 1) % 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sums_of_gradients_to_rounding(mode: str) -> None:
+    """Integers add up exactly, in any order; these do not."""
+    for config in TABLE[1:12:5]:
+        given = case(config)
+        upstream = np.random.default_rng(1).normal(size=given.upstream.shape).astype("float32")
+        gradient = run(with_gradient(pair(config)[0]), mode, given.x, upstream)[1]
+        exact = reference.gradient(given.x.shape, given.indices, upstream)
+        np.testing.assert_allclose(gradient, exact, rtol=1e-6, atol=1e-6, err_msg=str(config))
 
 
 def forms(config: Config, data_format: str) -> list[tuple[int | None, ...]]:
