@@ -163,9 +163,8 @@ def test_every_convention(mode, config):
         given = case(config, distinct, **layout)
         converted = convert_indices(given.indices, given.x.shape, to=convention, **layout)
         none = given.indices == given.indices.max()
-        indices = np.where(none, -1, converted).astype(
-            "int64" if convention == "torch" else "float64"
-        )
+        dtypes = ["int64", "int32", "float32", "float64"][: 2 if convention == "torch" else 4]
+        indices = np.where(none, -1, converted).astype(dtypes[len(calls) % len(dtypes)])
         unpool = partial(max_unpool, indices_convention=convention, **layout)
         calls.append((partial(unpool, output_size=config.spatial), given.values, indices))
         kept = np.where(none, -1, given.indices)

@@ -135,18 +135,6 @@ def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to):
             convert(indices, shape)
 
 
-@pytest.mark.parametrize("name", ["tensorflow", "tensorflow_batch"])
-def test_tensorflow_conventions(name):
-    """Also as floats, to which much code casts them."""
-    values, indices = reference.pool(IMAGES)
-    batch = {"include_batch_in_index": name == "tensorflow_batch"}
-    theirs = tf.nn.max_pool_with_argmax(IMAGES, 2, 2, "VALID", **batch).argmax.numpy()
-    assert_same(convert_indices(indices, IMAGES.shape, to=name), theirs)
-    for dtype in ("int64", "int32", "float32", "float64"):
-        y = max_unpool(values, theirs.astype(dtype), indices_convention=name)
-        assert_same(y, reference.unpool(values, indices, (4, 6)))
-
-
 # Unpooling
 
 
