@@ -8,10 +8,10 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
-from harness.install import needs
 
 import keras_maxpool
 from keras_maxpool.tools import parity
@@ -31,9 +31,18 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("my_layers", None)
 
 
-def test_code():
+class MaxPool2d:
+    """As `torch.nn.MaxPool2d` keeps its arguments; tests/tools/test_from_torch.py has the original."""
+
+    def __init__(self, kernel_size, stride, padding):
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.dilation, self.return_indices, self.ceil_mode = 1, False, False
+
+
+def test_code(monkeypatch):
     """A comment beside a print is what is printed, one in brackets a shape without batch."""
-    needs("torch")
+    torch = SimpleNamespace(nn=SimpleNamespace(MaxPool2d=MaxPool2d))
+    monkeypatch.setitem(sys.modules, "torch", torch)
     names: dict = {}
     stated = 0
     for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
