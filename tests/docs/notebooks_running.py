@@ -5,8 +5,6 @@ By hand, from the root of the repository, to write the outputs (of all notebooks
     python tests/docs/notebooks_running.py [notebooks/01-maxpool-or-maxpooling.ipynb ...]
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Layers whose exported models the tests of JAX and PyTorch run, and the comparison with the model itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

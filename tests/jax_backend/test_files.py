@@ -1,7 +1,5 @@
 """A model saved on one backend loads on each other: same predictions, and the same losses when it trains on."""
 
-from __future__ import annotations
-
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path

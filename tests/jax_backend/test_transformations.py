@@ -1,7 +1,5 @@
 """What JAX alone has: its transformations, against the reference's maxima, and 32 bits where 64 are not enabled."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -3,8 +3,6 @@
 tests/unit has more values of each kind, and whole texts.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple

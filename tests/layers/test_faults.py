@@ -1,7 +1,5 @@
 """The known faults of the built-in layers: ours have none of them in any mode, and each probe can tell."""
 
-from __future__ import annotations
-
 import pytest
 from harness.keras_version import LEGACY, keras
 

@@ -1,7 +1,5 @@
 """Fractional max pooling layers: output sizes, and what they draw from their seeds in training and inference."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

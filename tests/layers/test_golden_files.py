@@ -1,7 +1,5 @@
 """The files of every release load in each format, hold the same arguments, predict the same, and train on."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What layers and ops take as tensors, with the built-in's values; ragged and sparse ones are told what to write."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Keras's own layer test on the layers of this package."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

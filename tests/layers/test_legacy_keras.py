@@ -3,8 +3,6 @@
 The other tests of layers are the same for both: TF_USE_LEGACY_KERAS=1 pytest tests/layers
 """
 
-from __future__ import annotations
-
 import re
 import textwrap
 from pathlib import Path

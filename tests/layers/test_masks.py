@@ -1,7 +1,5 @@
 """Masks: what they hide never wins, in max pooling and global max pooling; the pooled mask is propagated."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Unpooling layers as people call them: a list, Addons' names, PyTorch's sizes, TensorFlow's indices."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

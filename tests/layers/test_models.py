@@ -1,7 +1,5 @@
 """Whole models: trained beside their twins with the built-in, and of every kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

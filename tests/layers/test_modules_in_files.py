@@ -3,8 +3,6 @@
 test_golden_files loads such files.
 """
 
-from __future__ import annotations
-
 import copy
 import pickle
 import re

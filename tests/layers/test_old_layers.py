@@ -1,7 +1,5 @@
 """Files with layers of TensorFlow Addons or copied SegNet classes load, predict what they did, and save as ours."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 

@@ -1,7 +1,5 @@
 """Global layers beside the built-in ones, and the shapes of all layers over regions."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

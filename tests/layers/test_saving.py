@@ -1,7 +1,5 @@
 """Models with every layer and option survive every way of saving and copying that Keras has."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import re

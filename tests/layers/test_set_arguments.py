@@ -3,8 +3,6 @@
 test_bad_input has those that are refused.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Masks that Keras propagates by itself and that do not fit are ignored, as the built-in layers ignore all of them."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

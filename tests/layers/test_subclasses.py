@@ -1,7 +1,5 @@
 """Subclasses of every layer with weights of their own: built, trained, saved and copied as Keras does it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

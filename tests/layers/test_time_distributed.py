@@ -1,7 +1,5 @@
 """`TimeDistributed` takes one output of its layer: two are refused by a sentence, or work, which depends on Keras."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from harness.assertions import assert_same

@@ -3,8 +3,6 @@
 Elements that tie share a gradient in equal parts, as in TensorFlow's `reduce_max` and PyTorch's `amax`.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The two data formats."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

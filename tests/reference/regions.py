@@ -3,8 +3,6 @@
 An axis is cut by two lists: where each region starts, and where it has ended. Arrays are channels-last.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from fractions import Fraction

@@ -3,8 +3,6 @@
 The gradient of pooling is unpooling, and the gradient of unpooling is a gather: each is the other's transpose.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

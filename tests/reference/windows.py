@@ -1,7 +1,5 @@
 """Pooling over windows: their geometry, the maxima, and where each was found."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import product

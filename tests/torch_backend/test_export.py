@@ -1,7 +1,5 @@
 """What `model.export` writes on PyTorch predicts what the model does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

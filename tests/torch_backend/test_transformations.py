@@ -1,7 +1,5 @@
 """What PyTorch alone has: transformations, against the reference's maxima, kinds of tensors, and its rule for NaN."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

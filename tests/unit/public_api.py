@@ -4,8 +4,6 @@
 say so.
 """
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import json
