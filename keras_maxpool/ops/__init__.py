@@ -12,7 +12,7 @@ devices are tested. These differ from TensorFlow:
   an error.
 - Under `jax.jit` an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
 - In exports batch sizes may be unknown. Spatial sizes may not, but with global pooling.
-- `model.export` writes SavedModels, and ONNX by jax2onnx (the extra `export-jax`), where the batch size must be known
+- `model.export` writes SavedModels, and ONNX by jax2onnx (the extra `export-jax`), where indices are int32, and the batch size must be known
   for unpooling. LiteRT has not been tried.
 
 On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`,

@@ -100,7 +100,9 @@ def test_a_mask_alone_may_be_symbolic_or_constant(tmp_path: Path) -> None:
     wanted = [ops.max_pool(IMAGES, 2, mask=MASK)]
     mask = keras.Input(MASK.shape[1:], batch_size=2, dtype="bool")
     for images in (IMAGES, IMAGES.tolist()):
-        assert_all_same([keras.Model(mask, ops.max_pool(images, 2, mask=mask))(MASK)], *wanted)
+        pooled = keras.Model(mask, ops.max_pool(images, 2, mask=mask))(MASK)
+        # Of lists JAX makes float64, where it has 64 bits.
+        np.testing.assert_array_equal(as_array(pooled), as_array(wanted[0]))
     x = keras.Input(batch_shape=IMAGES.shape)
     for constant in () if LEGACY else (MASK, MASK.tolist(), as_tensor(MASK)):
         model = keras.Model(x, ops.max_pool(x, 2, mask=constant))
