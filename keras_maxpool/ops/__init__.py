@@ -12,8 +12,8 @@ devices are tested. These differ from TensorFlow:
   an error.
 - Under `jax.jit` an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
 - In exports batch sizes may be unknown. Spatial sizes may not, but with global pooling.
-- `model.export` writes SavedModels, and ONNX by jax2onnx (the extra `export-jax`), where indices are int32, and the batch size must be known
-  for unpooling. LiteRT has not been tried.
+- `model.export` writes SavedModels, and ONNX by jax2onnx (the extra `export-jax`), where indices are int32, and the
+  batch size must be known for unpooling. LiteRT has not been tried.
 
 On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`,
 `jacrev`, `hessian`), `torch.compile` and `DistributedDataParallel` over two processes are tested. These differ from
