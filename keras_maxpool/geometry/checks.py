@@ -148,25 +148,23 @@ def layer_inputs(shape: Shape, rank: int, name: str, family: str = "MaxPool") ->
     given = len(shape) - 2
     if given == rank:
         return size_limits(shape, "`inputs` have")
-    one_sample = "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
-    hints = {
-        rank - 1: ("" if tuple(shape)[:1] == (None,) else one_sample)
-        + "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). ",
-        rank - 2: ""
-        if tuple(shape)[:1] == (None,)
-        else "If these are spatial axes alone, add the batch axis and the channel axis: "
-        "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1). ",
-    }
-    flattened = "If they are flattened, pool before keras.layers.Flatten. " if given == 0 else ""
-    hint = (
-        hints.get(given, "")
-        + flattened
-        + (
-            f"{family}{given}D fits inputs of that rank."
-            if given in (1, 2, 3)
-            else "Max pooling exists for 1, 2 and 3 spatial axes."
+    has_batch = tuple(shape)[:1] == (None,)  # as a symbolic tensor's mostly is
+    hint = ""
+    if given == rank - 1:
+        if not has_batch:
+            hint = "If this is one sample, add its batch axis: keras.ops.expand_dims(inputs, 0). "
+        hint += "If the channel axis is missing, add it: keras.ops.expand_dims(inputs, -1). "
+    elif given == rank - 2 and not has_batch:
+        hint = (
+            "If these are spatial axes alone, add the batch axis and the channel axis: "
+            "keras.ops.expand_dims(keras.ops.expand_dims(inputs, 0), -1). "
         )
-    )
+    if given == 0:
+        hint += "If they are flattened, pool before keras.layers.Flatten. "
+    if given in (1, 2, 3):
+        hint += f"{family}{given}D fits inputs of that rank."
+    else:
+        hint += "Max pooling exists for 1, 2 and 3 spatial axes."
     raise ValueError(
         f"{name} takes inputs of rank {rank + 2}, (batch, {rank} spatial, channels in either data format); "
         f"received inputs of rank {given + 2}, shape {tuple(shape)}. {hint}"

@@ -297,7 +297,7 @@ HARMS = {
     for suffix in (".keras", ".h5")
     for name, harm in IN_BOTH.items()
 } | {
-    "a member above the file": Harm(".keras", OUT, with_member, ("../../work/trace",)),
+    "a member above the file": Harm(".keras", OUT, with_member, ("../../current/trace",)),
     "a member at the root": Harm(".keras", OUT, with_member, ("/tmp/trace",)),
     "a member on a drive": Harm(".keras", OUT, with_member, ("C:\\trace",)),
     "a member that is a link": Harm(".keras", OUT, with_member, ("assets/link", True)),

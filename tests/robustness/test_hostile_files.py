@@ -87,7 +87,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     It does no harm, takes no time to speak of, and what it refuses, it refuses in one line. Gives the exit code and
     the lines that it wrote to stderr.
     """
-    work, files, temporary = (tmp_path / name for name in ("work", "files", "temporary"))
+    work, files, temporary = (tmp_path / name for name in ("current", "files", "temporary"))
     for folder in (work, files, temporary):
         folder.mkdir()
     monkeypatch.chdir(work)  # where Python finds the module

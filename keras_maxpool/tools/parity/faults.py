@@ -494,7 +494,7 @@ def adaptive_to_one(side: Side, mode: str = "eager") -> str:
     "gives it to the first",
     on="tensorflow jax",
 )
-def adaptive_ties(side: Side, mode: str = MODES[0]) -> str:
+def adaptive_ties(side: Side, mode: str = "eager") -> str:
     """Four regions of two ones, of which the first, in row-major order, gets the gradient."""
     x = np.tile(np.array([[0, 1], [1, 0]], "float32"), (2, 2)).reshape(1, 4, 4, 1)
     first = np.tile(np.array([[0, 1], [0, 0]], "float32"), (2, 2)).reshape(1, 4, 4, 1)
