@@ -201,10 +201,10 @@ class EveryFamily(keras.layers.Layer):
         return [tf.cast(y, tf.float32) if y.dtype == tf.bfloat16 else y for y in results]
 
 
-def of_dtype(dtype: str) -> tuple[keras.Model, list[np.ndarray]]:
-    """A model of unknown sizes that pools that dtype in every family, and inputs near the end of its range."""
+def of_dtype(dtype: str, known: bool) -> tuple[keras.Model, list[np.ndarray]]:
+    """A model that pools that dtype in every family, with sizes known or not, and inputs near the end of its range."""
     outside = "float32" if dtype == "bfloat16" else dtype
-    x = keras.Input((None, None, CHANNELS), dtype=outside, name="x")
+    x = keras.Input((7, 6, CHANNELS) if known else (None, None, CHANNELS), dtype=outside, name="x")
     whole = "int32" if "float" in dtype else dtype
     top = 200 if "float" in dtype else np.iinfo(dtype).max
     drawn = np.random.default_rng(2).integers(top - 100, top, (2, 7, 6, CHANNELS), whole)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import keras
 import numpy as np
@@ -32,7 +33,9 @@ def by_onnx(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np
 def by_openvino(model: keras.Model, path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:
     needs("scipy")
     openvino = needs("openvino")
-    model.export(str(path), format="openvino", verbose=False)
+    # Otherwise it sends usage statistics, from a fork of this process: 29 models took 45 seconds, not 13.
+    with mock.patch.dict("os.environ", CI="true"):
+        model.export(str(path), format="openvino", verbose=False)
     # Its own choice on some processors is a narrower type.
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(path), "CPU", exact)
@@ -103,12 +106,15 @@ def test_equal_outputs(case: Case, known: bool, road: str, tmp_path: Path) -> No
 
 
 @by_road
-@pytest.mark.parametrize("dtype", cases.DTYPES)
-def test_dtypes(dtype: str, road: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "known"),
+    [*((dtype, True) for dtype in cases.DTYPES), ("int8", False), ("float32", False)],
+)
+def test_dtypes(dtype: str, known: bool, road: str, tmp_path: Path) -> None:
     runtime, *_, taken = ROADS[road]
     message = f"{runtime} cannot pool inputs of dtype {dtype}; it takes"
     refusal = None if dtype in taken else (TypeError, message)
-    assert_travels(ROADS[road], *cases.of_dtype(dtype), tmp_path, refusal)
+    assert_travels(ROADS[road], *cases.of_dtype(dtype, known), tmp_path, refusal)
 
 
 def pool_model(rank: int, *args: Any, size: int | None = 8, **options: Any) -> keras.Model:

@@ -1,4 +1,4 @@
-"""Flat indices of maxima in the conventions of other libraries."""
+"""Flat indices of maxima in the conventions of other libraries, on TensorFlow."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_maxpool import arguments
 from keras_maxpool.backend.tensorflow import shapes
 from keras_maxpool.geometry.checks import int32_limit
+from keras_maxpool.geometry.index_conventions import converted
 from keras_maxpool.geometry.layout import spatial_sizes
 
 
@@ -19,27 +20,12 @@ def convert_indices(
     if indices.dtype == tf.int32:
         sizes = shapes.asserted(sizes, _checks(sizes, (source, to), data_format))
     sizes = tf.cast(sizes, indices.dtype)
-    channels_axis = -1 if data_format == "channels_last" else 1
-    channels, spatial = sizes[channels_axis], sizes[1:-1] if channels_axis == -1 else sizes[2:]
-    sample, channel = _positions(indices, 0), _positions(indices, channels_axis)
-    # The elements before an index's own volume, which some conventions count too.
-    plane = (sample * channels + channel) * tf.reduce_prod(spatial)
-    before = {
-        "tensorflow_batch": sample * tf.reduce_prod(spatial),
-        "onnx": plane,
-        "onnx_column_major": plane,
-    }
-    index = indices // channels if source.startswith("tensorflow") else indices
-    if source in before:
-        index -= before[source]
-    if source == "onnx_column_major":
-        index = _transposed(index, tf.reverse(spatial, [0]))
-    if to == "onnx_column_major":
-        index = _transposed(index, spatial)
-    if to in before:
-        index += before[to]
-    if to.startswith("tensorflow"):
-        index = index * channels + channel
+    # Not by tf.unstack, which LiteRT does not have for 64 bits.
+    sizes = [sizes[axis] for axis in range(indices.shape.rank)]
+    channels_axis = len(sizes) - 1 if data_format == "channels_last" else 1
+    channels, spatial = sizes[channels_axis], spatial_sizes(sizes, data_format)
+    sample, channel = (_positions(indices, axis) for axis in (0, channels_axis))
+    index = converted(indices, sample, channel, channels, spatial, to, source)
     return tf.where(indices < 0, indices, index)
 
 
@@ -67,17 +53,3 @@ def _positions(indices: tf.Tensor, axis: int) -> tf.Tensor:
     shape = [1] * indices.shape.rank
     shape[axis] = -1
     return tf.reshape(tf.range(tf.shape(indices)[axis], dtype=indices.dtype), shape)
-
-
-def _transposed(index: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
-    """Returns flat indices in a row-major volume of `sizes` as those in the volume with the axes in reverse order.
-
-    Multiples of the volume's size, from samples and channels before it, are dropped.
-    """
-    result, factor = tf.zeros_like(index), tf.reduce_prod(sizes)
-    rest = index
-    for size in reversed(tf.unstack(sizes)):
-        factor //= size
-        result += rest % size * factor
-        rest //= size
-    return result
