@@ -94,7 +94,8 @@ def size_limits(shape: Shape, subject: str, fix: str = "Use smaller tensors.") -
 
 def int32_limit(sizes: Shape, fix: str) -> None:
     """Refuses int32 indices for sizes of 2**31 elements or more."""
-    elements = prod(size for size in sizes if size is not None)
+    # A list: PyTorch's compiler cannot trace `prod` of a generator.
+    elements = prod([size for size in sizes if size is not None])
     if elements >= arguments.INT_LIMIT:
         raise ValueError(
             "`indices` of int32 count fewer than 2**31 elements; "

@@ -5,8 +5,8 @@ tensors, since the formulas need only arithmetic and a maximum that the caller c
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from keras_maxpool import arguments
@@ -110,6 +110,32 @@ class Window:
     """A pooling window: one `Axis` per spatial axis."""
 
     axes: tuple[Axis, ...]
+    pool: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """The number of elements along each axis."""
+    strides: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    dilation: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    padding: str | arguments.Pads = field(init=False, repr=False, compare=False)
+    """The padding as a user writes it: a name, or one (before, after) pair per axis."""
+    dilated: bool = field(init=False, repr=False, compare=False)
+    """Whether any axis has gaps."""
+    needs_pads: bool = field(init=False, repr=False, compare=False)
+    """Whether explicit pads are needed, as the padding is neither "valid" nor "same"."""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Computes the rest. Not by `cached_property`, whose lock in Python 3.11 PyTorch's compiler cannot trace."""
+        padding = _shown_padding(self.axes)
+        derived = {
+            "pool": tuple(axis.pool for axis in self.axes),
+            "strides": tuple(axis.stride for axis in self.axes),
+            "dilation": tuple(axis.dilation for axis in self.axes),
+            "padding": padding,
+            "dilated": any(axis.dilated for axis in self.axes),
+            "needs_pads": padding not in ("valid", "same") or any(a.ceil_mode for a in self.axes),
+            "_hash": hash(self.axes),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def __hash__(self) -> int:
         """Returns the hash, which is computed once: an eager call looks up several tables by it."""
@@ -119,47 +145,10 @@ class Window:
         """Leaves the hash out of copies and pickles: another process hashes strings to other numbers."""
         return Window, (self.axes,)
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self.axes)
-
     @property
     def rank(self) -> int:
         """Returns the number of spatial axes."""
         return len(self.axes)
-
-    @cached_property
-    def pool(self) -> tuple[int, ...]:
-        """Returns the number of elements along each axis."""
-        return tuple(axis.pool for axis in self.axes)
-
-    @cached_property
-    def strides(self) -> tuple[int, ...]:
-        """Returns the stride along each axis."""
-        return tuple(axis.stride for axis in self.axes)
-
-    @cached_property
-    def dilation(self) -> tuple[int, ...]:
-        """Returns the dilation along each axis."""
-        return tuple(axis.dilation for axis in self.axes)
-
-    @cached_property
-    def needs_pads(self) -> bool:
-        """Returns whether explicit pads are needed, as the padding is neither "valid" nor "same"."""
-        return self.padding not in ("valid", "same") or any(axis.ceil_mode for axis in self.axes)
-
-    @cached_property
-    def dilated(self) -> bool:
-        """Returns whether any axis has gaps."""
-        return any(axis.dilated for axis in self.axes)
-
-    @cached_property
-    def padding(self) -> str | arguments.Pads:
-        """Returns the padding as a user writes it: a name, or one (before, after) pair per axis."""
-        if isinstance(self.axes[0].padding, str):
-            return self.axes[0].padding
-        pads = tuple(axis.padding for axis in self.axes if not isinstance(axis.padding, str))
-        return "valid" if not any(map(any, pads)) else pads
 
     def output_sizes(
         self,
@@ -212,6 +201,13 @@ class Window:
                 f' The shape looks like data_format="{other}"; this call uses "{data_format}".'
             )
         return message
+
+
+def _shown_padding(axes: Sequence[Axis]) -> str | arguments.Pads:
+    if isinstance(axes[0].padding, str):
+        return axes[0].padding
+    pads = tuple(axis.padding for axis in axes if not isinstance(axis.padding, str))
+    return "valid" if not any(map(any, pads)) else pads
 
 
 @lru_cache(maxsize=512)

@@ -72,7 +72,7 @@ class SpatialLayer(keras.layers.Layer):
     def _hold(self, own: dict[str, Any]) -> None:
         for name, value in self._checked(own).items():
             super().__setattr__(name, value)
-        self.__dict__["_accepted"] = None
+        object.__setattr__(self, "_accepted", None)
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         """Returns the attributes for a layer's own arguments, each in its one internal form, or raises."""
@@ -90,7 +90,7 @@ class SpatialLayer(keras.layers.Layer):
                 checks.dtype_or_castable(checks.dtype_name(inputs))
                 self.check_shape(inputs.shape if shape is None else shape)
                 # Not by Keras's __setattr__, which looks for variables in it.
-                self.__dict__["_accepted"] = accepted
+                object.__setattr__(self, "_accepted", accepted)
         return super().__call__(inputs, *args, **kwargs)
 
     def rematerialized_call(

@@ -8,6 +8,7 @@ import reference
 import torch
 from harness.assertions import assert_same
 from harness.cases import CHOSEN, Config, case, distinct, ties
+from harness.exported import LAYERS, assert_predicts
 from harness.keras_version import keras
 from harness.processes import in_child
 
@@ -52,16 +53,19 @@ def test_compiled_to_code(config: Config) -> None:
     given = case(config, ties)
     x = torch.tensor(given.x, requires_grad=True)
     torch.compiler.reset()
-    values, indices = torch.compile(config.pooling(return_indices=True))(x)
+    pooling = config.pooling(return_indices=True, indices_dtype="int32")
+    values, indices = torch.compile(pooling, fullgraph=True)(x)
     (gradient,) = torch.autograd.grad(values, x, torch.tensor(given.upstream))
     assert_same(values, given.values)
-    assert_same(indices, given.indices)
+    assert_same(indices, given.indices.astype("int32"))
     assert_same(gradient, given.gradient)
 
 
 def test_global_pooling_and_fit_compiled_to_code() -> None:
     x = torch.randn(8, 6, 6, 2, requires_grad=True)
-    (gradient,) = torch.autograd.grad(torch.compile(ops.global_max_pool)(x).sum(), x)
+    (gradient,) = torch.autograd.grad(
+        torch.compile(ops.global_max_pool, fullgraph=True)(x).sum(), x
+    )
     assert_same(gradient, torch.autograd.grad(x.amax((1, 2)).sum(), x)[0])
     losses = []
     for compiled in (False, True):
@@ -72,6 +76,15 @@ def test_global_pooling_and_fit_compiled_to_code() -> None:
         data = x.detach(), torch.ones(8, 1)
         losses.append(model.fit(*data, epochs=2, verbose=0).history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["explicit", "ieee", "3D", "global", "adaptive", "fractional"])
+def test_layers_in_one_graph(name: str) -> None:
+    """As Keras's pooling; layers with indices or a mask look at their caller, which breaks the graph."""
+    x = keras.Input((11, 10, 3))
+    model = keras.Model(x, LAYERS[name](x))
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    assert_predicts(lambda x: compiled(torch.from_numpy(x)), model, 2, 11)
 
 
 def test_any_size_compiled_once() -> None:

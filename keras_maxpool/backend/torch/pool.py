@@ -59,7 +59,8 @@ def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
 
 def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
     """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
-    views, pads = list[first_maxima.Views](), []
+    views: list[first_maxima.Views] = []
+    pads = []
     for axis, size in zip(window.axes, sizes, strict=True):
         end = (axis.output_size(size) - 1) * axis.stride + 1
         starts = range(0, axis.length, axis.dilation)
