@@ -23,7 +23,8 @@ TensorFlow:
 - With `nonfinite="backend"` NaN propagates, its gradient goes to the last NaN of a window, and -inf stays. Where all of
   a window is -inf, the gradient may be lost or go to another element. `"ieee"` costs a second pooling.
 - Adaptive pooling without indices has PyTorch's gradient of NaN, which goes to the last of a region.
-- `torch.compile` breaks its graph where an op checks its arguments, so `fullgraph=True` is refused.
+- `torch.compile(..., fullgraph=True)` takes all operations. Layers with indices or a mask look at their caller, for
+  `TimeDistributed`, and break the graph there.
 - Compiled or mapped (`torch.vmap`), an index of `max_unpool` outside the output cannot be an error. Its value is
   dropped.
 - Keras casts NumPy arrays of uint16 to int32 and of uint32 to int64, and refuses uint64; tensors keep these dtypes.
@@ -32,7 +33,9 @@ TensorFlow:
 - `model.export` with `format="torch"` takes every layer. The batch size may be unknown. So may sizes of images and
   volumes in global and fractional pooling, and with "valid" or explicit padding that is alike on both sides.
 - With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
-  output's. Sizes must be known. SavedModels need `torch_xla`, and LiteRT `litert-torch`, which have not been tried.
+  output's. Sizes must be known. With `format="openvino"` it takes all but fractional pooling, and only the batch size
+  may be unknown. SavedModels need `torch_xla`, which has not been tried. LiteRT needs `litert-torch`: version 0.10 took
+  plain and global pooling of known sizes, when tried by hand, and refused indices, masks and `"ieee"`.
 
 On each backend the commands, the plots, `assert_parity`, `report` and `convert` are tested.
 """

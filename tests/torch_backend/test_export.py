@@ -24,6 +24,22 @@ def test_onnx(name: str, tmp_path: Path) -> None:
     check(name, tmp_path / "model.onnx", 11)
 
 
+# Its split has no lengths of random regions.
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "fractional"])
+def test_openvino(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an unknown batch size."""
+    openvino = needs("openvino")
+    monkeypatch.setenv(
+        "CI", "true"
+    )  # or else it sends usage statistics, from a fork of this process
+    x = keras.Input((11, 10, 3))
+    model, file = keras.Model(x, LAYERS[name](x)), str(tmp_path / "model.xml")
+    model.export(file, "openvino", False)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(file, "CPU", exact)
+    assert_predicts(lambda x: list(compiled([x]).values()), model, 3, 11)
+
+
 def check(name: str, file: Path, rows: int | None) -> None:
     x = keras.Input((rows, 10, 3))
     model = keras.Model(x, LAYERS[name](x))
