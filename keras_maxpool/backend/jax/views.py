@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from keras_maxpool.geometry.views import Views, split_into_steps, views_of_window
+from keras_maxpool.backend.jax.steps import Halving, Step
+from keras_maxpool.geometry.views import split_into_steps, views_of_window
 from keras_maxpool.geometry.window import Axis, Window
 
 AT_ONCE, MAX_VIEWS = 4, 64
@@ -18,38 +19,11 @@ AT_ONCE, MAX_VIEWS = 4, 64
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step along an axis of a tensor: `outputs` windows, each the maximum of its `views`.
-
-    `first` is the first view with a real element, for each window; the number of views where all are padding; None
-    where it is 0 everywhere.
-    """
-
-    axis: int
-    views: Views
-    outputs: int
-    first: tuple[int, ...] | None
-
-    def of(self, x: jax.Array) -> Iterator[jax.Array]:
-        """Yields the views of `x`."""
-        start, limit, strides = [0] * x.ndim, list(x.shape), [1] * x.ndim
-        strides[self.axis] = self.views.stride
-        for displacement in self.views.displacements:
-            start[self.axis] = displacement
-            limit[self.axis] = displacement + (self.outputs - 1) * self.views.stride + 1
-            yield lax.slice(x, start, limit, strides)
-
-    def along(self, values: Any, ndim: int) -> Any:
-        """Returns a vector, shaped to broadcast along the axis of a tensor of `ndim` axes."""
-        return np.reshape(values, [-1 if axis == self.axis else 1 for axis in range(ndim)])
-
-
-@dataclass(frozen=True)
 class Pooling:
     """How a window pools a tensor: the pads of each of its axes, then the steps, the last axis first."""
 
     pads: tuple[tuple[int, int], ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Halving, ...]
 
     def pad(self, x: jax.Array, value: Any) -> jax.Array:
         """Returns `x` with `value` around it; elements behind the last window are cut off."""
@@ -63,7 +37,7 @@ class Pooling:
 @lru_cache(maxsize=1024)
 def plan(window: Window, sizes: tuple[int, ...], first_axis: int, ndim: int) -> Pooling:
     """Returns how to pool a tensor of `ndim` axes, whose spatial axes start at `first_axis` and have these sizes."""
-    pads, steps = [(0, 0)] * ndim, list[Step]()
+    pads, steps = [(0, 0)] * ndim, list[Step | Halving]()
     for number in reversed(range(window.rank)):
         axis, size = window.axes[number], sizes[number]
         before, _ = axis.pads(size)
@@ -71,6 +45,10 @@ def plan(window: Window, sizes: tuple[int, ...], first_axis: int, ndim: int) -> 
         reach = (axis.output_size(size) - 1) * axis.stride + axis.length
         pads[first_axis + number] = (before, reach - size - before)
         steps += _steps(axis, first_axis + number, np.arange(reach) - before, size)
+    twos = (2,) * window.rank
+    halves = window.pool == window.strides == twos and not window.dilated
+    if window.rank > 1 and halves and max(map(max, pads)) <= 0:
+        steps = [Halving(first_axis, window.rank)]
     return Pooling(tuple(pads), tuple(steps))
 
 
@@ -99,9 +77,8 @@ def maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
     return x
 
 
-def window_maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
+def window_maxima(x: jax.Array, pooling: Pooling, step: Step, lowest: Any) -> jax.Array:
     """Computes `maxima` of a pooling of one step, by XLA's own operation, which is as fast on one axis alone."""
-    (step,) = pooling.steps
     first, *others = step.views.displacements
     size, stride, dilation = ([1] * x.ndim for _ in range(3))
     size[step.axis], stride[step.axis] = 1 + len(others), step.views.stride
@@ -171,14 +148,12 @@ def spread(
         winners = lax.platform_dependent(*winners, cpu=_computed_once, default=lambda *w: list(w))
     dtype = y.dtype
     x = y.astype(jnp.float32) if dtype.itemsize < 4 else y
-    padded = [n + sum(pads) for n, pads in zip(shape, pooling.pads, strict=True)]
-    # What each step pooled: the sizes of later steps' axes are those of the input.
-    inputs, lengths = [], list(padded)
+    # The shapes that the steps pooled.
+    shapes = [[n + sum(pads) for n, pads in zip(shape, pooling.pads, strict=True)]]
     for step in pooling.steps:
-        inputs.append(lengths[step.axis])
-        lengths[step.axis] = step.outputs
-    for step, winner, length in reversed(list(zip(pooling.steps, winners, inputs, strict=True))):
-        x = _spread_step(x, winner, step, length)
+        shapes.append(step.pooled(shapes[-1]))
+    for step, winner, pooled in reversed([*zip(pooling.steps, winners, shapes[:-1], strict=True)]):
+        x = step.spread(x, winner, pooled)
     x = lax.pad(x, jnp.zeros([], x.dtype), [(-before, -after, 0) for before, after in pooling.pads])
     return x.astype(dtype)
 
@@ -191,35 +166,3 @@ def _computed_once(*winners: jax.Array) -> list[jax.Array]:
     """
     always = winners[0][(0,) * winners[0].ndim] >= 0
     return lax.cond(always, lambda *w: list(w), lambda *w: [0 * winner for winner in w], *winners)
-
-
-def _spread_step(y: jax.Array, winner: jax.Array, step: Step, length: int) -> jax.Array:
-    """Returns the sums, at each of `length` positions, over the windows that may cover it.
-
-    Position p is number p % stride of block p // stride, and the window `lag` back from it starts at block
-    p // stride - lag.
-    """
-    axis, views = step.axis, step.views
-    blocks = -(-length // views.stride)
-    total: Any = None
-    for lag in views.lags:
-        table = np.array(views.views_at(lag), np.int8)
-        table = np.pad(table, (0, views.stride - len(table)), constant_values=-1)
-        shape = [1] * (y.ndim + 1)
-        shape[axis + 1] = views.stride
-        # An extra axis for the positions of a block; -2 is no view, and not what the table has for none.
-        upstream, at = (
-            jnp.expand_dims(_moved(t, axis, lag, blocks, fill), axis + 1)
-            for t, fill in ((y, 0), (winner, -2))
-        )
-        term = jnp.where(at == table.reshape(shape), upstream, 0)
-        total = term if total is None else total + term
-    x = lax.reshape(total, [*y.shape[:axis], blocks * views.stride, *y.shape[axis + 1 :]])
-    return lax.slice_in_dim(x, 0, length, axis=axis)
-
-
-def _moved(x: jax.Array, axis: int, lag: int, length: int, fill: int) -> jax.Array:
-    """Returns `x` moved `lag` towards the end of an axis, which is padded or cut to `length`."""
-    pads = [(0, 0, 0)] * x.ndim
-    pads[axis] = (lag, length - lag - x.shape[axis], 0)
-    return lax.pad(x, jnp.asarray(fill, x.dtype), pads)
