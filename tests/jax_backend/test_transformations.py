@@ -17,6 +17,15 @@ CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
 
 
+@pytest.mark.parametrize(("shape", "pool"), [((2, 11, 10, 8), 3), ((2, 512, 512, 16), 4)])
+def test_padded_without_a_copy(shape: tuple[int, ...], pool: int) -> None:
+    """By XLA's own operation, where windows stand side by side, and in large tensors."""
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    pooling = lambda x: ops.max_pool(x, pool, 3, "same")  # noqa: E731
+    assert "reduce_window" in str(jax.make_jaxpr(pooling)(x))
+    assert_same(pooling(x), keras.ops.max_pool(x, pool, 3, "same"))
+
+
 @by_config
 def test_jacobians_and_hessian_of_ties(config: Config) -> None:
     """The Hessian of the sum of squared maxima is 2 J'J."""

@@ -15,7 +15,6 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from keras_maxpool.backend.jax import views
-from keras_maxpool.backend.jax.steps import Step
 from keras_maxpool.backend.jax.views import Pooling
 
 select_p = Primitive("max_pool_select")
@@ -99,9 +98,6 @@ _register(spread_p, _spread, select_p)
 def maxima(x: jax.Array, visible: jax.Array | None, pooling: Pooling, lowest: float) -> jax.Array:
     """Returns the maxima of windows, with gradients that go to the first one of each."""
     if visible is None:
-        match pooling.steps:
-            case [Step() as step]:
-                return views.window_maxima(x, pooling, step, lowest)
         return views.maxima(x, pooling, lowest)
     return views.first_maxima(x, visible, pooling, lowest)[0]
 

@@ -25,6 +25,11 @@ class Step:
     outputs: int
     first: tuple[int, ...] | None
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether windows share elements, or the gaps of one have elements of another."""
+        return self.views.stride < self.views.reach
+
     def of(self, x: jax.Array) -> Iterator[jax.Array]:
         """Yields the views of `x`."""
         start, limit, strides = [0] * x.ndim, list(x.shape), [1] * x.ndim
@@ -80,18 +85,22 @@ class Halving:
 
     first = None
 
+    @property
+    def _axes(self) -> range:
+        return range(self.axis, self.axis + self.rank)
+
     def of(self, x: jax.Array) -> Iterator[jax.Array]:
         """Yields the views of `x`, in row-major order."""
-        axes = slice(self.axis, self.axis + self.rank)
+        strides = [2 if axis in self._axes else 1 for axis in range(x.ndim)]
+        limit = [n // 2 * 2 if axis in self._axes else n for axis, n in enumerate(x.shape)]
         for element in np.ndindex(*[2] * self.rank):
-            start, strides = [0] * x.ndim, [1] * x.ndim
-            start[axes], strides[axes] = element, [2] * self.rank
-            yield lax.slice(x, start, x.shape, strides)
+            start = [0] * x.ndim
+            start[self.axis : self.axis + self.rank] = element
+            yield lax.slice(x, start, limit, strides)
 
     def pooled(self, shape: Sequence[int]) -> list[int]:
         """Returns the shape of the result for a tensor of `shape`."""
-        axes = range(self.axis, self.axis + self.rank)
-        return [n // 2 if axis in axes else n for axis, n in enumerate(shape)]
+        return [n // 2 if axis in self._axes else n for axis, n in enumerate(shape)]
 
     def spread(self, y: jax.Array, winner: jax.Array, shape: Sequence[int]) -> jax.Array:
         """Returns each window's `y` at its winner, and 0 elsewhere."""
@@ -101,7 +110,9 @@ class Halving:
         views = np.arange(2**self.rank, dtype=np.int8).reshape([2] * self.rank)
         upstream, at = (jnp.expand_dims(t, axes) for t in (y, winner))
         x = jnp.where(at == np.expand_dims(views, others), upstream, 0)
-        return lax.reshape(x, shape)
+        x = lax.reshape(x, [2 * n if axis in self._axes else n for axis, n in enumerate(y.shape)])
+        behind = [(0, n - m, 0) for n, m in zip(shape, x.shape, strict=True)]
+        return lax.pad(x, jnp.zeros([], x.dtype), behind)
 
 
 def _moved(x: jax.Array, axis: int, lag: int, length: int, fill: int) -> jax.Array:

@@ -16,6 +16,8 @@ from keras_maxpool.geometry.window import Axis, Window
 
 AT_ONCE, MAX_VIEWS = 4, 64
 """A window of no more than AT_ONCE strides, and MAX_VIEWS elements, is pooled in one step."""
+FEW, LARGE = 8, 2**25
+"""Channels, and bytes, that decide how padded tensors are pooled."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,9 @@ class Pooling:
     steps: tuple[Step | Halving, ...]
 
     def pad(self, x: jax.Array, value: Any) -> jax.Array:
-        """Returns `x` with `value` around it; elements behind the last window are cut off."""
+        """Returns `x` with `value` around it."""
         # Not by lax.pad, which jax2onnx 0.17 does not export for a batch of unknown size.
-        pads = [(before, max(after, 0)) for before, after in self.pads]
-        if any(map(any, pads)):
-            x = jnp.pad(x, pads, constant_values=value)
-        return x[tuple([slice(min(after, 0) or None) for _, after in self.pads])]
+        return jnp.pad(x, self.pads, constant_values=value) if any(map(any, self.pads)) else x
 
 
 @lru_cache(maxsize=1024)
@@ -41,13 +40,13 @@ def plan(window: Window, sizes: tuple[int, ...], first_axis: int, ndim: int) -> 
     for number in reversed(range(window.rank)):
         axis, size = window.axes[number], sizes[number]
         before, _ = axis.pads(size)
-        # The last window's end decides how much is padded, or cut off.
+        # The last window's end decides how much is padded. What is behind it stays, as a copy would take long.
         reach = (axis.output_size(size) - 1) * axis.stride + axis.length
-        pads[first_axis + number] = (before, reach - size - before)
+        pads[first_axis + number] = (before, max(reach - size - before, 0))
         steps += _steps(axis, first_axis + number, np.arange(reach) - before, size)
     twos = (2,) * window.rank
     halves = window.pool == window.strides == twos and not window.dilated
-    if window.rank > 1 and halves and max(map(max, pads)) <= 0:
+    if window.rank > 1 and halves and not any(map(any, pads)):
         steps = [Halving(first_axis, window.rank)]
     return Pooling(tuple(pads), tuple(steps))
 
@@ -67,6 +66,12 @@ def _steps(axis: Axis, number: int, elements: np.ndarray, size: int) -> Iterator
 
 def maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
     """Returns the maximum of each window; NaN if it has one, `lowest` if it has nothing but padding."""
+    # Of a `Halving` there are none.
+    along_axes = [step for step in pooling.steps if isinstance(step, Step)]
+    if along_axes and _takes_windows(x, along_axes, pooling.pads):
+        for along in along_axes:
+            x = _window_maxima(x, along, pooling.pads, lowest)
+        return x
     x = pooling.pad(x, lowest)
     larger = jnp.logical_or if x.dtype == bool else jnp.maximum
     for step in pooling.steps:
@@ -77,17 +82,31 @@ def maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
     return x
 
 
-def window_maxima(x: jax.Array, pooling: Pooling, step: Step, lowest: Any) -> jax.Array:
-    """Computes `maxima` of a pooling of one step, by XLA's own operation, which is as fast on one axis alone."""
+def _takes_windows(x: jax.Array, steps: Sequence[Step], pads: Sequence[tuple[int, int]]) -> bool:
+    """Returns whether XLA's own operation pools axis by axis: as fast on one axis alone, and without a padded copy.
+
+    On two cores: 16x60x60x64 8/8 "same" takes 0.6 ms in place of 1.6, and 16x112x112x64 3/2 "same" 6 in place of 18, as
+    memory for a large copy is mapped anew each time. But 50x150x110x3 8/8 "same" would take 1.5 in place of 0.6.
+    """
+    # It has no maximum of booleans; and an axis has several steps where the window is too long for it.
+    if x.dtype == bool or len({step.axis for step in steps}) < len(steps):
+        return False
+    if len(steps) == 1 or not any(map(any, pads)):
+        return len(steps) == 1
+    is_large = isinstance(x.shape[0], int) and x.size * x.dtype.itemsize >= LARGE
+    return is_large or (x.shape[-1] >= FEW and not any(step.overlaps for step in steps))
+
+
+def _window_maxima(
+    x: jax.Array, step: Step, pads: Sequence[tuple[int, int]], lowest: Any
+) -> jax.Array:
     first, *others = step.views.displacements
-    size, stride, dilation = ([1] * x.ndim for _ in range(3))
+    size, stride, dilation, padding = [1] * x.ndim, [1] * x.ndim, [1] * x.ndim, [(0, 0)] * x.ndim
     size[step.axis], stride[step.axis] = 1 + len(others), step.views.stride
-    dilation[step.axis] = others[0] - first if others else 1
+    dilation[step.axis], padding[step.axis] = others[0] - first if others else 1, pads[step.axis]
+    options = {"padding": padding, "window_dilation": dilation}
     # It leaves out by itself what is behind the last window.
-    pads = [(before, max(after, 0)) for before, after in pooling.pads]
-    options = {"padding": pads, "window_dilation": dilation}
-    lowest = np.array(lowest, x.dtype)
-    return lax.reduce_window(x, lowest, lax.max, size, stride, **options)
+    return lax.reduce_window(x, np.array(lowest, x.dtype), lax.max, size, stride, **options)
 
 
 def first_maxima(
