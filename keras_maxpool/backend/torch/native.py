@@ -83,8 +83,7 @@ def pool_with_indices(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, to
     padding = plan(window, sizes)
     if window.rank == 3:
         # With channels last, PyTorch 2.13 has wrong indices for windows of -inf, or of the smallest integer.
-        # `contiguous` would leave one channel with such strides.
-        x = x.flatten().view(x.shape)
+        x = _in_order(x)
     y, indices = _pool(x, window, padding, True)
     if padding.around is not None:
         indices = _in_unpadded(indices, window, sizes, padding.around)
@@ -99,13 +98,23 @@ def _pool(x: torch.Tensor, window: Window, padding: Padding, return_indices: boo
     numbers = window.pool, window.strides, padding.own, window.dilation
     function: Any = F.max_pool3d if window.rank == 3 else F.max_pool2d
     if window.rank > 1:
-        return function(x.contiguous() if x.shape[1] < FEW else x, *numbers, **options)
-    if x.shape[1] < FEW_IN_1D and x.is_floating_point() and not return_indices:
-        return F.max_pool1d(x, *numbers, **options)
+        return function(_in_order(x) if x.shape[1] < FEW else x, *numbers, **options)
+    in_order = x.shape[1] < FEW_IN_1D or x.stride(2) == 1
+    if in_order and x.is_floating_point() and not return_indices:
+        return F.max_pool1d(_in_order(x) if x.shape[1] == 1 else x, *numbers, **options)
     # PyTorch's own 1D pooling copies an input with channels last, and takes no integers.
     as_2d = ((lead, *own) for lead, own in zip((1, 1, 0, 1), numbers, strict=True))
     result = function(x.unsqueeze(2), *as_2d, **options)
     return tuple(t.squeeze(2) for t in result) if return_indices else result.squeeze(2)
+
+
+def _in_order(x: torch.Tensor) -> torch.Tensor:
+    """Returns `x` with channels first in memory.
+
+    `contiguous` leaves the strides of one channel as they are, by which PyTorch chooses its kernel: on two cores it
+    pooled 128x28x28x1 2/2 at 0.6 of this speed.
+    """
+    return x.flatten().view(x.shape)
 
 
 def _in_unpadded(
