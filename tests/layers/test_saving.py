@@ -155,9 +155,6 @@ def test_layers_alone(family: str) -> None:
             assert typed(survivor.get_config()) == typed(config)
 
 
-# Configs
-
-
 @pytest.mark.parametrize(
     ("family", "rank", "arguments", "wanted"),
     [

@@ -23,9 +23,6 @@ def operations(function, *shapes):
     return [node.op for node in nodes(function, *map(tf.TensorSpec, shapes))]
 
 
-# Shapes
-
-
 @pytest.mark.parametrize("config", [CHOSEN[2], CHOSEN[7], SQUARE, CHOSEN[16]], ids=str)
 @pytest.mark.parametrize(
     ("known", "jit_compile"),
@@ -45,9 +42,6 @@ def test_partly_unknown_shape(known, config, jit_compile):
     assert_all_same(results, given.values, given.indices, given.gradient)
     shapes = traced.get_concrete_function().output_shapes
     assert {(shape.rank, shape[-1]) for shape in shapes} == {(len(spec), 3)}
-
-
-# Operations
 
 
 @pytest.mark.parametrize(("channels", "pools"), [(3, 2), (40, 1)])
@@ -103,9 +97,6 @@ def test_small_offsets_are_for_xla(mode):
     assert found == (small if mode == "xla" else [tf.int32] * 4)
 
 
-# Indices
-
-
 @pytest.mark.parametrize("config", [CHOSEN[4], SQUARE, CHOSEN[17]], ids=str)
 def test_indices_inside_a_map(config):
     given = case(config, ties)
@@ -133,9 +124,6 @@ def test_int32_is_not_converted_where_a_graph_finds_that_it_would_wrap(to):
         message = r"tf\.cast\(indices, tf\.int64\)"
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             convert(indices, shape)
-
-
-# Unpooling
 
 
 def test_small_windows_side_by_side_are_adjacent():

@@ -81,9 +81,6 @@ def test_values_and_gradients(way, implementation, config):
     assert_all_same(results, given.values, given.gradient)
 
 
-# Jacobians
-
-
 def jacobian(pool, pfor):
     def function(x):
         with tf.GradientTape(persistent=not pfor) as tape:

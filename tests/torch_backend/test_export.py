@@ -10,7 +10,7 @@ from harness.keras_version import keras
 
 # PyTorch's own 1D and adaptive poolings fix the size, and so does padding that depends on it.
 KNOWN_ALONE = ("explicit", "ceil mode", "1D", "adaptive", "same", "same, dilated", "mask")
-NOT_IN_ONNX = ("adaptive", "fractional")
+MISSING = {"onnx": ("adaptive", "fractional"), "xml": ("fractional",)}
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -19,18 +19,15 @@ def test_an_exported_program(name: str, tmp_path: Path) -> None:
     check(name, tmp_path / "model.pt2", 11 if name in KNOWN_ALONE else None)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name not in NOT_IN_ONNX])
-def test_onnx(name: str, tmp_path: Path) -> None:
-    check(name, tmp_path / "model.onnx", 11)
-
-
-# Its split has no lengths of random regions.
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "fractional"])
-def test_openvino(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(
-        "CI", "true"
-    )  # or else it sends usage statistics, from a fork of this process
-    check(name, tmp_path / "model.xml", 11)
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [(name, end) for end, no in MISSING.items() for name in LAYERS if name not in no],
+)
+def test_onnx_and_openvino(
+    name: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")  # or else OpenVINO sends usage statistics, from a fork
+    check(name, tmp_path / f"model.{suffix}", 11)
 
 
 def check(name: str, file: Path, rows: int | None) -> None:
