@@ -154,7 +154,8 @@ def plot_alternatives(
         "maxima": _pooled(max_pool, pixels, pool_size),
         f"every {ordinal} pixel": pixels[::pool_size, ::pool_size],
         "averages": _pooled(
-            lambda x, n: keras.ops.average_pool(x, n, data_format="channels_last"),
+            # Keras 3.15 fails on JAX where the strides are left out.
+            lambda x, n: keras.ops.average_pool(x, n, n, data_format="channels_last"),
             pixels,
             pool_size,
         ),
