@@ -114,7 +114,9 @@ def max_pool(
         *(nonfinite, indices_dtype),
     )
     check = _checked if SCALARS.issuperset(map(type, options)) else _checked.__wrapped__
-    checked = check(checks.known_shape(x.shape), checks.dtype_name(x), *options)
+    # JAX's switch of 64-bit types may be set later.
+    widest = backend.index_dtype("int64")
+    checked = check(checks.known_shape(x.shape), checks.dtype_name(x), *options, widest)
     if is_symbolic(x, mask):
         return _output_spec(x, checked, implementation, mask)
     return backend.max_pool(
@@ -155,6 +157,7 @@ def _checked(
     return_indices: Any,
     nonfinite: Any,
     indices_dtype: Any,
+    widest: str,
 ) -> Checked:
     shape = checks.op_shape(shape, dtype, "inputs", pool_size)
     window = windows.parse(len(shape) - 2, pool_size, strides, padding, dilation_rate, ceil_mode)
@@ -163,7 +166,7 @@ def _checked(
     arguments.choice(indices_dtype, "indices_dtype", arguments.INDICES_DTYPES)
     pooled = output_shapes.max_pooled(shape, window, data_format)
     wanted = arguments.flag(return_indices, "return_indices")
-    indices = backend.index_dtype(indices_dtype) if wanted else None
+    indices = (widest if indices_dtype == "int64" else indices_dtype) if wanted else None
     if indices == "int32":
         fix = "Let JAX have 64-bit types: JAX_ENABLE_X64=1."
         fix = 'Write indices_dtype="int64".' if indices_dtype == "int32" else fix
