@@ -89,6 +89,8 @@ def test_indices_have_32_bits() -> None:
         assert symbolic.dtype == "int32"
         for pool in (ops.global_max_pool, lambda x, **o: ops.adaptive_max_pool(x, 2, **o)):
             assert pool(given.x, return_indices=True)[1].dtype == "int32"
+    _, indices = ops.max_pool(given.x, **CONFIGS[1].arguments, return_indices=True)
+    assert indices.dtype == "int64"
 
 
 def test_a_volume_that_32_bits_do_not_count() -> None:

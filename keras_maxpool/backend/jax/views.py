@@ -98,8 +98,10 @@ def _takes_windows(x: jax.Array, steps: Sequence[Step], pads: Sequence[tuple[int
     # It has no maximum of booleans; and an axis has several steps where the window is too long for it.
     if x.dtype == bool or len({step.axis for step in steps}) < len(steps):
         return False
-    if len(steps) == 1 or not any(map(any, pads)):
-        return len(steps) == 1
+    if len(steps) == 1:
+        return True
+    if not any(map(any, pads)):
+        return False
     is_large = isinstance(x.shape[0], int) and x.size * x.dtype.itemsize >= LARGE
     return is_large or (x.shape[-1] >= FEW and not any(step.overlaps for step in steps))
 
