@@ -61,12 +61,14 @@ def test_compiled_to_code(config: Config) -> None:
     assert_same(gradient, given.gradient)
 
 
-def test_global_pooling_and_fit_compiled_to_code() -> None:
+def test_global_and_masked_pooling_and_fit_compiled_to_code() -> None:
     x = torch.randn(8, 6, 6, 2, requires_grad=True)
     (gradient,) = torch.autograd.grad(
         torch.compile(ops.global_max_pool, fullgraph=True)(x).sum(), x
     )
     assert_same(gradient, torch.autograd.grad(x.amax((1, 2)).sum(), x)[0])
+    masked = lambda x: ops.max_pool(x, 2, mask=x[..., 0] > 0)  # noqa: E731
+    assert_same(torch.compile(masked, fullgraph=True)(x.detach()), masked(x.detach()))
     losses = []
     for compiled in (False, True):
         keras.utils.set_random_seed(1)

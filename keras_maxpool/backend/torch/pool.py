@@ -59,6 +59,7 @@ def _rounds_every_sum(x: torch.Tensor, window: Window) -> bool:
 
 def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.Views], Any]:
     """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
+    # Not list[...](), which PyTorch's compiler cannot trace.
     views: list[first_maxima.Views] = []
     pads = []
     for axis, size in zip(window.axes, sizes, strict=True):
