@@ -169,9 +169,6 @@ def test_arguments(table: Callable[[int], Iterator[Bad]], family: str, rank: int
             assert of_op == error, case
 
 
-# Bad inputs
-
-
 class BadInput(NamedTuple):
     """A tensor that a layer refuses, with one text however it gets there."""
 

@@ -70,9 +70,6 @@ def test_trains_as_the_builtin(
         np.testing.assert_allclose(ours, builtin, rtol=tolerance, atol=tolerance)
 
 
-# Kinds of models
-
-
 def pooled(x: np.ndarray, *arguments: Any, **options: Any) -> np.ndarray:
     return reference.pool(x, *arguments, **options).values
 

@@ -77,9 +77,6 @@ def test_known_seeds_leave_no_random_operation(known):
     assert any("Random" in node.op for node in traced) is not known
 
 
-# One sample at a time
-
-
 def of_one(pool, sample, upstream, *mask):
     masks = {"mask": mask[0][None]} if mask else {}
     results = with_gradient(lambda x: pool(x, **masks))(sample[None], upstream[None])
@@ -118,9 +115,6 @@ def test_gradient_outside_a_loop(mode):
     upstream = np.random.default_rng(1).integers(1, 4, POOLED.values.shape).astype("float32")
     _, gradient = run(looped, mode, X, upstream)
     assert_same(gradient, reference.gradient(X.shape, POOLED.indices, upstream, dtype="float32"))
-
-
-# What a graph learns when it runs
 
 
 def test_global_pooling_of_unknown_rank():

@@ -55,9 +55,27 @@ def rendered(outcome, width=200, **options):
     return console.file.getvalue()
 
 
+PROMISED = """1D 32x4096x64: 2/2, 9/1 same; 2D 16x112x112x64: 2/2, 3/2 same, 3/1 same; 2D 32x28x28x32: 2/2;
+2D 8x40x40x256: 5/1 same, 9/1 same, 13/1 same; 2D 64x224x224x1: 2/2; 2D 64x224x224x3: 2/2; 2D 1x8x8x8: 2/2;
+2D 2x512x512x3: 5/1 same, 31/1 same, 63/1 same; 2D 8x8x8x8: 2/2; 3D 4x16x56x56x64: 2/2, 3/2 same;
+3D 1x32x64x64x16: 5/1 same; 3D 1x64x64x64x1: 3/2"""
+
+
 def test_what_is_promised():
     names = [case.name for case in CASES + GROWTH]
     assert len(set(names)) == len(names)
+    for shape, windows in (of.strip().split(": ") for of in PROMISED.split(";")):
+        assert {f"{shape} {window}" for window in windows.split(", ")} <= set(names)
+    for name, value, count in (
+        *(("data_format", "channels_first", 5), ("unknown_batch", True, 2)),
+        *(("dtype", "float16", 3), ("dtype", "bfloat16", 3)),
+    ):
+        twins = [case for case in CASES if getattr(case, name) == value]
+        assert len(twins) == count
+        assert all(replace(case, **{name: getattr(TINY, name)}) in CASES for case in twins)
+    large = [case for case in CASES if case.shape in (bench_cases.IMAGES, bench_cases.VIDEO)]
+    assert len(large) > 10
+    assert all(4 * prod(case.shape) > 1.4 * 2**25 for case in large), "more than a cache holds"
     assert {case.rank for case in CASES if case.dilation > 1} == {1, 2, 3}
     assert {case.rank for case in CASES if not isinstance(case.padding, str)} == {1, 2, 3}
     for case in CASES + GROWTH:

@@ -141,9 +141,6 @@ def test_volumes_of_infinities(channels: int) -> None:
     assert indices[..., -1].flatten().tolist() == [0, 2, 8, 10, 32, 34, 40, 42]
 
 
-# Two processes
-
-
 def test_data_parallel() -> None:
     """`DistributedDataParallel` over two processes has the gradients of one with both their batches."""
     assert in_child(__file__, "train_in_two_processes").split() == ["equal"]
