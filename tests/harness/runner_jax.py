@@ -1,4 +1,4 @@
-"""The runner of JAX: op by op, and compiled. What it offers is described in `harness.runner`."""
+"""The runner of JAX: op by op, compiled, and exported with symbols for sizes. What it offers is described in `harness.runner`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,31 @@ import jax.numpy as jnp
 import numpy as np
 
 MODES = ("eager", "jit")
-UNKNOWN = None
+UNKNOWN = "unknown"
 
 Function = Callable[..., Any]
 as_tensor, as_array = jnp.asarray, np.asarray
 
 
 def in_mode(function: Function, mode: str) -> Function:
-    return jax.jit(function) if mode == "jit" else function
+    def exported(*arrays: jax.Array) -> Any:
+        """By one symbol for all sizes that are equal; those of 1 stay, as they may be for broadcasting."""
+        sizes = sorted({size for array in arrays for size in array.shape if size > 1})
+        symbols = jax.export.symbolic_shape(",".join(f"n{size}" for size in sizes))
+        of_size = dict(zip(sizes, symbols, strict=True))
+        specs = [
+            jax.ShapeDtypeStruct([of_size.get(size, size) for size in array.shape], array.dtype)
+            for array in arrays
+        ]
+        return jax.export.export(jax.jit(function))(*specs).call(*arrays)
+
+    return {"eager": lambda f: f, "jit": jax.jit, UNKNOWN: lambda f: exported}[mode](function)
+
+
+def of_shape(x: jax.Array, shape: tuple) -> jax.Array:
+    """Returns `x`, for whose sizes an export has other symbols than for `shape`."""
+    behind = [(0, n - m, 0) for n, m in zip(shape, x.shape, strict=True)]
+    return jax.lax.pad(x, jnp.zeros([], x.dtype), behind)
 
 
 def with_gradient(pool: Function) -> Function:
@@ -29,7 +46,7 @@ def with_gradient(pool: Function) -> Function:
             values, others = first_and_others(x)
             return values, *others, None
         values, pull, others = jax.vjp(first_and_others, x, has_aux=True)
-        return values, *others, pull(upstream)[0]
+        return values, *others, pull(of_shape(upstream, values.shape))[0]
 
     return function
 
@@ -41,7 +58,8 @@ def second_order(pool: Function) -> Function:
         tangent = tangent + tangent
 
         def gradient(f: Function, x: jax.Array, upstream: jax.Array) -> jax.Array:
-            return jax.vjp(f, x)[1](upstream)[0]
+            values, pull = jax.vjp(f, x)
+            return pull(of_shape(upstream, values.shape))[0]
 
         by_upstream = jax.vjp(lambda dy: gradient(pool, x, dy), upstream)[1](tangent)[0]
         behind = jax.vjp(lambda x: gradient(lambda x: jnp.square(pool(x)), x, upstream), x)

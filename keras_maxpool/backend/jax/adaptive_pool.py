@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from keras_maxpool.backend.jax import layout, regions
-from keras_maxpool.backend.jax.inputs import index_dtype
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.backend.jax import regions
+from keras_maxpool.geometry.layout import spatial_sizes
 
 
 def adaptive_max_pool(
@@ -23,18 +23,20 @@ def adaptive_max_pool(
 def _adaptive_max_pool(
     x: jax.Array, outputs: tuple[int | None, ...], data_format: str, return_indices: bool
 ) -> Any:
-    sizes = layout.known_sizes(x.shape, data_format)
-    shape = output_shapes.adaptive_max_pooled(x.shape, outputs, data_format)
-    if 0 in shape:
-        return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
-    axes = [_regions(size, output) for size, output in zip(sizes, outputs, strict=True)]
+    axes = [
+        _regions(size, output)
+        for size, output in zip(spatial_sizes(x.shape, data_format), outputs, strict=True)
+    ]
     return regions.pool(x, axes, data_format, return_indices)
 
 
-def _regions(size: int, outputs: int | None) -> regions.Elements | None:
+def _regions(size: Any, outputs: int | None) -> regions.Elements | None:
     """Returns the regions: i starts at floor(i * size / outputs) and ends before ceil((i + 1) * size / outputs)."""
     if outputs is None or size == outputs:
         return None
-    i = np.arange(outputs)
+    known = isinstance(size, int)
+    i = np.arange(outputs) if known else jnp.arange(outputs)
     starts, ends = i * size // outputs, -(-(i + 1) * size // outputs)
-    return regions.between(starts, ends, int(np.max(ends - starts)))
+    # The longest region has this many elements, or one less.
+    longest = int(np.max(ends - starts)) if known else size // outputs + 2
+    return regions.between(starts, ends, longest)

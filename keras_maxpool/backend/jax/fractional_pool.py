@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from keras_maxpool import arguments
-from keras_maxpool.backend.jax import layout, regions, sequences
-from keras_maxpool.backend.jax.inputs import index_dtype
+from keras_maxpool.backend.jax import regions, sequences
 from keras_maxpool.compat import keras
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import ceil_divide
 
@@ -44,11 +43,16 @@ def _fractional_max_pool(
     data_format: str,
     return_indices: bool,
 ) -> Any:
-    sizes = layout.known_sizes(x.shape, data_format)
-    shape = output_shapes.fractional_max_pooled(x.shape, ratios, data_format)
-    if 0 in shape:
-        return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
-    outputs = spatial_sizes(shape, data_format)
+    sizes = spatial_sizes(x.shape, data_format)
+    if None in checks.known_sizes(sizes):
+        raise ValueError(
+            "On JAX, fractional pooling needs spatial sizes that are known, in an export, too; received a tensor of "
+            f"shape {tuple(x.shape)}. Pass the sizes to keras.Input, or load the model with KERAS_BACKEND=tensorflow "
+            "and export it there."
+        )
+    outputs = spatial_sizes(
+        output_shapes.fractional_max_pooled(x.shape, ratios, data_format), data_format
+    )
     sequence = sequences.pseudo_random if pseudo_random else sequences.random
     counts = [1] * len(sizes) if pseudo_random else outputs
     bits = sequences.random_bits(seed, sum(counts))

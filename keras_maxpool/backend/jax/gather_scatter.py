@@ -2,31 +2,44 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from keras_maxpool.geometry import checks
 
 
 def gather(x: jax.Array, indices: jax.Array) -> jax.Array:
     """Returns the elements of `x` (batch, *spatial, channels) at flat indices (batch, *any, channels)."""
     batch, *spatial, channels = x.shape
-    flat = jnp.reshape(_wide(x), (batch, prod(spatial), channels))
-    at = jnp.reshape(indices, (batch, prod(indices.shape[1:-1]), channels))
-    found = jnp.take_along_axis(flat, at, 1, mode="promise_in_bounds")
-    return jnp.reshape(found, indices.shape).astype(x.dtype)
+    if None not in checks.known_sizes(spatial):
+        # Fractional pooling of 8x64x64x32 takes 5.6 ms so, and else 7.3.
+        spatial = [prod(spatial)]
+    flat = jnp.reshape(_wide(x), (batch, *spatial, channels))
+    found = flat.at[_at(indices, spatial)].get(mode="promise_in_bounds")
+    return found.astype(x.dtype)
 
 
-def scatter(values: jax.Array, indices: jax.Array, spatial: Sequence[int]) -> jax.Array:
+def scatter(values: jax.Array, indices: jax.Array, spatial: Sequence[Any]) -> jax.Array:
     """Returns zeros (batch, *spatial, channels) to which values are added at indices; those outside are dropped."""
-    batch, channels, volume = values.shape[0], values.shape[-1], prod(spatial)
-    count = prod(values.shape[1:-1])
-    flat, at = (jnp.reshape(x, (batch, count, channels)) for x in (_wide(values), indices))
+    zeros = _wide(jnp.zeros((values.shape[0], *spatial, values.shape[-1]), values.dtype))
     # JAX counts negative indices from the end.
-    at = jnp.where(at < 0, volume, at)
-    sample, channel = jnp.arange(batch)[:, None, None], jnp.arange(channels)
-    zeros = jnp.zeros((batch, volume, channels), flat.dtype)
-    written = zeros.at[sample, at, channel].add(flat, mode="drop")
-    return jnp.reshape(written, (batch, *spatial, channels)).astype(values.dtype)
+    indices = jnp.where(indices < 0, prod(spatial), indices)
+    written = zeros.at[_at(indices, spatial)].add(_wide(values), mode="drop")
+    return written.astype(values.dtype)
+
+
+def _at(indices: jax.Array, spatial: Sequence[Any]) -> tuple[jax.Array, ...]:
+    """Returns flat indices (batch, *any, channels) as positions along each axis."""
+    # In an export, JAX has no tensor with one axis in place of all: it cannot tell whether its size would be negative.
+    positions, rest = list[jax.Array](), indices
+    for size in reversed(spatial[1:]):
+        positions.insert(0, rest % size)
+        rest = rest // size
+    batch, channels = indices.shape[0], indices.shape[-1]
+    sample = jnp.arange(batch).reshape(batch, *[1] * (indices.ndim - 1))
+    return sample, rest, *positions, jnp.arange(channels)
 
 
 def _wide(x: jax.Array) -> jax.Array:

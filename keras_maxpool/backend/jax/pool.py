@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from keras_maxpool.backend.jax import gradients, layout, masks, views
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.backend.jax import gradients, layout, masks, unknown_sizes, views
+from keras_maxpool.backend.jax.inputs import index_dtype
+from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,27 +39,44 @@ def max_pool(
 def _max_pool(
     x: jax.Array, mask: jax.Array | None, window: Window, data_format: str, indices: str | None
 ) -> Any:
-    sizes = layout.known_sizes(x.shape, data_format)
-    shape = output_shapes.max_pooled(x.shape, window, data_format)
-    if 0 in shape:
-        return layout.zeros(x, shape, indices)
-    pooling = views.plan(window, sizes, 1 if data_format == "channels_last" else 2, x.ndim)
-    lowest = masks.lowest(x.dtype)
+    sizes = spatial_sizes(x.shape, data_format)
+    pool = _pool
+    if None in checks.known_sizes(sizes):
+        pool = unknown_sizes.max_pool
+    else:
+        shape = output_shapes.max_pooled(x.shape, window, data_format)
+        if 0 in shape:
+            return layout.zeros(x, shape, indices)
     visible = None
     if mask is not None:
         visible = jnp.broadcast_to(masks.over_channels(mask, data_format), x.shape)
-        x = jnp.where(visible, x, lowest)
-    y = gradients.maxima(x, visible, pooling, lowest)
+        x = jnp.where(visible, x, masks.lowest(x.dtype))
+    # The flat index of every element, with size 1 on the axes of the batch and the channels.
+    along = with_spatial_sizes((1,) * x.ndim, data_format, sizes)
+    flat = jnp.arange(prod(sizes), dtype=indices or index_dtype("int64")).reshape(along)
+    y, at = pool(x, flat, visible, window, data_format, indices is not None)
     if mask is not None:
         any_visible = masks.over_channels(_pool_mask(mask, window), data_format)
         y = jnp.where(any_visible, y, jnp.zeros([], x.dtype))
-    if indices is None:
-        return y
+    return y if indices is None else (y, at)
+
+
+def _pool(
+    x: jax.Array,
+    flat: jax.Array,
+    visible: jax.Array | None,
+    window: Window,
+    data_format: str,
+    return_indices: bool,
+) -> tuple[jax.Array, jax.Array | None]:
+    """Returns the maxima of windows, and what `flat` has at the first one of each, or -1."""
+    first_axis = 1 if data_format == "channels_last" else 2
+    pooling = views.plan(window, spatial_sizes(x.shape, data_format), first_axis, x.ndim)
+    lowest = masks.lowest(x.dtype)
+    y = gradients.maxima(x, visible, pooling, lowest)
+    if not return_indices:
+        return y, None
     _, winners = views.first_maxima(jax.lax.stop_gradient(x), visible, pooling, lowest)
-    # The flat index of every element, with size 1 on the axes of the batch and the channels.
-    channel = x.ndim - 1 if data_format == "channels_last" else 1
-    along = [1 if axis in (0, channel) else size for axis, size in enumerate(x.shape)]
-    flat = jnp.arange(prod(sizes), dtype=indices).reshape(along)
     return y, views.selected(flat, winners, pooling, -1)
 
 
@@ -70,6 +89,8 @@ def pool_mask(mask: Any, window: Window) -> jax.Array:
 @partial(jax.jit, static_argnames="window", inline=True)
 def _pool_mask(mask: jax.Array, window: Window) -> jax.Array:
     sizes = tuple(mask.shape[1:])
+    if None in checks.known_sizes(sizes):
+        return unknown_sizes.pool_mask(mask, window)
     outputs = [axis.output_size(size) for axis, size in zip(window.axes, sizes, strict=True)]
     if 0 in outputs:
         return jnp.zeros((mask.shape[0], *outputs), bool)

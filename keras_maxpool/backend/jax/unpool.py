@@ -26,7 +26,6 @@ def max_unpool(
 ) -> jax.Array:
     """Computes `max_unpool` for checked arguments and shapes."""
     like_shape = None if like is None else like.shape
-    layout.known_sizes(values.shape, data_format)
     shape = output_shapes.max_unpooled(values.shape, window, data_format, output_size, like_shape)
     if convention != "torch":
         # Other conventions count beyond one volume, and may come as floats.
