@@ -54,15 +54,20 @@ class Axis:
 
         With a named padding this is ceil(size / stride), as in TensorFlow and ONNX; explicit pads follow PyTorch.
         """
-        if isinstance(self.padding, str):
+        if self.explicit_pads is None:
             return ceil_divide(size, self.stride, maximum)
+        return (size + sum(self.explicit_pads) - self.length) // self.stride + 1
+
+    @property
+    def explicit_pads(self) -> tuple[int, int] | None:
+        """Returns explicit padding, with all that a last window may hang over the end; None for a named one."""
+        if isinstance(self.padding, str):
+            return None
         before, after = self.padding
-        room = size + before + after - self.length
         if not self.ceil_mode:
-            return room // self.stride + 1
-        overhanging = ceil_divide(room, self.stride, maximum) + 1
-        starting_before_end = ceil_divide(size + before, self.stride, maximum)
-        return overhanging - maximum(overhanging - starting_before_end, 0)
+            return before, after
+        # It hangs over by less than its stride, and starts before the end of the elements.
+        return before, min(after + self.stride - 1, self.length - 1)
 
     def unpooled_size(self, outputs: Any) -> Any:
         """Infers the size of the input from the number of windows, `outputs`, without dilation.

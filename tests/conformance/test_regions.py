@@ -10,7 +10,7 @@ from conformance.first_maxima import TRACED, check, with_ends
 from harness.assertions import assert_all_same, assert_same
 from harness.cases import FLOATS, FORMATS, INTEGERS, distinct, ties, wild
 from harness.keras_version import keras
-from harness.runner import MODES, UNKNOWN, random_bits, run, with_gradient
+from harness.runner import BACKEND, MODES, UNKNOWN, random_bits, run, with_gradient
 from reference import regions
 
 from keras_maxpool.compat import keras as keras_used
@@ -94,11 +94,15 @@ def test_adaptive_modes(case, dtype, mode):
     assert_right(case, None, fill, dtype, mode, all_derivatives=case == shift + 1)
 
 
-@pytest.mark.parametrize("mode", TRACED)
+# JAX refuses unknown sizes there.
+TRACED_HERE = [mode for mode in TRACED if BACKEND == "tensorflow" or mode != UNKNOWN]
+
+
+@pytest.mark.parametrize("mode", TRACED_HERE)
 @by_case(FRACTIONAL)
 def test_fractional_modes(case, mode):
     """A graph for all sizes draws the regions that one draws which knows them."""
-    assert_right(case, KINDS[(case + TRACED.index(mode)) % 4], mode=mode)
+    assert_right(case, KINDS[(case + TRACED_HERE.index(mode)) % 4], mode=mode)
 
 
 @by_mode

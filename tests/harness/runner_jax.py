@@ -1,4 +1,4 @@
-"""The runner of JAX: op by op, compiled, and exported with symbols for sizes. What it offers is described in `harness.runner`."""
+"""The runner of JAX: op by op, compiled, and exported. What it offers is described in `harness.runner`."""
 
 from collections.abc import Callable
 from typing import Any

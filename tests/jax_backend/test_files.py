@@ -77,19 +77,6 @@ def check(folder: str) -> None:
             np.testing.assert_allclose(*pair, rtol=1e-5, atol=1e-5)
 
 
-def test_a_saved_model(tmp_path: Path) -> None:
-    """Keras exports through jax2tf, with an unknown batch size."""
-    import tensorflow as tf
-
-    model, ([x, tokens], _) = make(), arrays()
-    model.export(str(tmp_path), verbose=False)
-    loaded = tf.saved_model.load(str(tmp_path))
-    for n in (2, 4):
-        served = loaded.serve([tf.constant(x[:n]), tf.constant(tokens[:n], tf.int32)])
-        wanted = model.predict([x[:n], tokens[:n]], verbose=0)
-        np.testing.assert_allclose(served, wanted, rtol=1e-5, atol=1e-6)
-
-
 def in_backend(backend: str, calls: str) -> None:
     code = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_files as t"
     child = run_code(f"{code}; {calls}", KERAS_BACKEND=backend, JAX_ENABLE_X64="0")

@@ -36,7 +36,12 @@ def _regions(size: Any, outputs: int | None) -> regions.Elements | None:
         return None
     known = isinstance(size, int)
     i = np.arange(outputs) if known else jnp.arange(outputs)
-    starts, ends = i * size // outputs, -(-(i + 1) * size // outputs)
+
+    def floor(i: Any) -> Any:
+        # Its products fit in 32 bits, where JAX has no others.
+        return i * (size // outputs) + i * (size % outputs) // outputs
+
+    starts, ends = floor(i), -floor(-i - 1)
     # The longest region has this many elements, or one less.
     longest = int(np.max(ends - starts)) if known else size // outputs + 2
     return regions.between(starts, ends, longest)

@@ -13,11 +13,12 @@ from keras_maxpool.geometry import checks
 def gather(x: jax.Array, indices: jax.Array) -> jax.Array:
     """Returns the elements of `x` (batch, *spatial, channels) at flat indices (batch, *any, channels)."""
     batch, *spatial, channels = x.shape
+    wide = _wide(not_empty(x))
     if None not in checks.known_sizes(spatial):
         # Fractional pooling of 8x64x64x32 takes 5.6 ms so, and else 7.3.
         spatial = [prod(spatial)]
-    flat = jnp.reshape(_wide(x), (batch, *spatial, channels))
-    found = flat.at[_at(indices, spatial)].get(mode="promise_in_bounds")
+        wide = jnp.reshape(wide, (batch, *spatial, channels))
+    found = wide.at[_at(indices, spatial)].get(mode="promise_in_bounds")
     return found.astype(x.dtype)
 
 
@@ -28,6 +29,14 @@ def scatter(values: jax.Array, indices: jax.Array, spatial: Sequence[Any]) -> ja
     indices = jnp.where(indices < 0, prod(spatial), indices)
     written = zeros.at[_at(indices, spatial)].add(_wide(values), mode="drop")
     return written.astype(values.dtype)
+
+
+def not_empty(x: jax.Array) -> jax.Array:
+    """Returns `x` with sizes that JAX can tell are above 0 in an export, too, as else it takes no elements."""
+    if None not in checks.known_sizes(x.shape[1:-1]):
+        return x
+    behind = [0 if isinstance(n, int) else jax.core.max_dim(n, 1) - n for n in x.shape]
+    return jax.lax.pad(x, jnp.zeros([], x.dtype), [(0, n, 0) for n in behind])
 
 
 def _at(indices: jax.Array, spatial: Sequence[Any]) -> tuple[jax.Array, ...]:

@@ -1,10 +1,13 @@
-"""Moves the channels of a tensor, and makes empty ones."""
+"""Moves the channels of a tensor, counts its elements, and makes empty ones."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 
 
 def channels_last(x: jax.Array, data_format: str) -> jax.Array:
@@ -15,6 +18,13 @@ def channels_last(x: jax.Array, data_format: str) -> jax.Array:
 def restored(x: jax.Array, data_format: str) -> jax.Array:
     """Returns `x`, with channels last, in `data_format`."""
     return x if data_format == "channels_last" else jnp.moveaxis(x, -1, 1)
+
+
+def flat_indices(shape: Sequence[Any], data_format: str, dtype: str) -> jax.Array:
+    """Returns the flat index of every element, with size 1 on the axes of the batch and the channels."""
+    sizes = spatial_sizes(shape, data_format)
+    along = with_spatial_sizes((1,) * len(shape), data_format, sizes)
+    return jnp.arange(prod(sizes), dtype=dtype).reshape(along)
 
 
 def zeros(x: jax.Array, shape: Sequence[Any], indices: str | None) -> Any:

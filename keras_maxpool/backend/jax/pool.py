@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import prod
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from keras_maxpool.backend.jax import gradients, layout, masks, unknown_sizes, views
-from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.geometry import checks, output_shapes
-from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
+from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,9 +37,8 @@ def max_pool(
 def _max_pool(
     x: jax.Array, mask: jax.Array | None, window: Window, data_format: str, indices: str | None
 ) -> Any:
-    sizes = spatial_sizes(x.shape, data_format)
     pool = _pool
-    if None in checks.known_sizes(sizes):
+    if None in checks.known_sizes(spatial_sizes(x.shape, data_format)):
         pool = unknown_sizes.max_pool
     else:
         shape = output_shapes.max_pooled(x.shape, window, data_format)
@@ -51,10 +48,7 @@ def _max_pool(
     if mask is not None:
         visible = jnp.broadcast_to(masks.over_channels(mask, data_format), x.shape)
         x = jnp.where(visible, x, masks.lowest(x.dtype))
-    # The flat index of every element, with size 1 on the axes of the batch and the channels.
-    along = with_spatial_sizes((1,) * x.ndim, data_format, sizes)
-    flat = jnp.arange(prod(sizes), dtype=indices or index_dtype("int64")).reshape(along)
-    y, at = pool(x, flat, visible, window, data_format, indices is not None)
+    y, at = pool(x, visible, window, data_format, indices)
     if mask is not None:
         any_visible = masks.over_channels(_pool_mask(mask, window), data_format)
         y = jnp.where(any_visible, y, jnp.zeros([], x.dtype))
@@ -63,20 +57,20 @@ def _max_pool(
 
 def _pool(
     x: jax.Array,
-    flat: jax.Array,
     visible: jax.Array | None,
     window: Window,
     data_format: str,
-    return_indices: bool,
+    indices: str | None,
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Returns the maxima of windows, and what `flat` has at the first one of each, or -1."""
+    """Returns the maxima of windows, and the flat index of the first one of each, or -1."""
     first_axis = 1 if data_format == "channels_last" else 2
     pooling = views.plan(window, spatial_sizes(x.shape, data_format), first_axis, x.ndim)
     lowest = masks.lowest(x.dtype)
     y = gradients.maxima(x, visible, pooling, lowest)
-    if not return_indices:
+    if indices is None:
         return y, None
     _, winners = views.first_maxima(jax.lax.stop_gradient(x), visible, pooling, lowest)
+    flat = layout.flat_indices(x.shape, data_format, indices)
     return y, views.selected(flat, winners, pooling, -1)
 
 

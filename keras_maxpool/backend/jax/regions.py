@@ -4,14 +4,13 @@ The first maximum of a region in row-major order wins. NaN wins over numbers, an
 """
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from keras_maxpool.backend.jax import layout
-from keras_maxpool.backend.jax.gather_scatter import gather
+from keras_maxpool.backend.jax.gather_scatter import gather, not_empty
 from keras_maxpool.backend.jax.inputs import index_dtype
 
 Elements = Any
@@ -30,16 +29,14 @@ def pool(
 
     `axes` are the regions along each spatial axis; None leaves an axis as it is.
     """
-    x = layout.channels_last(x, data_format)
+    x = not_empty(layout.channels_last(x, data_format))
     indices = _first_maxima(jax.lax.stop_gradient(x), axes)
     values = layout.restored(gather(x, indices), data_format)
     return (values, layout.restored(indices, data_format)) if return_indices else values
 
 
 def _first_maxima(x: jax.Array, axes: Sequence[Elements | None]) -> jax.Array:
-    _, *spatial, _ = x.shape
-    dtype = index_dtype("int64")
-    indices = jnp.arange(prod(spatial), dtype=dtype).reshape(1, *spatial, 1)
+    indices = layout.flat_indices(x.shape, "channels_last", index_dtype("int64"))
     indices = jnp.broadcast_to(indices, x.shape)
     # The last axis first, which is contiguous in memory: less remains for the others.
     for axis in reversed(range(1, len(axes) + 1)):

@@ -11,24 +11,25 @@ from jax import lax
 
 from keras_maxpool.backend.jax import layout, masks
 from keras_maxpool.backend.jax.gather_scatter import gather
+from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.geometry.layout import spatial_sizes, with_spatial_sizes
 from keras_maxpool.geometry.window import Window
 
 
 def max_pool(
     x: jax.Array,
-    flat: jax.Array,
     visible: jax.Array | None,
     window: Window,
     data_format: str,
-    return_indices: bool,
+    indices: str | None,
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Returns the maxima of windows, and what `flat` has at the first visible one of each, or -1."""
+    """Returns the maxima of windows, and the flat index of the first visible one of each, or -1."""
+    flat = layout.flat_indices(x.shape, data_format, indices or index_dtype("int64"))
     flat = jnp.broadcast_to(flat, x.shape)
     if visible is not None:
         flat = jnp.where(visible, flat, -1)
     y = _maxima(x, flat, window, data_format)
-    return y, _first_indices(x, flat, window, data_format) if return_indices else None
+    return y, None if indices is None else _first_indices(x, flat, window, data_format)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
@@ -73,12 +74,15 @@ def _lowest(x: jax.Array) -> np.ndarray:
 
 def _options(x: jax.Array, window: Window, data_format: str) -> dict[str, Any]:
     """Returns the arguments of `reduce_window` that describe a window."""
-    sizes = zip(window.axes, spatial_sizes(x.shape, data_format), strict=True)
+    pads = [
+        axis.explicit_pads or axis.pads(size, jax.core.max_dim)
+        for axis, size in zip(window.axes, spatial_sizes(x.shape, data_format), strict=True)
+    ]
     of_window: Any = {
         "window_dimensions": (1, window.pool),
         "window_strides": (1, window.strides),
         "window_dilation": (1, window.dilation),
-        "padding": ((0, 0), [axis.pads(size, jax.core.max_dim) for axis, size in sizes]),
+        "padding": ((0, 0), pads),
     }
     return {
         name: with_spatial_sizes((other,) * x.ndim, data_format, values)
