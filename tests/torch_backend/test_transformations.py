@@ -7,7 +7,7 @@ import pytest
 import reference
 import torch
 from harness.assertions import assert_same
-from harness.cases import CHOSEN, Config, case, distinct, ties
+from harness.cases import CHOSEN, Config, case, ties
 from harness.exported import LAYERS, assert_predicts
 from harness.keras_version import keras
 from harness.processes import in_child
@@ -17,34 +17,6 @@ from keras_maxpool import ops
 
 CONFIGS = [CHOSEN[0], CHOSEN[10], CHOSEN[16]]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=str)
-
-
-@by_config
-@pytest.mark.parametrize("nonfinite", ["backend", "ieee"])
-def test_jacobians_and_hessian_of_ties(nonfinite: str, config: Config) -> None:
-    """The Hessian of the sum of squared maxima is 2 J'J."""
-    given, pool = case(config, ties, batch=1), config.pooling(nonfinite=nonfinite)
-    x, jacobian = torch.tensor(given.x), reference.jacobian(given.x.shape, given.indices)
-    for transform in (torch.func.jacfwd, torch.func.jacrev):
-        assert_same(transform(pool)(x), jacobian)
-    hessian = torch.func.hessian(lambda x: pool(x).square().sum())(x)
-    flat = jacobian.reshape(-1, given.x.size)
-    assert_same(hessian.reshape(2 * [given.x.size]), 2 * flat.T @ flat)
-
-
-@by_config
-def test_mapped(config: Config) -> None:
-    """Over an axis that is not the first, with one upstream gradient for all."""
-    several = [case(config, fill) for fill in (ties, distinct)]
-    upstream = torch.tensor(several[0].upstream)
-    gradient = lambda x: torch.func.vjp(config.pooling(), x)[1](upstream)[0]  # noqa: E731
-    stacked = torch.tensor(np.stack([given.x for given in several], 1))
-    actual = torch.vmap(gradient, 1, 1)(stacked)
-    for i, given in enumerate(several):
-        expected = reference.gradient(
-            given.x.shape, given.indices, upstream.numpy(), dtype="float32"
-        )
-        assert_same(actual[:, i], expected)
 
 
 @by_config

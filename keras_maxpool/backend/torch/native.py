@@ -32,11 +32,26 @@ class Padding:
 
 def plan(window: Window, sizes: Sequence[int]) -> Padding:
     """Returns how to pad spatial axes of these sizes, without a copy of the input if PyTorch has the same windows."""
-    # The exporter of ONNX traces for one size, as a tensor, which no pad may be.
-    sizes = [int(size) if isinstance(size, torch.Tensor) else size for size in sizes]
+    # The exporters of ONNX and OpenVINO trace for one size, as a tensor, which no pad may be.
+    if any(isinstance(size, torch.Tensor) for size in sizes):
+        sizes = [int(size) for size in sizes]
+        _refuse_unknown(window, sizes)
     # The symbolic sizes of torch.export have no hash.
     known = all(isinstance(size, int) for size in sizes)
     return (_plan if known else _plan.__wrapped__)(window, tuple(sizes))
+
+
+def _refuse_unknown(window: Window, sizes: Sequence[int]) -> None:
+    """Raises an error where Keras traces 1 for an unknown size, and the trace would hold for no other size."""
+    for axis, size in zip(window.axes, sizes, strict=True):
+        by_size = axis.ceil_mode or (axis.padding in ("same", "same_lower") and axis.stride > 1)
+        if size == 1 and (by_size or axis.output_size(size) < 1):
+            raise ValueError(
+                "An export from PyTorch to ONNX or OpenVINO needs known spatial sizes for strides with "
+                'padding="same" or "same_lower", for ceil_mode, and for windows without padding; received sizes '
+                f"{tuple(sizes)}, where Keras has 1 for an unknown one. Pass the sizes to keras.Input, or load the "
+                "model with KERAS_BACKEND=tensorflow and export it there."
+            )
 
 
 @lru_cache(maxsize=1024)

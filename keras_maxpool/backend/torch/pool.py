@@ -35,7 +35,9 @@ def max_pool(
     if _rounds_every_sum(x, window):
         first = first.float()
     at: Any = None
-    if visible is not None or native.plan(window, first.shape[2:]).alone:
+    # Refuses some exports, also of masks.
+    plan = native.plan(window, first.shape[2:])
+    if visible is not None or plan.alone:
         y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
         y = torch.where(at < 0, signed_value(none, x), y)
     elif nonfinite == "ieee" and x.is_floating_point():
