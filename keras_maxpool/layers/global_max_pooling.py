@@ -8,6 +8,7 @@ from keras_maxpool.geometry import output_shapes
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.base import LayerArguments
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
+from keras_maxpool.ops.masks import convert_mask
 
 
 class BaseGlobalMaxPooling(PoolingWithMask):
@@ -88,14 +89,9 @@ class BaseGlobalMaxPooling(PoolingWithMask):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pools a tensor: all of it, or the elements whose `mask` is True."""
         time_distributed.refuse_two_outputs(self)
-        return backend.global_max_pool(
-            inputs,
-            self.data_format,
-            self.keepdims,
-            self.fitting(mask, inputs),
-            self.return_indices,
-            self.nonfinite,
-        )
+        mask = convert_mask(self.fitting(mask, inputs), inputs.shape, self.data_format)
+        options = self.return_indices, self.nonfinite
+        return backend.global_max_pool(inputs, self.data_format, self.keepdims, mask, *options)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """Returns None: the outputs have no axes to mask."""

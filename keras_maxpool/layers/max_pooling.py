@@ -11,6 +11,7 @@ from keras_maxpool.layers.base import LayerArguments
 from keras_maxpool.layers.mask_pooling import MaskPooling
 from keras_maxpool.layers.pooling_with_mask import PoolingWithMask
 from keras_maxpool.layers.windowed_layer import WindowedLayer
+from keras_maxpool.ops.masks import convert_mask
 
 
 class BaseMaxPooling(WindowedLayer, PoolingWithMask):
@@ -119,13 +120,14 @@ class BaseMaxPooling(WindowedLayer, PoolingWithMask):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pools a tensor. Elements whose `mask` is False never win."""
         time_distributed.refuse_two_outputs(self)
+        mask = convert_mask(self.fitting(mask, inputs), inputs.shape, self.data_format)
         pooled = backend.max_pool(
             inputs,
             self._window,
             self.data_format,
             self.nonfinite,
             self.implementation,
-            self.fitting(mask, inputs),
+            mask,
             backend.index_dtype("int64") if self.return_indices else None,
         )
         if not self.return_indices or self.indices_convention == "torch":

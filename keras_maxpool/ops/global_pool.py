@@ -5,6 +5,7 @@ from typing import Any
 from keras_maxpool import arguments, backend
 from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.ops.masks import convert_mask
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
@@ -79,8 +80,7 @@ def global_max_pool(
     arguments.flag(return_indices, "return_indices")
     arguments.choice(nonfinite, "nonfinite", arguments.NONFINITE)
     pooled = output_shapes.global_max_pooled(shape, data_format, keepdims)
+    mask = convert_mask(mask, shape, data_format)
     if is_symbolic(x, mask):
-        if mask is not None:
-            backend.convert_mask(mask, shape, data_format)
         return output_spec(pooled, dtype, "int64" if return_indices else None)
     return backend.global_max_pool(x, data_format, keepdims, mask, return_indices, nonfinite)

@@ -8,6 +8,7 @@ from keras_maxpool.compat import keras
 from keras_maxpool.geometry import checks, output_shapes
 from keras_maxpool.geometry import window as windows
 from keras_maxpool.geometry.layout import spatial_sizes
+from keras_maxpool.ops.masks import convert_mask
 from keras_maxpool.ops.operation import Operation, is_symbolic, output_spec
 
 
@@ -117,8 +118,9 @@ def max_pool(
     # JAX's switch of 64-bit types may be set later.
     widest = backend.index_dtype("int64")
     checked = check(checks.known_shape(x.shape), checks.dtype_name(x), *options, widest)
+    mask = convert_mask(mask, x.shape, checked.data_format)
     if is_symbolic(x, mask):
-        return _output_spec(x, checked, implementation, mask)
+        return _output_spec(x, checked, implementation)
     return backend.max_pool(
         x,
         checked.window,
@@ -174,10 +176,8 @@ def _checked(
     return Checked(window, data_format, pooled, indices)
 
 
-def _output_spec(x: Any, checked: Checked, implementation: str, mask: Any) -> Any:
+def _output_spec(x: Any, checked: Checked, implementation: str) -> Any:
     """Returns the results for a symbolic `x` or `mask`."""
     dtype = checks.dtype_name(x)
     backend.check_implementation(implementation, checked.window, dtype)
-    if mask is not None:
-        backend.convert_mask(mask, x.shape, checked.data_format)
     return output_spec(checked.shape, dtype, checked.indices)

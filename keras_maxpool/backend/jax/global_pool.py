@@ -22,7 +22,7 @@ def global_max_pool(
 ) -> Any:
     """Computes `global_max_pool` for checked arguments and a checked shape; NaN and -inf are treated as by "ieee"."""
     if mask is not None:
-        mask = masks.of_elements(masks.convert_mask(mask, x.shape, data_format), x, data_format)
+        mask = masks.of_elements(mask, x, data_format)
     return _global_max_pool(x, mask, data_format, keepdims, return_indices)
 
 

@@ -1,13 +1,11 @@
 """Masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from keras_maxpool.backend.jax import inputs
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
 
@@ -15,17 +13,6 @@ from keras_maxpool.geometry.layout import spatial_sizes
 def lowest(dtype: Any) -> float | int:
     """Returns the value that never wins a maximum: -inf, or an integer type's smallest value."""
     return -math.inf if jnp.issubdtype(dtype, jnp.floating) else int(jnp.iinfo(dtype).min)
-
-
-def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> Any:
-    """Returns `mask` as an array that fits inputs of `shape`, or raises an error."""
-    mask = inputs.as_dense(mask, "mask")
-    try:
-        array = inputs.convert_to_tensor(mask, "mask")
-    except (TypeError, ValueError) as error:
-        raise checks.no_mask(mask) from error
-    checks.mask(array, shape, data_format)
-    return array
 
 
 def where_mask_fits(mask: Any, x: jax.Array, data_format: str) -> Any:

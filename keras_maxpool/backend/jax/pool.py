@@ -29,7 +29,7 @@ def max_pool(
     There is one implementation, which treats NaN and -inf as "ieee" does.
     """
     if mask is not None:
-        mask = masks.of_elements(masks.convert_mask(mask, x.shape, data_format), x, data_format)
+        mask = masks.of_elements(mask, x, data_format)
     return _max_pool(x, mask, window, data_format, indices)
 
 

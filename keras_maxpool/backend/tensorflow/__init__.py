@@ -7,7 +7,7 @@ from keras_maxpool.backend.tensorflow.fractional_pool import fractional_max_pool
 from keras_maxpool.backend.tensorflow.global_pool import global_max_pool
 from keras_maxpool.backend.tensorflow.index_conventions import convert_indices
 from keras_maxpool.backend.tensorflow.inputs import as_dense, convert_to_tensor, index_dtype
-from keras_maxpool.backend.tensorflow.masks import convert_mask, pool_mask, where_mask_fits
+from keras_maxpool.backend.tensorflow.masks import pool_mask, where_mask_fits
 from keras_maxpool.backend.tensorflow.plan import check as check_implementation
 from keras_maxpool.backend.tensorflow.pool import max_pool
 from keras_maxpool.backend.tensorflow.shapes import sizes
@@ -18,7 +18,6 @@ __all__ = [
     "as_dense",
     "check_implementation",
     "convert_indices",
-    "convert_mask",
     "convert_to_tensor",
     "do_not_convert",
     "fractional_max_pool",

@@ -22,11 +22,9 @@ def global_max_pool(
     return_indices: bool,
     nonfinite: str,
 ) -> Any:
-    """Computes `global_max_pool` for checked arguments and a checked shape; the mask is checked here."""
+    """Computes `global_max_pool` for checked arguments and a checked shape."""
     channel = 1 if data_format == "channels_first" else x.shape.rank - 1
     axes = [axis for axis in range(1, x.shape.rank) if axis != channel]
-    if mask is not None:
-        mask = masks.convert_mask(mask, x.shape, data_format)
     static_shape = output_shapes.global_max_pooled(x.shape, data_format, keepdims)
     empty = shapes.without_elements(x, static_shape, "int64" if return_indices else None)
     if empty is not None:

@@ -1,11 +1,10 @@
 """Applies masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_maxpool.backend.tensorflow import export, inputs, shapes
+from keras_maxpool.backend.tensorflow import export, shapes
 from keras_maxpool.backend.tensorflow.context import Context, current_context
 from keras_maxpool.backend.tensorflow.gather_scatter import gather
 from keras_maxpool.backend.tensorflow.kernels.separable import separable
@@ -13,17 +12,6 @@ from keras_maxpool.backend.tensorflow.numerics import lowest
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
-
-
-def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> tf.Tensor:
-    """Returns `mask` as a tensor that fits inputs of `shape`, or raises an error."""
-    mask = inputs.as_dense(mask, "mask")
-    try:
-        tensor = inputs.convert_to_tensor(mask, "mask")
-    except (TypeError, ValueError) as error:
-        raise checks.no_mask(mask) from error
-    checks.mask(tensor, shape, data_format)
-    return tensor
 
 
 def where_mask_fits(mask: tf.Tensor, x: tf.Tensor, data_format: str) -> tf.Tensor:

@@ -86,8 +86,6 @@ def _max_pool(
     mask: Any,
     indices: str | None,
 ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-    if mask is not None:
-        mask = masks.convert_mask(mask, x.shape, data_format)
     shape, static_shape = x.shape.as_list(), None
     if 0 in shape or None in shape:
         static_shape = output_shapes.max_pooled(shape, window, data_format)

@@ -8,7 +8,7 @@ import torch
 from keras_maxpool import arguments
 from keras_maxpool.backend.torch import layout, regions, sequences
 from keras_maxpool.compat import keras
-from keras_maxpool.geometry import output_shapes
+from keras_maxpool.geometry import output_shapes, philox
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import ceil_divide
 
@@ -44,7 +44,7 @@ def fractional_max_pool(
 def _seed(seed: Any, device: torch.device) -> list[torch.Tensor]:
     """Returns the four 32-bit words of the two integers that TensorFlow's random functions start from."""
     if isinstance(seed, int):
-        words = seed & sequences.MASK, seed >> 32 & sequences.MASK
+        words = seed & philox.MASK, seed >> 32 & philox.MASK
         low, high = (torch.tensor(word, device=device) for word in words)
         return [low, high, torch.zeros_like(low), torch.zeros_like(low)]
     if seed is None:

@@ -1,6 +1,5 @@
 """Masks (batch, *spatial): hidden elements never win, and windows without visible ones return 0."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,17 +8,6 @@ from keras_maxpool.backend.torch import inputs, native
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import Window
-
-
-def convert_mask(mask: Any, shape: Sequence[int | None], data_format: str) -> Any:
-    """Returns `mask` as a tensor that fits inputs of `shape`, or raises an error."""
-    mask = inputs.as_dense(mask, "mask")
-    try:
-        tensor = inputs.convert_to_tensor(mask, "mask")
-    except (TypeError, ValueError) as error:
-        raise checks.no_mask(mask) from error
-    checks.mask(tensor, shape, data_format)
-    return tensor
 
 
 def where_mask_fits(mask: Any, x: torch.Tensor, data_format: str) -> Any:
@@ -31,8 +19,7 @@ def where_mask_fits(mask: Any, x: torch.Tensor, data_format: str) -> Any:
 
 
 def of_elements(mask: Any, x: torch.Tensor, data_format: str) -> torch.Tensor:
-    """Returns a mask of `x`, (batch,) or (batch, *spatial), checked, as booleans (batch, 1, *spatial)."""
-    mask = convert_mask(mask, tuple(x.shape), data_format)
+    """Returns a mask of `x`, (batch,) or (batch, *spatial), as booleans (batch, 1, *spatial)."""
     sizes = spatial_sizes(tuple(x.shape), data_format)
     if mask.ndim == 1:
         mask = mask.reshape(-1, *(1 for _ in sizes)).expand(len(x), *sizes)
