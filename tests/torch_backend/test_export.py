@@ -1,6 +1,8 @@
 """What `model.export` writes on PyTorch predicts what the model does."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from harness.exported import LAYERS, assert_predicts
 from harness.install import needs
 from harness.keras_version import keras
 
+import keras_maxpool
 from keras_maxpool import ops
 
 # PyTorch's own 1D and adaptive poolings fix the size, and so does padding that depends on it.
@@ -32,26 +35,45 @@ def test_onnx_and_openvino(
     check(name, tmp_path / f"model.{suffix}", 11)
 
 
-@pytest.mark.parametrize("name", ["indices", "ceil mode", "same", "mask"])
-def test_onnx_of_unknown_sizes_is_refused(name: str, tmp_path: Path) -> None:
-    """Where Keras's trace for a size of 1 would not be right for others."""
-    masked = lambda x: ops.max_pool(x, 3, 2, "same", mask=x[..., 0] > 0)  # noqa: E731
+OF_ANY_SIZE = {
+    **{name: layer for name, layer in LAYERS.items() if name not in ("adaptive", "fractional")},
+    "uneven": keras_maxpool.MaxPooling2D((2, 3), 3, (1, 2), return_indices=True),
+    "causal": lambda x: keras_maxpool.MaxPooling1D(2, padding="causal")(keras.ops.max(x, 2)),
+    "masked": lambda x: ops.max_pool(x, 3, 2, "same", mask=x[..., 0] > 0),
+    "padded": lambda x: keras_maxpool.MaxPooling2D(3, 2, "same")(keras.layers.ZeroPadding2D()(x)),
+    "of onnx": keras_maxpool.MaxPooling2D(2, return_indices=True, indices_convention="onnx"),
+}
+
+
+def test_onnx_of_any_size(tmp_path: Path) -> None:
+    """Keras traces a size of 1 for an unknown one, and the trace must hold for others."""
     x = keras.Input((None, None, 3))
-    model = keras.Model(x, (LAYERS | {"mask": masked})[name](x))
-    signature = [keras.KerasTensor(x.shape, "float32", name="x")]
-    with pytest.raises(ValueError, match=r"needs known spatial sizes.*KERAS_BACKEND=tensorflow"):
-        model.export(str(tmp_path / "model.onnx"), "onnx", False, signature)
+    model = keras.Model(x, keras.tree.flatten([layer(x) for layer in OF_ANY_SIZE.values()]))
+    run = onnx(model, tmp_path / "model.onnx", x.shape)
+    for rows in (11, 8):
+        assert_predicts(run, model, 2, rows)
+
+
+def test_fractional_pooling_is_refused(tmp_path: Path) -> None:
+    x = keras.Input((11, 10, 3))
+    model = keras.Model(x, LAYERS["fractional"](x))
+    with pytest.raises(ValueError, match=r"cannot be traced.*KERAS_BACKEND=tensorflow"):
+        onnx(model, tmp_path / "model.onnx", x.shape)
+
+
+def onnx(model: keras.Model, file: Path, shape: tuple) -> Callable[..., Any]:
+    """Returns the exported model as a function of an array."""
+    runtime = needs("onnxruntime")
+    model.export(str(file), "onnx", False, [keras.KerasTensor(shape, "float32", name="x")])
+    session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, {"x": x})
 
 
 def check(name: str, file: Path, rows: int | None) -> None:
     x = keras.Input((rows, 10, 3))
     model = keras.Model(x, LAYERS[name](x))
     if file.suffix == ".onnx":
-        ort = needs("onnxruntime")
-        signature = [keras.KerasTensor((None, 11, 10, 3), "float32", name="x")]
-        model.export(str(file), "onnx", False, signature)
-        session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        run = lambda x: session.run(None, {"x": x})  # noqa: E731
+        run = onnx(model, file, (None, *x.shape[1:]))
     elif file.suffix == ".xml":
         core = needs("openvino").Core()
         model.export(str(file), "openvino", False)

@@ -23,6 +23,11 @@ def fractional_max_pool(
     return_indices: bool,
 ) -> Any:
     """Computes `fractional_max_pool` for checked arguments."""
+    if isinstance(x.shape[0], torch.Tensor):
+        raise ValueError(
+            "Fractional pooling cannot be traced, as for an export from PyTorch to ONNX or OpenVINO. Export the model "
+            'with format="torch", or load it with KERAS_BACKEND=tensorflow and export it there.'
+        )
     shape = output_shapes.fractional_max_pooled(tuple(x.shape), ratios, data_format)
     words = _seed(seed, x.device)
     if 0 in shape:

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from keras_maxpool.geometry.checks import int32_limit
+from keras_maxpool.geometry.checks import int32_limit, known_sizes
 from keras_maxpool.geometry.index_conventions import converted
 from keras_maxpool.geometry.layout import spatial_sizes
 
@@ -13,13 +13,17 @@ def convert_indices(
     indices: torch.Tensor, sizes: Any, to: str, source: str, data_format: str
 ) -> torch.Tensor:
     """Computes `convert_indices` for checked arguments."""
-    sizes = [int(size) for size in sizes]
+    # Exporters trace sizes as tensors.
+    sizes = [size if isinstance(size, torch.Tensor) else int(size) for size in sizes]
     channels_axis = indices.ndim - 1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], spatial_sizes(sizes, data_format)
     if indices.dtype == torch.int32:
         counted = {"torch": spatial, "tensorflow": sizes[1:]}
         for convention in (source, to):
-            int32_limit(counted.get(convention, sizes), f'"{convention}" needs indices of int64.')
+            int32_limit(
+                known_sizes(counted.get(convention, sizes)),
+                f'"{convention}" needs indices of int64.',
+            )
     sample, channel = (_positions(indices, axis) for axis in (0, channels_axis))
     index = converted(indices, sample, channel, channels, spatial, to, source)
     return torch.where(indices < 0, indices, index)

@@ -30,8 +30,8 @@ def pool_mask(mask: Any, window: Window) -> torch.Tensor:
     """Returns the outgoing mask: whether `mask` is True for any element of a window."""
     # Some masks in Keras are numbers.
     visible = inputs.convert_to_tensor(mask, "mask").bool()
-    sizes = zip(window.axes, visible.shape[1:], strict=True)
-    shape = (visible.shape[0], *(axis.output_size(size) for axis, size in sizes))
+    batch, *sizes = checks.known_sizes(visible.shape)
+    shape = (batch, *window.output_sizes(sizes))
     if 0 in shape:
         return visible.new_zeros(shape)
     return native.pool(visible.float().unsqueeze(1), window).squeeze(1) > 0

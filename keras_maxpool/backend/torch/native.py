@@ -25,33 +25,52 @@ class Padding:
 
     own: tuple[int, ...]
     ceil_mode: bool
-    around: tuple[tuple[int, int], ...] | None
+    around: tuple[tuple[Any, Any], ...] | None
     alone: bool
     """Whether some window has nothing but padding, of which PyTorch returns the index of some element."""
 
 
-def plan(window: Window, sizes: Sequence[int]) -> Padding:
+def plan(window: Window, sizes: Sequence[Any]) -> Padding:
     """Returns how to pad spatial axes of these sizes, without a copy of the input if PyTorch has the same windows."""
-    # The exporters of ONNX and OpenVINO trace for one size, as a tensor, which no pad may be.
     if any(isinstance(size, torch.Tensor) for size in sizes):
-        sizes = [int(size) for size in sizes]
-        _refuse_unknown(window, sizes)
+        return _plan_of_trace(window, sizes)
     # The symbolic sizes of torch.export have no hash.
     known = all(isinstance(size, int) for size in sizes)
     return (_plan if known else _plan.__wrapped__)(window, tuple(sizes))
 
 
-def _refuse_unknown(window: Window, sizes: Sequence[int]) -> None:
-    """Raises an error where Keras traces 1 for an unknown size, and the trace would hold for no other size."""
+def _plan_of_trace(window: Window, sizes: Sequence[Any]) -> Padding:
+    """Returns how to pad axes of any size: the exporters of ONNX and OpenVINO trace for one, which is a tensor."""
+    around = pads(window, sizes)
+    axes = [*zip(window.axes, sizes, strict=True)]
+    alone = any(axis.has_window_of_padding(int(size)) for axis, size in axes)
+    own = tuple(before for before, _ in around)
+    fixed = all(isinstance(pad, int) for pair in around for pad in pair)
+    if fixed and all(
+        before == after and 2 * before <= axis.pool and not axis.ceil_mode
+        for axis, (before, after) in zip(window.axes, around, strict=True)
+    ):
+        return Padding(own, False, None, alone)
+    return Padding((0,) * window.rank, False, around, alone)
+
+
+def pads(window: Window, sizes: Sequence[Any]) -> tuple[tuple[Any, Any], ...]:
+    """Returns the padding of each axis with which a "valid" pooling has the same windows; for any size in a trace."""
+    result = []
     for axis, size in zip(window.axes, sizes, strict=True):
-        by_size = axis.ceil_mode or (axis.padding in ("same", "same_lower") and axis.stride > 1)
-        if size == 1 and (by_size or axis.output_size(size) < 1):
-            raise ValueError(
-                "An export from PyTorch to ONNX or OpenVINO needs known spatial sizes for strides with "
-                'padding="same" or "same_lower", for ceil_mode, and for windows without padding; received sizes '
-                f"{tuple(sizes)}, where Keras has 1 for an unknown one. Pass the sizes to keras.Input, or load the "
-                "model with KERAS_BACKEND=tensorflow and export it there."
-            )
+        if isinstance(size, torch.Tensor):
+            before, after = axis.explicit_pads or axis.pads(size, _maximum)
+            # Keras traces 1 for an unknown size, on which not every window fits.
+            if axis.output_size(int(size)) < 1:
+                after = after + _maximum(axis.length - before - after - size, 0)
+        else:
+            before, after = axis.pads(size)
+        result.append((before, after))
+    return tuple(result)
+
+
+def _maximum(a: torch.Tensor, b: int) -> torch.Tensor:
+    return a.clamp(min=b)
 
 
 @lru_cache(maxsize=1024)

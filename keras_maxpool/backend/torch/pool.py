@@ -35,9 +35,7 @@ def max_pool(
     if _rounds_every_sum(x, window):
         first = first.float()
     at: Any = None
-    # Refuses some exports, also of masks.
-    plan = native.plan(window, first.shape[2:])
-    if visible is not None or plan.alone:
+    if visible is not None or native.plan(window, first.shape[2:]).alone:
         y, at = first_maxima.pool_views(first, *_views(window, first.shape[2:]), visible)
         y = torch.where(at < 0, signed_value(none, x), y)
     elif nonfinite == "ieee" and x.is_floating_point():
@@ -63,12 +61,12 @@ def _views(window: Window, sizes: Sequence[int]) -> tuple[list[first_maxima.View
     """Returns the views of the padded axes, and the pads: view j holds element j of every window."""
     # Not list[...](), which PyTorch's compiler cannot trace.
     views: list[first_maxima.Views] = []
-    pads = []
-    for axis, size in zip(window.axes, sizes, strict=True):
-        end = (axis.output_size(size) - 1) * axis.stride + 1
+    pads = native.pads(window, sizes)
+    for axis, size, (before, after) in zip(window.axes, sizes, pads, strict=True):
+        windows = (before + size + after - axis.length) // axis.stride + 1
+        end = (windows - 1) * axis.stride + 1
         starts = range(0, axis.length, axis.dilation)
         views.append([slice(start, start + end, axis.stride) for start in starts])
-        pads.append(axis.pads(size))
     return views, pads
 
 

@@ -37,7 +37,8 @@ def max_unpool(
 
 def _refuse_outside(indices: torch.Tensor, data_format: str, spatial: tuple[int, ...]) -> None:
     """Raises an error for indices outside the output, where they can be read: not in traced or mapped functions."""
-    if torch.compiler.is_compiling():
+    # Sizes are tensors where an exporter traces.
+    if torch.compiler.is_compiling() or isinstance(indices.shape[0], torch.Tensor):
         return
     outside = (indices < -1) | (indices >= prod(spatial))
     try:
