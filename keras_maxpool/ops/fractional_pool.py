@@ -76,7 +76,7 @@ def fractional_max_pool(
     arguments.flag(overlapping, "overlapping")
     data_format = arguments.data_format(data_format, keras.config.image_data_format())
     if not isinstance(seed, keras.random.SeedGenerator):
-        arguments.seed(seed)
+        seed = arguments.seed(seed)
     arguments.flag(return_indices, "return_indices")
     if is_symbolic(x):
         pooled = output_shapes.fractional_max_pooled(shape, ratios, data_format)

@@ -11,7 +11,7 @@ from harness.runner import as_arrays
 
 
 def unpooled(x: Any) -> Any:
-    values, indices = km.MaxPooling2D(2, padding=1, return_indices=True)(x)
+    values, indices = km.MaxPooling2D(2, padding=1, return_indices=True, name="unpooled")(x)
     return km.MaxUnpooling2D(2)(values, indices, like=x)
 
 
@@ -22,14 +22,18 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "ieee": km.MaxPooling2D(3, 2, 1, nonfinite="ieee"),
     "indices": km.MaxPooling2D(2, return_indices=True),
     "unpooling": unpooled,
-    "1D": lambda x: km.MaxPooling1D(2, 2, 1)(keras.ops.max(x, 2)),
-    "3D": lambda x: km.MaxPooling3D(3, 2, 1)(x[..., None]),
+    "of onnx": km.MaxPooling2D(3, 2, 1, return_indices=True, indices_convention="onnx"),
+    # With names of their own, as other tests reset the counters of names.
+    "1D": lambda x: km.MaxPooling1D(2, 2, 1, name="of_1d")(keras.ops.max(x, 2)),
+    "3D": lambda x: km.MaxPooling3D(3, 2, 1, name="of_3d")(x[..., None]),
     "global": km.GlobalMaxPooling2D(),
     "adaptive": km.AdaptiveMaxPooling2D((None, 4)),
     "fractional": km.FractionalMaxPooling2D(1.5, seed=7),
     "same": km.MaxPooling2D(3, 2, "same"),
     "same, dilated": km.MaxPooling2D(4, 1, "same_lower", dilation_rate=3),
-    "mask": lambda x: km.MaxPooling1D(2)(keras.layers.Masking()(keras.ops.max(x, 2))),
+    "mask": lambda x: km.MaxPooling1D(2, name="masked")(
+        keras.layers.Masking()(keras.ops.max(x, 2))
+    ),
 }
 
 

@@ -30,19 +30,40 @@ def test_fractional_pooling_of_unknown_sizes_is_refused() -> None:
 
 
 def test_an_export_of_what_a_pooling_left() -> None:
-    """Of whose sizes JAX cannot tell that no product is negative."""
+    """Of whose sizes JAX cannot tell that none is 0 and no product is negative."""
     x = case(Config((9, 11), 2)).x
     rows, columns = jax.export.symbolic_shape("rows, columns")
 
     def function(x: jax.Array) -> tuple:
         left, pull = jax.vjp(lambda x: ops.max_pool(ops.max_pool(x, 2), 2), x)
         zero = left.astype(int) * 0
-        return ops.adaptive_max_pool(left, 2), ops.max_unpool(left, zero, 2), pull(left)[0]
+        pooled = ops.adaptive_max_pool(left, 2), ops.global_max_pool(left, return_indices=True)
+        return *pooled[0], *pooled[1], ops.max_unpool(left, zero, 2), pull(left)[0]
 
     spec = jax.ShapeDtypeStruct((2, rows, columns, 3), x.dtype)
     exported = jax.export.export(jax.jit(function))(spec)
     for found, wanted in zip(exported.call(x), function(x), strict=True):
         assert_same(found, wanted)
+
+
+def test_an_export_of_unknown_channels_and_with_a_mask() -> None:
+    """The mask is an input of its own, whose sizes JAX does not know to be the same."""
+    symbols = jax.export.symbolic_shape("a, b, c, d, e, f")
+    x = case(Config((7, 9), 2)).x
+    layers = [keras_maxpool.MaxPool2D(3, 2, "same"), keras_maxpool.GlobalMaxPool2D()]
+    function = jax.jit(lambda x, mask: [layer(x, mask=mask) for layer in layers])
+    for shape, of_mask in (((2, 7, 9, symbols[0]), (2, 7, 9)), ((*symbols[:3], 3), symbols[3:])):
+        specs = jax.ShapeDtypeStruct(shape, x.dtype), jax.ShapeDtypeStruct(of_mask, bool)
+        exported = jax.export.export(function)(*specs)
+        for found, wanted in zip(
+            exported.call(x, x[..., 0] > 0), function(x, x[..., 0] > 0), strict=True
+        ):
+            assert_same(found, wanted)
+
+
+def test_a_mapped_gradient_of_nothing() -> None:
+    gradient = jax.vmap(jax.grad(lambda x: ops.max_pool(x, 2).sum()))
+    assert gradient(np.zeros((0, 2, 4, 4, 3), "float32")).shape == (0, 2, 4, 4, 3)
 
 
 def test_indices_have_32_bits() -> None:
@@ -67,10 +88,32 @@ def test_a_volume_that_32_bits_do_not_count() -> None:
             ops.max_pool(inputs, return_indices=True)
 
 
-def test_data_parallel() -> None:
-    """Over eight virtual devices, as `keras.distribution` places a batch."""
+@pytest.mark.parametrize("function", ["train_on_eight_devices", "pool_over_a_mesh"])
+def test_data_parallel(function: str) -> None:
+    """Over eight virtual devices, as `keras.distribution` places a batch, and as JAX's own meshes do."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
-    assert in_child(__file__, "train_on_eight_devices", **flags).split() == ["8", "equal"]
+    assert in_child(__file__, function, **flags).split() == ["8", "equal"]
+
+
+def pool_over_a_mesh() -> None:
+    """In `shard_map`, and of arrays whose type tells how they are sharded."""
+    print(len(jax.devices()))
+    x = np.random.default_rng(0).integers(0, 3, (8, 6, 6, 4)).astype("float32")
+    spec = jax.sharding.PartitionSpec("data")
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    explicit = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
+    sharded = jax.device_put(x, jax.sharding.NamedSharding(explicit, spec))
+    for pool in (
+        *(lambda x: ops.max_pool(x, 2), lambda x: ops.max_pool(x, 3, 2, "same")),
+        *(lambda x: ops.max_pool(x, 2, mask=x[..., 0] > 0), lambda x: ops.adaptive_max_pool(x, 4)),
+        lambda x: ops.max_unpool(*ops.max_pool(x, 2, return_indices=True), 2),
+    ):
+        gradient = jax.grad(lambda x, pool=pool: jax.numpy.square(pool(x)).sum())
+        over_mesh = jax.shard_map(gradient, mesh=mesh, in_specs=spec, out_specs=spec)
+        for function, given in ((over_mesh, x), (gradient, sharded), (pool, sharded)):
+            wanted = (pool if function is pool else gradient)(x)
+            np.testing.assert_array_equal(jax.jit(function)(given), wanted)
+    print("equal")
 
 
 def train_on_eight_devices() -> None:

@@ -38,10 +38,11 @@ def test_onnx_and_openvino(
 OF_ANY_SIZE = {
     **{name: layer for name, layer in LAYERS.items() if name not in ("adaptive", "fractional")},
     "uneven": keras_maxpool.MaxPooling2D((2, 3), 3, (1, 2), return_indices=True),
-    "causal": lambda x: keras_maxpool.MaxPooling1D(2, padding="causal")(keras.ops.max(x, 2)),
+    "causal": lambda x: ops.max_pool(keras.ops.max(x, 2), 2, padding="causal"),
     "masked": lambda x: ops.max_pool(x, 3, 2, "same", mask=x[..., 0] > 0),
-    "padded": lambda x: keras_maxpool.MaxPooling2D(3, 2, "same")(keras.layers.ZeroPadding2D()(x)),
-    "of onnx": keras_maxpool.MaxPooling2D(2, return_indices=True, indices_convention="onnx"),
+    "padded": lambda x: ops.max_pool(
+        keras.ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), 3, 2, "same"
+    ),
 }
 
 

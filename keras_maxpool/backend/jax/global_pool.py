@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from keras_maxpool.backend.jax import layout, masks
+from keras_maxpool.backend.jax.gather_scatter import not_empty
 from keras_maxpool.backend.jax.inputs import index_dtype
 from keras_maxpool.geometry import output_shapes
 
@@ -35,7 +36,8 @@ def _global_max_pool(
         return layout.zeros(x, shape, index_dtype("int64") if return_indices else None)
     channel = x.ndim - 1 if data_format == "channels_last" else 1
     axes = tuple(axis for axis in range(1, x.ndim) if axis != channel)
-    visible = None if mask is None else masks.over_channels(mask, data_format)
+    x = not_empty(x)
+    visible = None if mask is None else not_empty(masks.over_channels(mask, data_format))
     y = _maximum(x, visible, axes)
     if not return_indices:
         return jnp.reshape(y, shape)

@@ -48,7 +48,8 @@ def _abstract(function: Callable[..., Any]) -> Callable[..., Any]:
     def shape_of(x: Any, *winners: Any, **params: Any) -> Any:
         shapes = (jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, *winners))
         out = jax.eval_shape(partial(function, **params), *shapes)
-        return jax.core.ShapedArray(out.shape, out.dtype)
+        # With how it is sharded over a mesh.
+        return x.update(shape=out.shape, dtype=out.dtype)
 
     return shape_of
 

@@ -30,5 +30,5 @@ def convert_indices(
 
 def _positions(indices: jax.Array, axis: int) -> jax.Array:
     """Returns the positions along one axis, shaped to broadcast against `indices`."""
-    shape = [-1 if other == axis else 1 for other in range(indices.ndim)]
+    shape = [size if other == axis else 1 for other, size in enumerate(indices.shape)]
     return jnp.arange(indices.shape[axis], dtype=indices.dtype).reshape(shape)

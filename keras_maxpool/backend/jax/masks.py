@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.layout import spatial_sizes
@@ -25,9 +26,11 @@ def where_mask_fits(mask: Any, x: jax.Array, data_format: str) -> Any:
 
 def of_elements(mask: jax.Array, x: jax.Array, data_format: str) -> jax.Array:
     """Returns `mask`, broadcast from (batch,) to the (batch, *spatial) of `x` if needed."""
-    if mask.ndim > 1:
-        return mask
     sizes = spatial_sizes(x.shape, data_format)
+    if mask.ndim > 1:
+        # In an export the sizes of an input for masks have symbols of their own.
+        behind = [(0, n - m, 0) for n, m in zip((x.shape[0], *sizes), mask.shape, strict=True)]
+        return lax.pad(mask, False, behind) if any(n for _, n, _ in behind) else mask
     return jnp.broadcast_to(jnp.reshape(mask, (-1, *(1 for _ in sizes))), (x.shape[0], *sizes))
 
 

@@ -19,7 +19,7 @@ Elements = Any
 
 def between(starts: Any, ends: Any, longest: int) -> Elements:
     """Returns the elements of regions from `starts` to before `ends`, none longer than `longest`."""
-    return jnp.minimum(starts[:, None] + jnp.arange(longest), ends[:, None] - 1)
+    return jnp.minimum(starts[:, None] + jnp.arange(longest)[None], ends[:, None] - 1)
 
 
 def pool(

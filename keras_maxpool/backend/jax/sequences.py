@@ -26,7 +26,7 @@ def pseudo_random(size: int, outputs: int, bits: jax.Array) -> jax.Array:
 def random(size: int, outputs: int, bits: jax.Array) -> jax.Array:
     """Returns the starts of `outputs` regions, and `size`, from as many `bits`: the two lengths in random order."""
     order = jnp.argsort(bits.astype(jnp.int32), stable=True).astype(jnp.int32)
-    lengths = size // outputs + (order < size % outputs)
+    lengths = size // outputs + (order < size % outputs).astype(jnp.int32)
     return jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(lengths).astype(jnp.int32)])
 
 

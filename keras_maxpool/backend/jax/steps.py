@@ -110,7 +110,9 @@ class Halving:
         views = np.arange(2**self.rank, dtype=np.int8).reshape([2] * self.rank)
         upstream, at = (jnp.expand_dims(t, axes) for t in (y, winner))
         x = jnp.where(at == np.expand_dims(views, others), upstream, 0)
-        x = lax.reshape(x, [2 * n if axis in self._axes else n for axis, n in enumerate(y.shape)])
+        # Not all at once, which JAX refuses for arrays whose type tells how they are sharded.
+        for axis in self._axes:
+            x = lax.reshape(x, [*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 2 :]])
         behind = [(0, n - m, 0) for n, m in zip(shape, x.shape, strict=True)]
         return lax.pad(x, jnp.zeros([], x.dtype), behind)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from keras_maxpool.backend.jax.steps import Halving, Step
+from keras_maxpool.geometry import checks
 from keras_maxpool.geometry.views import split_into_steps, views_of_window
 from keras_maxpool.geometry.window import Window
 
@@ -102,8 +103,12 @@ def _takes_windows(x: jax.Array, steps: Sequence[Step], pads: Sequence[tuple[int
         return True
     if not any(map(any, pads)):
         return False
-    is_large = isinstance(x.shape[0], int) and x.size * x.dtype.itemsize >= LARGE
-    return is_large or (x.shape[-1] >= FEW and not any(step.overlaps for step in steps))
+    # An export may have symbols for the batch and the channels.
+    known = None not in checks.known_sizes(x.shape)
+    if known and x.size * x.dtype.itemsize >= LARGE:
+        return True
+    many = isinstance(x.shape[-1], int) and x.shape[-1] >= FEW
+    return many and not any(step.overlaps for step in steps)
 
 
 def _window_maxima(
@@ -172,7 +177,8 @@ def spread(
 
     Sums of 16-bit floats are rounded once.
     """
-    if winners:
+    # Where an array's type tells how it is sharded, JAX takes no single element of it.
+    if winners and 0 not in y.shape and not any(jax.typeof(y).sharding.spec):
         winners = lax.platform_dependent(*winners, cpu=_computed_once, default=lambda *w: list(w))
     dtype = y.dtype
     x = y.astype(jnp.float32) if dtype.itemsize < 4 else y

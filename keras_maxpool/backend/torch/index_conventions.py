@@ -13,8 +13,9 @@ def convert_indices(
     indices: torch.Tensor, sizes: Any, to: str, source: str, data_format: str
 ) -> torch.Tensor:
     """Computes `convert_indices` for checked arguments."""
-    # Exporters trace sizes as tensors.
-    sizes = [size if isinstance(size, torch.Tensor) else int(size) for size in sizes]
+    # Exporters trace for any size, as a tensor or a symbol.
+    traced = torch.Tensor, torch.SymInt
+    sizes = [size if isinstance(size, traced) else int(size) for size in sizes]
     channels_axis = indices.ndim - 1 if data_format == "channels_last" else 1
     channels, spatial = sizes[channels_axis], spatial_sizes(sizes, data_format)
     if indices.dtype == torch.int32:
