@@ -4,8 +4,8 @@ For use in `tf.data`, and in layers of your own. Like the layers, they take tens
 Keras's variables and PyTorch's tensors. All arguments have precise types, which mypy and editors check.
 
 On JAX (`KERAS_BACKEND=jax`) values, indices, gradients, errors and files are the same. `grad`, `vjp`, `jvp`, `hessian`,
-`vmap`, `checkpoint`, exports with unknown sizes, and `keras.distribution.DataParallel` over eight virtual
-devices are tested. These differ from TensorFlow:
+`vmap`, `checkpoint`, exports with unknown sizes, and over eight virtual devices `shard_map`, arrays of an explicit mesh
+and `keras.distribution.DataParallel` are tested. These differ from TensorFlow:
 
 - `nonfinite` makes no difference: both are `"ieee"`. Neither does `implementation`.
 - JAX has 64-bit types with `JAX_ENABLE_X64=1`. Without it, indices are int32, and a volume of 2**31 elements or more is
@@ -13,7 +13,8 @@ devices are tested. These differ from TensorFlow:
 - Under `jax.jit` an index of `max_unpool` outside the output cannot be an error. Its value is dropped.
 - In exports sizes may be unknown, but the spatial ones not in fractional pooling.
 - `model.export` writes SavedModels, and ONNX by jax2onnx (the extra `export-jax`), where indices are int32, spatial
-  sizes must be known, and for unpooling the batch size, too. LiteRT has not been tried.
+  sizes must be known, and for unpooling the batch size, too. ONNX Runtime passes over NaN there in 1D, global,
+  adaptive and fractional pooling. LiteRT has not been tried.
 
 On PyTorch (`KERAS_BACKEND=torch`) they are the same, too. Autograd, `torch.func` (`vmap`, `vjp`, `jvp`, `jacfwd`,
 `jacrev`, `hessian`), `torch.compile` and `DistributedDataParallel` over two processes are tested. These differ from
@@ -33,9 +34,8 @@ TensorFlow:
 - `model.export` with `format="torch"` takes every layer. The batch size may be unknown. So may sizes of images and
   volumes in global and fractional pooling, and with "valid" or explicit padding that is alike on both sides.
 - With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
-  output's, and with `format="openvino"` all but fractional pooling. The batch size may be unknown. Unknown spatial
-  sizes are an error where the export would not be right for all sizes. SavedModels need `torch_xla`, which has not been
-  tried. LiteRT needs `litert-torch`: version 0.10 took plain and global pooling of known sizes, when tried by hand, and
+  output's, and with `format="openvino"` all but fractional pooling. Sizes may be unknown, but in OpenVINO not where the
+  window with its padding is larger than one element. SavedModels need `torch_xla`, which has not been tried. LiteRT needs `litert-torch`: version 0.10 took plain and global pooling of known sizes, when tried by hand, and
   refused indices, masks and `"ieee"`.
 
 On each backend the commands, the plots, `assert_parity`, `report` and `convert` are tested.
