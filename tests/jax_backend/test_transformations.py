@@ -12,13 +12,16 @@ import keras_maxpool
 from keras_maxpool import ops
 
 
-@pytest.mark.parametrize(("shape", "pool"), [((2, 11, 10, 8), 3), ((2, 512, 512, 16), 4)])
-def test_padded_without_a_copy(shape: tuple[int, ...], pool: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "pool", "strides"),
+    [((2, 11, 10, 8), 3, 3), ((2, 512, 512, 16), 4, 3), ((2, 512, 512, 16), 9, 1)],
+)
+def test_padded_without_a_copy(shape: tuple[int, ...], pool: int, strides: int) -> None:
     """By XLA's own operation, where windows stand side by side, and in large tensors."""
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
-    pooling = lambda x: ops.max_pool(x, pool, 3, "same")  # noqa: E731
+    pooling = lambda x: ops.max_pool(x, pool, strides, "same")  # noqa: E731
     assert "reduce_window" in str(jax.make_jaxpr(pooling)(x))
-    assert_same(pooling(x), keras.ops.max_pool(x, pool, 3, "same"))
+    assert_same(pooling(x), keras.ops.max_pool(x, pool, strides, "same"))
 
 
 def test_fractional_pooling_of_unknown_sizes_is_refused() -> None:
