@@ -25,11 +25,6 @@ class Step:
     outputs: int
     first: tuple[int, ...] | None
 
-    @property
-    def overlaps(self) -> bool:
-        """Whether windows share elements, or the gaps of one have elements of another."""
-        return self.views.stride < self.views.reach
-
     def of(self, x: jax.Array) -> Iterator[jax.Array]:
         """Yields the views of `x`."""
         start, limit, strides = [0] * x.ndim, list(x.shape), [1] * x.ndim

@@ -77,12 +77,14 @@ def maxima(x: jax.Array, pooling: Pooling, lowest: Any) -> jax.Array:
     # Of a `Halving` there are none.
     along_axes = [step for step in pooling.steps if isinstance(step, Step)]
     by_windows = bool(along_axes) and _takes_windows(x, along_axes, pooling.pads)
+    if by_windows and _takes_all_axes(x, along_axes):
+        return _window_maxima(x, along_axes, pooling.pads, lowest)
     x = x if by_windows else pooling.pad(x, lowest)
     larger = jnp.logical_or if x.dtype == bool else jnp.maximum
     padded = set[int]()
     for step in pooling.steps:
         if by_windows and isinstance(step, Step) and step.axis not in padded:
-            x = _window_maxima(x, step, pooling.pads, lowest)
+            x = _window_maxima(x, [step], pooling.pads, lowest)
             padded.add(step.axis)
             continue
         first, *others = step.of(x)
@@ -112,17 +114,29 @@ def _takes_windows(x: jax.Array, steps: Sequence[Step], pads: Sequence[tuple[int
         return True
     if len({step.axis for step in steps}) < len(steps):
         return False
-    many = isinstance(x.shape[-1], int) and x.shape[-1] >= FEW
-    return many and not any(step.overlaps for step in steps)
+    return isinstance(x.shape[-1], int) and x.shape[-1] >= FEW
+
+
+def _takes_all_axes(x: jax.Array, steps: Sequence[Step]) -> bool:
+    """Returns whether it pools all axes at once: 2x2 windows of stride 1 are faster so, but not of one sample.
+
+    On two cores: 13x19x19x900 2/1 "same" takes 1.5 ms in place of 2.0, but 1x80x80x128 0.7 in place of 0.3.
+    """
+    twos = len(steps) == 2 and all(
+        len(step.views.displacements) == 2 and step.views.stride == 1 for step in steps
+    )
+    return twos and steps[0].axis != steps[1].axis and x.shape[0] != 1
 
 
 def _window_maxima(
-    x: jax.Array, step: Step, pads: Sequence[tuple[int, int]], lowest: Any
+    x: jax.Array, steps: Sequence[Step], pads: Sequence[tuple[int, int]], lowest: Any
 ) -> jax.Array:
-    first, *others = step.views.displacements
     size, stride, dilation, padding = [1] * x.ndim, [1] * x.ndim, [1] * x.ndim, [(0, 0)] * x.ndim
-    size[step.axis], stride[step.axis] = 1 + len(others), step.views.stride
-    dilation[step.axis], padding[step.axis] = others[0] - first if others else 1, pads[step.axis]
+    for step in steps:
+        first, *others = step.views.displacements
+        size[step.axis], stride[step.axis] = 1 + len(others), step.views.stride
+        padding[step.axis] = pads[step.axis]
+        dilation[step.axis] = others[0] - first if others else 1
     options = {"padding": padding, "window_dilation": dilation}
     # It leaves out by itself what is behind the last window.
     return lax.reduce_window(x, np.array(lowest, x.dtype), lax.max, size, stride, **options)
