@@ -35,9 +35,9 @@ TensorFlow:
   volumes in global and fractional pooling, and with "valid" or explicit padding that is alike on both sides.
 - With `format="onnx"` it takes all but fractional pooling, and adaptive pooling where each size is a multiple of the
   output's, and with `format="openvino"` all but fractional pooling. Sizes may be unknown, but in OpenVINO not where the
-  window with its padding is larger than one element. SavedModels need `torch_xla`, which has not been tried. LiteRT
-  needs `litert-torch`: version 0.10 took plain and global pooling of known sizes, when tried by hand, and refused
-  indices, masks and `"ieee"`.
+  window with its padding is larger than one element. SavedModels need `torch_xla`, of which version 2.9 does not load
+  beside PyTorch 2.13. LiteRT needs `litert-torch`: version 0.10 took plain and global pooling of known sizes, when
+  tried by hand, and refused indices, masks and `"ieee"`.
 
 On each backend the commands, the plots, `assert_parity`, `report` and `convert` are tested.
 """
