@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_maxpool import arguments
 from keras_maxpool.compat import keras
+from keras_maxpool.geometry import checks
 from keras_maxpool.layers import time_distributed
 from keras_maxpool.layers.base import SpatialLayer
 from keras_maxpool.ops.operation import output_spec
@@ -25,7 +26,7 @@ class IndexedPooling(SpatialLayer):
         """Refuses a shape of another rank, and one that cannot be pooled."""
         super().check_shape(shape)
         try:
-            self.pooled_shape(shape)
+            self.pooled_shape(checks.known_sizes(shape))
         except ValueError as error:
             # Keras does not say which layer of a Sequential model it is.
             raise ValueError(f"{self._shown_name}: {error}") from None

@@ -28,8 +28,7 @@ class PoolingWithMask(IndexedPooling):
         if mask is not None and mask is not attached:
             mask = backend.as_dense(mask, "mask")
             if hasattr(mask, "shape") and hasattr(inputs, "shape"):
-                shape = checks.known_shape(inputs.shape)
-                self.check_shape(inputs.shape if shape is None else shape)
+                self.check_shape(inputs.shape)
                 # Keras 2's TimeDistributed calls the layer, Keras 3's its `call`.
                 if not time_distributed.is_calling():
                     checks.mask(mask, inputs.shape, self.data_format)

@@ -17,7 +17,7 @@ from keras_maxpool import ops
     [((2, 11, 10, 8), 3, 3), ((2, 512, 512, 16), 4, 3), ((2, 512, 512, 16), 9, 1)],
 )
 def test_padded_without_a_copy(shape: tuple[int, ...], pool: int, strides: int) -> None:
-    """By XLA's own operation, where windows stand side by side, and in large tensors."""
+    """By XLA's own operation, with many channels, and in large tensors."""
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     pooling = lambda x: ops.max_pool(x, pool, strides, "same")  # noqa: E731
     assert "reduce_window" in str(jax.make_jaxpr(pooling)(x))

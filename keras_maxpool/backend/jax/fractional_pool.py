@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from keras_maxpool import arguments
 from keras_maxpool.backend.jax import regions, sequences
 from keras_maxpool.compat import keras
-from keras_maxpool.geometry import checks, output_shapes
+from keras_maxpool.geometry import checks, output_shapes, philox
 from keras_maxpool.geometry.layout import spatial_sizes
 from keras_maxpool.geometry.window import ceil_divide
 
@@ -68,7 +68,7 @@ def _fractional_max_pool(
 def _seed(seed: Any) -> jax.Array:
     """Returns the four 32-bit words of the two integers that TensorFlow's random functions start from."""
     if isinstance(seed, int):
-        return jnp.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, 0, 0], jnp.uint32)
+        return jnp.array([seed & philox.MASK, seed >> 32 & philox.MASK, 0, 0], jnp.uint32)
     if seed is None:
         low, high = keras.random.randint((2,), 0, arguments.INT_LIMIT - 1)
     else:

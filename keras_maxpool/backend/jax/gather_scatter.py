@@ -25,10 +25,11 @@ def gather(x: jax.Array, indices: jax.Array) -> jax.Array:
 def scatter(values: jax.Array, indices: jax.Array, spatial: Sequence[Any]) -> jax.Array:
     """Returns zeros (batch, *spatial, channels) to which values are added at indices; those outside are dropped."""
     shape = (values.shape[0], *spatial, values.shape[-1])
-    zeros = _wide(jnp.zeros(shape, values.dtype, **_sharded(values)))
+    wide = _wide(values)
+    zeros = jnp.zeros(shape, wide.dtype, **_sharded(values))
     # JAX counts negative indices from the end.
     indices = jnp.where(indices < 0, prod(spatial), indices)
-    written = zeros.at[_at(indices, spatial)].add(_wide(values), mode="drop", **_sharded(values))
+    written = zeros.at[_at(indices, spatial)].add(wide, mode="drop", **_sharded(values))
     return written.astype(values.dtype)
 
 

@@ -47,7 +47,7 @@ def _plan_of_trace(window: Window, sizes: Sequence[Any]) -> Padding:
     own = tuple(before for before, _ in around)
     fixed = all(isinstance(pad, int) for pair in around for pad in pair)
     if fixed and all(
-        before == after and 2 * before <= axis.pool and not axis.ceil_mode
+        before == after and 2 * before <= axis.pool
         for axis, (before, after) in zip(window.axes, around, strict=True)
     ):
         return Padding(own, False, None, alone)
